@@ -1,0 +1,1 @@
+"""`plh`: replay and backfill LLM call logs into PostHog's AI observability."""

@@ -1,0 +1,35 @@
+"""One call, one uuid: the identity rules as constants. Pure.
+
+The uuid is version 5 from a fixed namespace and the call's identity string, which the format families build
+(litellm-logs.md 8, openai-logs.md 3.10). Changing the namespace or a rule makes every replay a duplicate, so tests pin them.
+"""
+
+import hashlib
+import uuid
+
+import orjson
+
+from posthog_llm_cli.model import Json
+
+NAMESPACE = uuid.UUID("6c4b1f5e-9d0a-5a7e-8f3c-2b7d1e0a4c96")
+"""The namespace of every event uuid that `plh` derives. Never change it."""
+
+
+def event_uuid(identity: str) -> str:
+    """Return the event's uuid for a call's identity, in canonical form."""
+    return str(uuid.uuid5(NAMESPACE, identity))
+
+
+def replaced_id(value: str) -> str:
+    """Return what stands for an id that PostHog does not take: its uuid5, so that two ids stay two."""
+    return str(uuid.uuid5(NAMESPACE, f"id|{value}"))
+
+
+def canonical_sha256(value: Json) -> str:
+    """Return the SHA-256 (hex) of a JSON value in canonical form: sorted keys, no spaces."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def pass_through_identity(record: Json) -> str:
+    """Return the identity of a PostHog event without a uuid: its content."""
+    return f"posthog-event|sha256:{canonical_sha256(record)}"

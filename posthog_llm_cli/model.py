@@ -1,0 +1,378 @@
+"""The values that travel between the stages: frozen, without behaviour, importable from every floor.
+
+Times are aware UTC, durations float seconds, sizes bytes before compression. None means that the log did not say; zero
+means zero. Whatever may hold a prompt, an answer or a key stays out of `repr`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from posthog_llm_cli.errors import DeliveryError, RecordError
+
+Json = Any
+"""A parsed JSON value: dict, list, str, int, float, bool or None."""
+
+_NOTHING: Mapping[str, Json] = MappingProxyType({})
+
+# ---------------------------------------------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """Where a record stands: `line` counts from 1, `offset` is in bytes of the decompressed stream."""
+
+    uri: str
+    line: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.uri}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """The bytes that framing found for one record (or several, glued), and their place.
+
+    `problem` is set where the bytes cannot be a record (too long); `raw` is then empty.
+    `console` is set where the source is a console log, whose text lines are noise and not damage.
+    """
+
+    ref: SourceRef
+    raw: bytes = field(repr=False)
+    problem: RecordError | None = None
+    console: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A tick: a live source (a pipe) has had nothing for a while, so that the pipeline may flush what it holds."""
+
+
+# ------------------------------------------------------------------------------------------------------------- calls
+
+
+class Operation(StrEnum):
+    """What a call asked of the model; the value is PostHog's event name."""
+
+    GENERATION = "$ai_generation"
+    EMBEDDING = "$ai_embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts by kind, as logged; `raw` is the provider's usage object without nulls.
+
+    Cached, cache-creation and reasoning counts are parts of `input` and `output` (inclusive accounting) unless
+    `cache_exclusive` is true.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    total: int | None = None
+    cache_read: int | None = None
+    cache_creation: int | None = None
+    reasoning: int | None = None
+    cache_exclusive: bool = False
+    web_searches: int | None = None
+    raw: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """USD as logged, never computed here. `input` and `output` are set only if they add up to `total`."""
+
+    total: float
+    input: float | None = None
+    output: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallError:
+    """Why a call failed: the exception's class or the provider's code, and the message as text."""
+
+    type: str | None
+    message: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a record itself says about where it goes; each part may be absent."""
+
+    api_key: str | None = field(default=None, repr=False)
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LLMCall:
+    """One request to a model and its result, in no vendor's shape.
+
+    `identity` is the string that the event's uuid is derived from. `timestamp` is when the call ended, or the nearest
+    the log says. `input` and `output` are in PostHog's canonical message form (lists of `{"role", "content"}`), but for
+    embeddings, whose input is the raw text or list. `metadata` holds the caller's own keys, already filtered;
+    `properties` what the reader adds (`litellm_call_type`, …).
+    """
+
+    operation: Operation
+    identity: str
+    timestamp: datetime
+    model: str
+    trace_id: str
+    span_id: str | None = None
+    parent_id: str | None = None
+    session_id: str | None = None
+    span_name: str | None = None
+    trace_name: str | None = None
+    prompt_name: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    provider: str | None = None
+    base_url: str | None = None
+    request_url: str | None = None
+    input: Json = field(default=None, repr=False)
+    output: list[Json] | None = field(default=None, repr=False)
+    tools: list[Json] | None = field(default=None, repr=False)
+    parameters: Mapping[str, Json] = field(default=_NOTHING, repr=False)
+    service_tier: str | None = None
+    stream: bool | None = None
+    usage: Usage = Usage()
+    cost: Cost | None = None
+    is_error: bool = False
+    error: CallError | None = None
+    http_status: int | None = None
+    stop_reason: str | None = None
+    user: str | None = field(default=None, repr=False)
+    posthog_session_id: str | None = None
+    groups: Mapping[str, Json] | None = None
+    metadata: Mapping[str, Json] = field(default=_NOTHING, repr=False)
+    properties: Mapping[str, Json] = field(default=_NOTHING, repr=False)
+    credentials: Credentials = Credentials()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough:
+    """A PostHog event that was a record already (`posthog-event`); `properties` go along as they are."""
+
+    name: str
+    distinct_id: str = field(repr=False)
+    uuid: str
+    timestamp: datetime
+    properties: Mapping[str, Json] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A record that is understood and is no call to send; `code` is one of `codes.SKIPS`."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParseContext:
+    """What parsing may know besides the record: it asks no clock and no environment.
+
+    `run_started_at` bounds plausible times. `default_time` is for records without a time. `timezone` is of times that
+    name none. `metadata_only` lets records without any text through.
+    """
+
+    run_started_at: datetime
+    timezone: tzinfo
+    default_time: datetime | None = None
+    metadata_only: bool = False
+
+
+# ------------------------------------------------------------------------------------------------------------ events
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One project on one host. The key is empty where none is needed (mock, dry run, validate)."""
+
+    host: str
+    api_key: str = field(repr=False)
+
+    @property
+    def masked_key(self) -> str:
+        """The key as it may be printed: `phc_…wxyz`, never whole."""
+        return mask_key(self.api_key)
+
+
+def mask_key(key: str) -> str:
+    """Return a key as it may be printed: its kind and its last characters, at most four and never half of it."""
+    if not key:
+        return "(no key)"
+    kind = key[:4] if key[:4] in {"phc_", "phx_"} else ""
+    rest = key[len(kind) :]
+    shown = min(4, len(rest) // 2)
+    return f"{kind}…{rest[len(rest) - shown :]}"
+
+
+class Endpoint(StrEnum):
+    """PostHog's capture routes, and the rule that picks one."""
+
+    AUTO = "auto"
+    V1 = "v1"
+    AI_BATCH = "ai-batch"
+    BATCH = "batch"
+
+
+class Media(StrEnum):
+    """What happens to base64 images, audio and files."""
+
+    REDACT = "redact"
+    KEEP = "keep"
+
+
+class Historical(StrEnum):
+    """When chunks carry PostHog's historical_migration flag."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One PostHog event, encoded once.
+
+    `properties` is the JSON object of all properties that are the same on every route. The routes differ in where they
+    want a few others: `legacy_properties` are the members (no braces) that `batch` and `ai-batch` carry inside
+    `properties`; `v1_members` the members that v1 carries beside it (`"options":{…}`). Both are never empty. `raw` is
+    the record as it was read, for the dead letter if the server refuses the event.
+    """
+
+    uuid: str
+    name: str
+    distinct_id: str = field(repr=False)
+    timestamp: datetime
+    destination: Destination
+    properties: bytes = field(repr=False)
+    legacy_properties: bytes = field(repr=False)
+    v1_members: bytes = field(repr=False)
+    ref: SourceRef
+    raw: bytes = field(default=b"", repr=False)
+
+    @property
+    def size(self) -> int:
+        """The event's bytes in an envelope, at most, on any route (names and punctuation included)."""
+        return (
+            len(self.properties)
+            + len(self.legacy_properties)
+            + len(self.v1_members)
+            + 2 * len(self.distinct_id.encode("utf-8", "surrogatepass"))
+            + len(self.name)
+            + 200
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Encoded events for one destination that travel in one request; `size` in bytes before compression."""
+
+    destination: Destination
+    historical: bool
+    events: tuple[Event, ...]
+    size: int
+
+
+class Verdict(Enum):
+    """What became of one event: accepted, rejected for good, or without a final word."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one event. A rejected one has a `code` and a message; `warning` is the server's remark."""
+
+    verdict: Verdict
+    code: str | None = None
+    message: str = ""
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The result of sending a chunk: one outcome for each event, in the chunk's order.
+
+    `requests` counts every POST, `retries` those of them that repeat one. `endpoint` is the route that was used, None
+    if none answered. `error` is why events are unconfirmed: its class says what the run's exit code becomes.
+    """
+
+    chunk: Chunk
+    outcomes: tuple[Outcome, ...]
+    requests: int = 0
+    retries: int = 0
+    endpoint: Endpoint | None = None
+    error: DeliveryError | None = None
+
+
+# -------------------------------------------------------------------------------------------------------- conversion
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What the builder takes from the configuration.
+
+    `destination` is where records go that name none; None where only keys in records count. `allowed_hosts` are the
+    normalised hosts that a record may name.
+    """
+
+    destination: Destination | None
+    default_host: str
+    run_started_at: datetime
+    allowed_hosts: frozenset[str] = frozenset()
+    distinct_id: str | None = None
+    properties: Mapping[str, Json] = field(default_factory=dict)
+    privacy_mode: bool = False
+    media: Media = Media.REDACT
+    import_id: str | None = None
+    endpoint: Endpoint = Endpoint.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """Everything that turns a line into events: sent to worker processes once, so it must pickle.
+
+    `since` (inclusive) and `until` (exclusive) filter on the event's timestamp; `shard` is (I, N) with 1 ≤ I ≤ N.
+    `coverage` asks for the names of what each call carries (validate).
+    """
+
+    parse: ParseContext
+    build: BuildOptions
+    format: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    shard: tuple[int, int] | None = None
+    coverage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """A call outside `--since`/`--until`, or of another shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What became of one record before delivery.
+
+    `raw` is the record's own bytes where they are not the whole line (an array's element, a glued document), else None.
+    `format` is the name of the recognised format, None where none was.
+    """
+
+    ref: SourceRef
+    result: Event | Skipped | Filtered | RecordError
+    format: str | None = None
+    warnings: tuple[str, ...] = ()
+    raw: bytes | None = field(default=None, repr=False)
+    coverage: tuple[str, ...] = ()

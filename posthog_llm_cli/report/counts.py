@@ -1,0 +1,183 @@
+"""`RunReport`: every record read is counted exactly once, and the law that says so is checked after every run."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, SourceError
+from posthog_llm_cli.model import Delivery, Destination, Endpoint, Verdict
+
+SCHEMA = "plh.report/1"
+
+
+class Mode(StrEnum):
+    """What a run was asked to do; the value stands in the report."""
+
+    SEND = "send"
+    DRY_RUN = "dry-run"
+    MOCK = "mock"
+    VALIDATE = "validate"
+
+
+@dataclass(slots=True)
+class Destined:
+    """The counts of one destination."""
+
+    destination: Destination
+    endpoint: Endpoint | None = None
+    accepted: int = 0
+    unconfirmed: int = 0
+    chunks: int = 0
+    bytes: int = 0
+    error: DeliveryError | None = None
+
+
+@dataclass(slots=True)
+class RunReport:
+    """The counts of one run, filled by the pipeline on the main thread only.
+
+    The law: `records = accepted + already_sent + duplicates + filtered + skipped + rejected + unconfirmed`.
+    """
+
+    run_id: str
+    mode: Mode
+    records: int = 0
+    accepted: int = 0
+    already_sent: int = 0
+    duplicates: int = 0
+    filtered: int = 0
+    unconfirmed: int = 0
+    bytes_read: int = 0
+    requests: int = 0
+    retries: int = 0
+    elapsed_s: float = 0.0
+    formats: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    rejections: Counter[str] = field(default_factory=Counter)
+    skips: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    coverage: Counter[str] = field(default_factory=Counter)
+    destinations: dict[Destination, Destined] = field(default_factory=dict)
+    source_errors: list[SourceError] = field(default_factory=list)
+    dead_letter: str | None = None
+    import_id: str | None = None
+    interrupted_by: int | None = None
+    out_of_time: bool = False
+    limit_reached: bool = False
+
+    @property
+    def rejected(self) -> int:
+        """How many records cannot become an event, or were refused for good."""
+        return self.rejections.total()
+
+    @property
+    def skipped(self) -> int:
+        """How many records were understood and are no call to send."""
+        return self.skips.total()
+
+    def destined(self, destination: Destination) -> Destined:
+        """Return the counts of `destination`, begun at its first mention."""
+        return self.destinations.setdefault(destination, Destined(destination))
+
+    def add_delivery(self, delivery: Delivery) -> None:
+        """Count a chunk's outcomes; rejected ones by their code."""
+        counts = self.destined(delivery.chunk.destination)
+        counts.chunks += 1
+        counts.bytes += delivery.chunk.size
+        counts.endpoint = delivery.endpoint or counts.endpoint
+        counts.error = delivery.error or counts.error
+        self.requests += delivery.requests
+        self.retries += delivery.retries
+        for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
+            match outcome.verdict:
+                case Verdict.ACCEPTED:
+                    self.accepted += 1
+                    counts.accepted += 1
+                    self.events[event.name] += 1
+                case Verdict.REJECTED:
+                    self.rejections[outcome.code or "server-refused"] += 1
+                case Verdict.UNCONFIRMED:
+                    self.unconfirmed += 1
+                    counts.unconfirmed += 1
+            if outcome.warning is not None:
+                self.warnings["server-warning"] += 1
+
+    def assert_law(self) -> None:
+        """Raise AssertionError unless every record read was counted exactly once."""
+        counted = (
+            self.accepted
+            + self.already_sent
+            + self.duplicates
+            + self.filtered
+            + self.skipped
+            + self.rejected
+            + self.unconfirmed
+        )
+        if counted != self.records:
+            raise AssertionError(f"the report's law is broken: {self.records} records read, {counted} counted")
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The run's exit code; when several apply: a signal, then 6, 5, 4, 3."""
+        if self.interrupted_by is not None:
+            return ExitCode(128 + self.interrupted_by)
+        if any(isinstance(counts.error, KeyRefused) for counts in self.destinations.values()):
+            return ExitCode.KEY_REFUSED
+        if self.unconfirmed or self.out_of_time:
+            return ExitCode.INCOMPLETE
+        if self.source_errors:
+            return ExitCode.SOURCE
+        if self.rejected:
+            return ExitCode.REJECTED
+        return ExitCode.OK
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as `--json` prints it. Keys are only ever added; counts of zero are left out of objects."""
+        return {
+            "schema": SCHEMA,
+            "run_id": self.run_id,
+            "mode": self.mode.value,
+            "exit_code": int(self.exit_code),
+            "records": self.records,
+            "accepted": self.accepted,
+            "already_sent": self.already_sent,
+            "duplicates": self.duplicates,
+            "filtered": self.filtered,
+            "skipped": self.skipped,
+            "rejected": self.rejected,
+            "unconfirmed": self.unconfirmed,
+            "bytes_read": self.bytes_read,
+            "requests": self.requests,
+            "retries": self.retries,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "formats": _nonzero(self.formats),
+            "events": _nonzero(self.events),
+            "rejections": _nonzero(self.rejections),
+            "skips": _nonzero(self.skips),
+            "warnings": _nonzero(self.warnings),
+            "coverage": _nonzero(self.coverage),
+            "destinations": [_destination(counts) for counts in self.destinations.values()],
+            "source_errors": [
+                {"code": error.code, "source": error.uri, "message": error.message} for error in self.source_errors
+            ],
+            "import_id": self.import_id,
+            "dead_letter": self.dead_letter,
+        }
+
+
+def _nonzero(counts: Counter[str]) -> dict[str, int]:
+    return {key: counts[key] for key in sorted(counts) if counts[key]}
+
+
+def _destination(counts: Destined) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "host": counts.destination.host,
+        "api_key": counts.destination.masked_key,
+        "endpoint": counts.endpoint.value if counts.endpoint else None,
+        "accepted": counts.accepted,
+        "unconfirmed": counts.unconfirmed,
+    }
+    if counts.error is not None:
+        entry["error"] = counts.error.message
+    return entry
