@@ -1,7 +1,8 @@
 """One call, one uuid: the identity rules as constants. Pure.
 
 The uuid is version 5 from a fixed namespace and the call's identity string, which the format families build
-(litellm-logs.md 8, openai-logs.md 3.10). Changing the namespace or a rule makes every replay a duplicate, so tests pin them.
+(litellm-logs.md 8, openai-logs.md 3.10). Changing the namespace or a rule makes every replay a duplicate, so tests pin
+them.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import orjson
 
 from posthog_llm_cli.model import Json
 
-NAMESPACE = uuid.UUID("6c4b1f5e-9d0a-5a7e-8f3c-2b7d1e0a4c96")
+NAMESPACE = uuid.UUID("4aa45a0d-3934-5612-94d3-a0d6a13c0764")
 """The namespace of every event uuid that `plh` derives. Never change it."""
 
 

@@ -137,7 +137,7 @@ class LLMCall:
     input: Json = field(default=None, repr=False)
     output: list[Json] | None = field(default=None, repr=False)
     tools: list[Json] | None = field(default=None, repr=False)
-    parameters: Mapping[str, Json] = field(default=_NOTHING, repr=False)
+    parameters: Mapping[str, Json] = field(default_factory=lambda: _NOTHING, repr=False)
     service_tier: str | None = None
     stream: bool | None = None
     usage: Usage = Usage()
@@ -149,8 +149,8 @@ class LLMCall:
     user: str | None = field(default=None, repr=False)
     posthog_session_id: str | None = None
     groups: Mapping[str, Json] | None = None
-    metadata: Mapping[str, Json] = field(default=_NOTHING, repr=False)
-    properties: Mapping[str, Json] = field(default=_NOTHING, repr=False)
+    metadata: Mapping[str, Json] = field(default_factory=lambda: _NOTHING, repr=False)
+    properties: Mapping[str, Json] = field(default_factory=lambda: _NOTHING, repr=False)
     credentials: Credentials = Credentials()
     warnings: tuple[str, ...] = ()
 

@@ -1,7 +1,7 @@
 """Which project on which host a record goes to. Pure.
 
-A record's own credentials win, part by part, then the configured ones. A record that names a host which is not allowed is
-rejected and never sent to the default host instead: that would put one customer's data into another's project.
+A record's own credentials win, part by part, then the configured ones. A record that names a host which is not allowed
+is rejected and never sent to the default host instead: that would put one customer's data into another's project.
 """
 
 from urllib.parse import urlsplit

@@ -1,7 +1,7 @@
 """Times as logs and operators write them → aware UTC. Pure.
 
-Rules of openai-logs.md, section 3.3, which hold for every format: numbers by magnitude, ISO 8601 with or without zone, and
-a window of plausible times outside which a value counts as absent.
+Rules of openai-logs.md, section 3.3, which hold for every format: numbers by magnitude, ISO 8601 with or without zone,
+and a window of plausible times outside which a value counts as absent.
 """
 
 import math

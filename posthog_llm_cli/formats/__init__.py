@@ -1,6 +1,132 @@
-"""placeholder, replaced by the lead"""
+"""A record → a call: the formats, and the one table that tells them apart.
 
-FORMAT_NAMES: tuple[str, ...] = (
-    "litellm", "litellm-kwargs", "openai-chat", "openai-responses", "openai-completions", "openai-embeddings",
-    "openai-error", "posthog-event", "dead-letter",
+`DETECTION` is tried from top to bottom and the first match wins (litellm-logs.md 1, then openai-logs.md 2). Adding a
+format: one module with its `FORMAT`, one line here, one sample.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats import (
+    dead_letter,
+    litellm,
+    litellm_kwargs,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_error,
+    openai_responses,
+    posthog_event,
+    refusals,
 )
+from posthog_llm_cli.formats._fields import mapping
+from posthog_llm_cli.formats._openai_shapes import classify
+from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
+from posthog_llm_cli.model import Json, ParseContext
+
+__all__ = ["DETECTION", "FORMATS", "FORMAT_NAMES", "LogFormat", "detect", "expand", "parse"]
+
+
+def _unwrapped(_: Json, __: ParseContext) -> Parsed:
+    raise RecordError("unknown-format", "a dead letter inside a dead letter")
+
+
+_DEAD_LETTER = LogFormat(
+    name=dead_letter.NAME,
+    title=dead_letter.TITLE,
+    recognised_by=dead_letter.RECOGNISED_BY,
+    smallest=dead_letter.SMALLEST,
+    matches=dead_letter.is_dead_letter,
+    parse=_unwrapped,
+)
+
+DETECTION: tuple[LogFormat | Refusal, ...] = (
+    posthog_event.FORMAT,
+    _DEAD_LETTER,
+    *refusals.BEFORE_LITELLM,
+    litellm_kwargs.FORMAT,
+    *refusals.LITELLM_ROWS,
+    litellm.FORMAT,
+    *refusals.AFTER_LITELLM,
+    openai_chat.FORMAT,
+    openai_responses.FORMAT,
+    openai_completions.FORMAT,
+    openai_embeddings.FORMAT,
+    openai_error.FORMAT,
+    *refusals.OPENAI_ROWS,
+)
+"""Every shape that is known, in the order in which it is looked for."""
+
+FORMATS: tuple[LogFormat, ...] = tuple(row for row in DETECTION if isinstance(row, LogFormat))
+"""The formats that can be sent, and what `--format` may name."""
+
+FORMAT_NAMES: tuple[str, ...] = tuple(found.name for found in FORMATS)
+
+_BY_NAME = {found.name: found for found in FORMATS}
+_BEFORE_OPENAI = DETECTION[: DETECTION.index(openai_chat.FORMAT)]
+_BY_SHAPE: dict[str, LogFormat | Refusal] = {
+    **{row.name: row for row in DETECTION[DETECTION.index(openai_chat.FORMAT) :]},
+    "pending": openai_responses.FORMAT,
+    "error-body": openai_error.FORMAT,
+}
+
+
+def detect(record: Json) -> LogFormat | Refusal | None:
+    """Return the first row that matches; None for a value that no row knows.
+
+    The OpenAI rows all ask the same question, so it is asked once.
+    """
+    for row in _BEFORE_OPENAI:
+        if row.matches(record):
+            return row
+    return _BY_SHAPE.get(classify(record))
+
+
+def parse(record: Json, context: ParseContext, *, name: str | None = None) -> tuple[str | None, Parsed]:
+    """Return the name of the record's format and what it says; the name is None where none was recognised.
+
+    `name` fixes one format for all records; what does not fit it is `unknown-format`.
+
+    Raises:
+        RecordError: the record cannot become a call. Its `format` stays unknown then; ask `detect` for it.
+    """
+    found = detect(record) if name is None else _fixed(record, name)
+    if found is None:
+        raise refusals.unknown_format(record)
+    if isinstance(found, LogFormat):
+        return found.name, found.parse(record, context)
+    return found.format, found.answer(record)
+
+
+def _fixed(record: Json, name: str) -> LogFormat | Refusal:
+    if record is None:
+        return refusals.BEFORE_LITELLM[0]
+    found = _BY_NAME[name]
+    if not found.matches(record):
+        raise RecordError("unknown-format", f"the record is not of the format {name}")
+    return found
+
+
+def expand(value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the records in a parsed value, each with its JSON path.
+
+    An array is its elements (but for lists that are a record themselves: rows 1 and 2 of openai-logs.md); a page of
+    spend logs or of stored completions is its rows.
+    """
+    if isinstance(value, list) and value and classify(value) == "unknown":
+        for index, item in enumerate(value):
+            yield f"$[{index}]", item
+    elif isinstance(value, dict) and _is_page(value):
+        for index, item in enumerate(value["data"]):
+            yield f"$.data[{index}]", item
+    else:
+        yield "$", value
+
+
+def _is_page(value: Mapping[str, Json]) -> bool:
+    data = value.get("data")
+    if not isinstance(data, list) or not data:
+        return False
+    if value.get("object") == "list":
+        return mapping(data[0]).get("object") == "chat.completion"
+    return all("request_id" in mapping(item) for item in data)

@@ -1,0 +1,189 @@
+"""A line → its records → events. Pure, and so what worker processes run.
+
+One line is usually one record; an array, a page or documents glued together are several. Nothing here raises for what
+is in the data: a record that cannot become an event is a `RecordError` in its place.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import orjson
+
+from posthog_llm_cli import formats
+from posthog_llm_cli.decoding import decode, split_documents
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats.dead_letter import is_dead_letter, letter_bytes
+from posthog_llm_cli.identity import event_uuid
+from posthog_llm_cli.model import (
+    BuildOptions,
+    Converted,
+    ConvertOptions,
+    Credentials,
+    Endpoint,
+    Event,
+    Filtered,
+    Json,
+    LLMCall,
+    LogLine,
+    Operation,
+    PassThrough,
+    Skipped,
+    SourceRef,
+)
+from posthog_llm_cli.payload import build_event, build_pass_through
+from posthog_llm_cli.routing import route
+
+_MAX_LETTERS_DEEP = 5
+_NOT_JSON = frozenset({"invalid-json", "python-repr"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One record of a line: its value or why there is none; `raw` where it is not the whole line."""
+
+    ref: SourceRef
+    value: Json = field(default=None, repr=False)
+    error: RecordError | None = None
+    path: str = "$"
+    raw: bytes | None = field(default=None, repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
+    """Return what becomes of each record of a line, in order; at least one."""
+    if line.problem is not None:
+        return [Converted(line.ref, line.problem)]
+    records = _records(line.raw, line.ref, whole=True)
+    return [_convert(record, options, console=line.console) for record in records]
+
+
+# ------------------------------------------------------------------------------------------------- a line's records
+
+
+def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> Iterator[_Record]:
+    own = None if whole else raw
+    try:
+        decoded = decode(raw)
+    except RecordError as error:
+        pieces = split_documents(raw)
+        if not pieces:
+            yield _Record(ref, error=error, raw=own)
+        for offset, piece in pieces:
+            line = ref.line + raw.count(b"\n", 0, offset)
+            yield from _records(piece, SourceRef(ref.uri, line, ref.offset + offset), whole=False, depth=depth)
+        return
+    if is_dead_letter(decoded.value):
+        yield from _letter(decoded.value, ref, raw, depth)
+        return
+    for path, value in formats.expand(decoded.value):
+        if is_dead_letter(value):
+            yield from _letter(value, ref, orjson.dumps(value), depth)
+        elif path == "$":
+            yield _Record(ref, value, raw=own, warnings=decoded.warnings)
+        else:
+            yield _Record(ref, value, path=path, raw=orjson.dumps(value), warnings=decoded.warnings)
+
+
+def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_Record]:
+    """Take up the record in a dead letter, as if it had been in the source; a letter without one is rejected again."""
+    try:
+        inner = letter_bytes(letter)
+    except RecordError as error:
+        yield _Record(ref, error=error, raw=raw)
+        return
+    if depth >= _MAX_LETTERS_DEEP:
+        yield _Record(ref, error=RecordError("unknown-format", "dead letters inside dead letters"), raw=raw)
+        return
+    yield from _records(inner, ref, whole=False, depth=depth + 1)
+
+
+# --------------------------------------------------------------------------------------------------- a record's event
+
+
+def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Converted:
+    if record.error is not None:
+        if console and record.error.code in _NOT_JSON:
+            skipped = Skipped("console-log", "a line of a console log")
+            return Converted(record.ref, skipped, raw=record.raw)
+        return Converted(record.ref, record.error, raw=record.raw)
+    try:
+        name, parsed = formats.parse(record.value, options.parse, name=options.format)
+    except RecordError as error:
+        found = formats.detect(record.value)
+        known = found.name if isinstance(found, formats.LogFormat) else found.format if found is not None else None
+        return Converted(
+            record.ref, _placed(error, record.path), known if options.format is None else None, raw=record.raw
+        )
+    warnings = record.warnings
+    result: Event | Skipped | Filtered | RecordError
+    try:
+        result, more = _build(parsed, options, record.ref)
+    except RecordError as error:
+        result, more = _placed(error, record.path), parsed.warnings if not isinstance(parsed, Skipped) else ()
+    if isinstance(result, Filtered):
+        more = ()
+    coverage = _coverage(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
+    return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage)
+
+
+def _placed(error: RecordError, path: str) -> RecordError:
+    """Put an error's path under the record's own, where the record is an element."""
+    if path == "$":
+        return error
+    return RecordError(error.code, error.message, path=path + error.path.removeprefix("$"), hint=error.hint)
+
+
+def _build(
+    parsed: LLMCall | PassThrough | Skipped, options: ConvertOptions, ref: SourceRef
+) -> tuple[Event | Skipped | Filtered, tuple[str, ...]]:
+    if isinstance(parsed, Skipped):
+        return parsed, ()
+    uuid = parsed.uuid if isinstance(parsed, PassThrough) else event_uuid(parsed.identity)
+    if _is_filtered(parsed, uuid, options):
+        return Filtered(), ()
+    if isinstance(parsed, PassThrough):
+        _check_name(parsed.name, options.build)
+        return build_pass_through(parsed, options.build, ref, route(Credentials(), options.build))
+    return build_event(parsed, options.build, ref)
+
+
+def _check_name(name: str, options: BuildOptions) -> None:
+    if not name.startswith("$ai_") and options.endpoint is not Endpoint.BATCH:
+        raise RecordError(
+            "not-an-ai-event",
+            "the AI routes take only events named $ai_…",
+            path="$.event",
+            hint="--endpoint batch sends events of any name",
+        )
+
+
+def _is_filtered(parsed: LLMCall | PassThrough, uuid: str, options: ConvertOptions) -> bool:
+    if options.since is not None and parsed.timestamp < options.since:
+        return True
+    if options.until is not None and parsed.timestamp >= options.until:
+        return True
+    if options.shard is None:
+        return False
+    shard, shards = options.shard
+    return int(uuid.replace("-", ""), 16) % shards != shard - 1
+
+
+def _coverage(call: LLMCall) -> tuple[str, ...]:
+    """Name what a call carries, for the table of `plh validate`."""
+    usage = call.usage
+    found = {
+        "provider": call.provider is not None,
+        "input": call.input is not None,
+        "output": call.output is not None or call.operation is Operation.EMBEDDING or call.is_error,
+        "tokens": usage.input is not None or usage.output is not None or usage.total is not None,
+        "cost": call.cost is not None,
+        "latency": call.latency_s is not None,
+        "time to first token": call.ttft_s is not None,
+        "user": call.user is not None,
+        "session": call.session_id is not None,
+        "own trace": call.trace_id not in {"", call.span_id},
+        "tools": call.tools is not None,
+        "custom metadata": bool(call.metadata),
+        "error": call.is_error,
+    }
+    return ("calls", *(name for name, present in found.items() if present))

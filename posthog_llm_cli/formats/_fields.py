@@ -1,0 +1,111 @@
+"""Reading fields of records: a field of the wrong type counts as absent."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeGuard
+
+import orjson
+
+from posthog_llm_cli.model import Json
+
+EMPTY: Mapping[str, Json] = {}
+_MAX_TOKENS = 10**12
+_NO_IDS = frozenset({"", "None", "null"})
+
+
+def mapping(value: Json) -> Mapping[str, Json]:
+    """Return `value` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else EMPTY
+
+
+def items(value: Json) -> list[Json]:
+    """Return `value` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: Json) -> str | None:
+    """Return `value` if it is a text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def first_text(*values: Json) -> str | None:
+    """Return the first text that is not empty."""
+    return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def is_number(value: Json) -> TypeGuard[int | float]:
+    """Whether `value` is a finite number; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Json) -> float | None:
+    """Return `value` as a float if it is a finite number."""
+    return float(value) if is_number(value) else None
+
+
+def id_text(value: Json) -> str | None:
+    """Return an id as text: numbers become text; empty ones and the words None and null are no ids."""
+    if isinstance(value, str):
+        stripped = value.strip()
+        return None if stripped in _NO_IDS else stripped
+    if is_number(value):
+        return str(int(value)) if float(value).is_integer() else str(value)
+    return None
+
+
+def first_id(*values: Json) -> str | None:
+    """Return the first usable id."""
+    return next((found for value in values if (found := id_text(value)) is not None), None)
+
+
+def token_count(value: Json, warn: Callable[[str], None]) -> int | None:
+    """Return a token count; what is none (a bool, negative, other text) is left out with `bad-usage`."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        stripped = value.strip()
+        value = int(stripped) if stripped.isascii() and stripped.isdigit() and len(stripped) <= 13 else None
+    if not is_number(value) or value != int(value) or not 0 <= value <= _MAX_TOKENS:
+        warn("bad-usage")
+        return None
+    return int(value)
+
+
+def without_nulls(value: Json) -> Json:
+    """Return a copy of an object without members that are null, on every level."""
+    if isinstance(value, dict):
+        return {key: without_nulls(member) for key, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [without_nulls(member) for member in value]
+    return value
+
+
+def compact(value: Json) -> str:
+    """Return a value as compact JSON text."""
+    return orjson.dumps(value).decode()
+
+
+def decoded(value: Json) -> Json:
+    """Return what a text of JSON (starting with a brace or bracket) holds; anything else, and broken JSON, as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
+
+
+class Warnings:
+    """Collects warning codes in order, each once."""
+
+    __slots__ = ("_codes",)
+
+    def __init__(self, codes: Iterable[str] = ()) -> None:
+        self._codes: dict[str, None] = dict.fromkeys(codes)
+
+    def __call__(self, code: str) -> None:
+        self._codes[code] = None
+
+    def codes(self) -> tuple[str, ...]:
+        """Return the codes, in the order they came up."""
+        return tuple(self._codes)

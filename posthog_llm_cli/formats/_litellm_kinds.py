@@ -1,0 +1,57 @@
+"""LiteLLM's call types → what kind of call it was (litellm-logs.md, section 7)."""
+
+import re
+from enum import Enum
+
+from posthog_llm_cli.model import Json
+
+
+class CallKind(Enum):
+    """What a call type asks for: a generation, an embedding, nothing of a model, or something not known."""
+
+    GENERATION = "generation"
+    EMBEDDING = "embedding"
+    PASS_THROUGH = "pass-through"  # noqa: S105 -- a kind of request, no password
+    NO_CALL = "no call"
+    UNKNOWN = "unknown"
+
+
+_GENERATIONS = frozenset({
+    "completion", "text_completion", "responses", "anthropic_messages", "generate_content", "generate_content_stream",
+    "create_interaction", "_realtime", "_responses_websocket", "send_message", "run_thread", "run_thread_stream",
+    "image_generation", "image_edit", "video_generation", "create_video", "video_remix", "video_edit",
+    "video_extension", "speech", "transcription", "moderation", "rerank", "ocr",
+})  # fmt: skip
+_PASS_THROUGH = frozenset({"", "pass_through_endpoint", "llm_passthrough_route"})
+_NO_CALL = frozenset({
+    "search", "query", "ingest", "call_mcp_tool", "list_mcp_tools", "create_file", "create_batch", "retrieve_batch",
+    "cancel_batch", "create_thread", "add_message", "get_messages", "get_thread", "list_input_items", "run_code",
+    "code_interpreter_tool", "video_content", "video_list", "video_delete", "create_skill", "decisions", "systemone",
+})  # fmt: skip
+_NO_CALL_PATTERN = re.compile(
+    r"vector_store_.*|file_.*|.*_fine_tuning_.*|.*_assistants|.*_container.*|.*_sandbox|video_retrieve.*|video_.*_character"
+)
+
+
+def call_kind(call_type: Json) -> CallKind:
+    """Return the kind of a call type; each also has its asynchronous twin with a leading `a`."""
+    if call_type is None:
+        return CallKind.PASS_THROUGH
+    if not isinstance(call_type, str):
+        return CallKind.UNKNOWN
+    for name in _twins(call_type):
+        if name == "embedding":
+            return CallKind.EMBEDDING
+        if name in _GENERATIONS:
+            return CallKind.GENERATION
+        if name in _PASS_THROUGH:
+            return CallKind.PASS_THROUGH
+        if name in _NO_CALL or _NO_CALL_PATTERN.fullmatch(name):
+            return CallKind.NO_CALL
+    return CallKind.UNKNOWN
+
+
+def _twins(call_type: str) -> tuple[str, ...]:
+    if call_type.startswith("_a"):
+        return (call_type, f"_{call_type[2:]}")
+    return (call_type, call_type[1:]) if call_type.startswith("a") else (call_type,)

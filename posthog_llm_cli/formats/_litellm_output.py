@@ -1,0 +1,109 @@
+"""LiteLLM's `response` of any call type → canonical output; and its redactions (litellm-logs.md 6.5, 6.17)."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from posthog_llm_cli.formats._fields import compact, first_text, items, mapping, text
+from posthog_llm_cli.formats._messages import assistant, chat_output, responses_output, sorted_choices, text_part
+from posthog_llm_cli.model import Json
+
+SENTINEL = "redacted-by-litellm"
+
+
+def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
+    """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning."""
+    if response is None or response in ({}, "", []):
+        return None
+    if isinstance(response, str):
+        return [assistant([text_part(response)])]
+    if isinstance(response, dict):
+        if isinstance(response.get("choices"), list):
+            return chat_output(response["choices"])
+        if isinstance(response.get("output"), list):
+            return responses_output(response["output"])
+        parts = _other_parts(response)
+        if parts is not None:
+            return [assistant(parts)] if parts else None
+    warn("unknown-output")
+    return [assistant([text_part(compact(response))])]
+
+
+def _other_parts(response: Mapping[str, Json]) -> list[Json] | None:
+    """Return the parts of an image, speech, rerank, moderation or transcription answer; None for an unknown shape."""
+    data = response.get("data")
+    if isinstance(data, list) and all(_is_vector(item) for item in data):
+        return []
+    if isinstance(data, list):
+        return list(_images(data, text(response.get("output_format")) or "png"))
+    if response.get("object") == "binary":
+        kind = str(response.get("content_type") or "").split("/")[0]
+        return [text_part(f"[base64 {kind if kind in {'audio', 'image', 'video'} else 'file'} redacted]")]
+    if isinstance(response.get("results"), list):
+        return [text_part(compact(response["results"]))]
+    if isinstance(response.get("text"), str):
+        return [text_part(response["text"])] if response["text"] else []
+    return None
+
+
+def _is_vector(item: Json) -> bool:
+    return isinstance(item, dict) and ("embedding" in item or item.get("object") == "embedding")
+
+
+def _images(data: list[Json], image_format: str) -> Iterator[Json]:
+    for item in data:
+        image = mapping(item)
+        encoded = text(image.get("b64_json"))
+        source = text(image.get("url")) or (encoded and f"data:image/{image_format};base64,{encoded}")
+        if source:
+            yield {"type": "image", "image": source}
+
+
+def stop_reason(response: Json) -> str | None:
+    """Return the first choice's finish reason; of a Responses answer why it is incomplete, else its status."""
+    found = mapping(response)
+    choices = sorted_choices(found.get("choices"))
+    if choices:
+        return text(choices[0].get("finish_reason"))
+    if isinstance(found.get("output"), list):
+        return first_text(mapping(found.get("incomplete_details")).get("reason"), found.get("status"))
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------------- redaction
+
+
+def is_redacted_input(messages: Json) -> bool:
+    """Whether the input is only LiteLLM's redaction sentinel, in any of its forms."""
+    if isinstance(messages, dict):
+        return messages.get("text") == SENTINEL or messages.get("content") == SENTINEL
+    if isinstance(messages, list):
+        return bool(messages) and all(is_redacted_input(message) for message in messages)
+    return bool(messages == SENTINEL)
+
+
+def is_redacted_output(response: Json) -> bool:
+    """Whether the output is only the sentinel: its texts, and the arguments of its tool calls."""
+    if isinstance(response, dict):
+        if response.get("text") == SENTINEL:
+            return True
+        texts = list(_output_texts(response))
+        return SENTINEL in texts and all(value == SENTINEL for value in texts)
+    return bool(response == SENTINEL)
+
+
+def _output_texts(response: Mapping[str, Json]) -> Iterator[str]:
+    for choice in items(response.get("choices")):
+        message = mapping(mapping(choice).get("message"))
+        yield from _strings(mapping(choice).get("text"), message.get("content"))
+        for call in items(message.get("tool_calls")):
+            yield from _strings(mapping(mapping(call).get("function")).get("arguments"))
+    for item in items(response.get("output")):
+        yield from _strings(mapping(item).get("arguments"), mapping(item).get("content"))
+
+
+def _strings(*values: Json) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str) and value:
+            yield value
+        elif isinstance(value, list):
+            for part in value:
+                yield from _strings(part.get("text") if isinstance(part, dict) else part)

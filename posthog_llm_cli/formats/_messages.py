@@ -1,0 +1,304 @@
+"""Message dialects → the one canonical form of posthog-ingestion.md, section 11.4, shared by all formats.
+
+Input: a list of `{"role", "content"}` (plus tool calls and their results). Output: one assistant message for each
+choice, whose content is always a list of parts. Media stay as they are here; `privacy` redacts them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from posthog_llm_cli.formats._fields import compact, items, mapping, text
+from posthog_llm_cli.model import Json
+
+_MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
+_SYSTEM_ROLES = frozenset({"system", "developer"})
+_SECRET_TOOL_FIELDS = frozenset({"authorization", "authorization_token", "api_key"})
+REDACTED = "[REDACTED]"
+
+# ------------------------------------------------------------------------------------------------------------- input
+
+
+def input_messages(value: Json) -> list[Json] | None:
+    """Return a request's input as canonical messages; None where there is none.
+
+    A string is one user message, a list of strings one each; a list of numbers is one prompt in tokens. Items of the
+    Responses API without role and content (function calls and their outputs, reasoning) stay whole.
+    """
+    if isinstance(value, str):
+        return [_user(value)] if value else None
+    if isinstance(value, dict):
+        return (
+            [_input_item(value) if "role" in value or "content" in value else _user(compact(value))] if value else None
+        )
+    if not isinstance(value, list) or not value:
+        return None
+    if all(_is_int(item) for item in value):
+        return [_user(value)]
+    return [_input_item(item) for item in value if item is not None] or None
+
+
+def with_instructions(messages: list[Json] | None, instructions: Json) -> list[Json] | None:
+    """Prepend instructions (text, or a list of input items) unless the messages begin with a system message."""
+    first = mapping(messages[0]) if messages else {}
+    if first.get("role") in _SYSTEM_ROLES:
+        return messages
+    if isinstance(instructions, str) and instructions:
+        return [{"role": "system", "content": instructions}, *(messages or [])]
+    if isinstance(instructions, list):
+        return [*(input_messages(instructions) or []), *(messages or [])] or None
+    return messages
+
+
+def _user(content: Json) -> Json:
+    return {"role": "user", "content": content}
+
+
+def _is_int(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _input_item(item: Json) -> Json:
+    if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
+        return _user(item)
+    if not isinstance(item, dict):
+        return _user(compact(item))
+    if "role" not in item and "content" not in item:
+        return without_encrypted(item)
+    if item.get("type") == "reasoning":
+        return without_encrypted(item)
+    message = {"role": item["role"] if isinstance(item.get("role"), str) else "user", "content": item.get("content")}
+    for key in _MESSAGE_EXTRAS:
+        if item.get(key) is not None:
+            message[key] = item[key]
+    if isinstance(message["content"], list):
+        message["content"] = [without_encrypted(part) for part in message["content"]]
+    return message
+
+
+def without_encrypted(item: Json) -> Json:
+    """Return an item without its `encrypted_content`, which only the provider can read."""
+    if isinstance(item, dict) and "encrypted_content" in item:
+        return {key: value for key, value in item.items() if key != "encrypted_content"}
+    return item
+
+
+def embedding_input(value: Json) -> Json:
+    """Return an embedding's raw input; LiteLLM's wrapping into user messages is undone."""
+    if not isinstance(value, list) or not value:
+        return value or None
+    if all(isinstance(item, dict) and "content" in item for item in value):
+        contents = [item["content"] for item in value]
+        return contents[0] if len(contents) == 1 else contents
+    return value
+
+
+# ------------------------------------------------------------------------------------------------------------ output
+
+
+def assistant(parts: list[Json]) -> Json:
+    """Return one assistant message."""
+    return {"role": "assistant", "content": parts}
+
+
+def text_part(value: str) -> Json:
+    """Return a text part."""
+    return {"type": "text", "text": value}
+
+
+def chat_output(choices: Json) -> list[Json] | None:
+    """Return one message for each choice of a chat or text completion, by `index`; None if all are empty."""
+    messages = []
+    for choice in sorted_choices(choices):
+        message = choice.get("message")
+        if isinstance(message, dict):
+            messages.append(assistant(list(_message_parts(message))))
+        elif isinstance(choice.get("text"), str):
+            messages.append(assistant([text_part(choice["text"])] if choice["text"] else []))
+    return messages if any(message["content"] for message in messages) else None
+
+
+def sorted_choices(choices: Json) -> list[Mapping[str, Json]]:
+    """Return the choices that are objects, by `index` where each has one."""
+    found: list[Mapping[str, Json]] = [choice for choice in items(choices) if isinstance(choice, dict)]
+    if all(_is_int(choice.get("index")) for choice in found):
+        found.sort(key=lambda choice: int(choice["index"]))
+    return found
+
+
+def _message_parts(message: Mapping[str, Json]) -> Iterator[Json]:
+    reasoning = text(message.get("reasoning_content")) or text(message.get("reasoning"))
+    if reasoning is not None:
+        yield {"type": "reasoning", "text": reasoning}
+    yield from _content_parts(message.get("content"))
+    refusal = message.get("refusal") or mapping(message.get("provider_specific_fields")).get("refusal")
+    if isinstance(refusal, str) and refusal:
+        yield text_part(refusal)
+    yield from _audio_parts(mapping(message.get("audio")))
+    for image in items(message.get("images")):
+        yield from _content_part(image)
+    for call in items(message.get("tool_calls")):
+        if isinstance(call, dict):
+            yield _tool_call_part(call)
+    function = message.get("function_call")
+    if isinstance(function, dict) and function:
+        yield {"type": "function", "function": _function(function.get("name"), function.get("arguments"))}
+
+
+def _content_parts(content: Json) -> Iterator[Json]:
+    if isinstance(content, str):
+        if content:
+            yield text_part(content)
+    elif isinstance(content, list):
+        for part in content:
+            yield from _content_part(part)
+    elif isinstance(content, dict) and content:
+        yield from _content_part(content)
+
+
+def _content_part(part: Json) -> Iterator[Json]:
+    if isinstance(part, str):
+        if part:
+            yield text_part(part)
+        return
+    if not isinstance(part, dict) or not part:
+        return
+    kind = part.get("type")
+    said = part.get("text" if kind in {"text", "output_text"} else str(kind))
+    match kind:
+        case "text" | "output_text" | "refusal" if isinstance(said, str):
+            if said:
+                yield text_part(said)
+        case "thinking" if isinstance(said, str | list):
+            thought = said if isinstance(said, str) else "".join(_texts(said))
+            if thought:
+                yield {"type": "reasoning", "text": thought}
+        case "image_url":
+            yield {"type": "image", "image": said.get("url") if isinstance(said, dict) else said}
+        case _:
+            yield without_encrypted(part)
+
+
+def _texts(parts: Iterable[Json]) -> Iterator[str]:
+    for part in parts:
+        value = part.get("text") if isinstance(part, dict) else part
+        if isinstance(value, str):
+            yield value
+
+
+def _audio_parts(audio: Mapping[str, Json]) -> Iterator[Json]:
+    if isinstance(audio.get("transcript"), str) and audio["transcript"]:
+        yield text_part(audio["transcript"])
+    if isinstance(audio.get("data"), str):
+        kept = {key: audio[key] for key in ("id", "data", "transcript", "expires_at") if audio.get(key) is not None}
+        yield {"type": "audio", **kept}
+
+
+def _tool_call_part(call: Mapping[str, Json]) -> Json:
+    function, custom = call.get("function"), call.get("custom")
+    part: dict[str, Json] = {"type": "function"}
+    if isinstance(call.get("id"), str):
+        part["id"] = call["id"]
+    if isinstance(function, dict):
+        part["function"] = _function(function.get("name"), function.get("arguments"))
+    elif isinstance(custom, dict):
+        part["function"] = _function(custom.get("name"), custom.get("input"))
+    else:
+        return dict(call)
+    return part
+
+
+def _function(name: Json, arguments: Json) -> Json:
+    """Keep the arguments as the string they were, broken JSON too; absent ones stay absent."""
+    function = {}
+    if isinstance(name, str):
+        function["name"] = name
+    if arguments is not None:
+        function["arguments"] = arguments if isinstance(arguments, str) else compact(arguments)
+    return function
+
+
+# -------------------------------------------------------------------------------------------------- the Responses API
+
+
+def responses_output(output: Json) -> list[Json] | None:
+    """Return the items of a Responses answer as one assistant message; None without any part."""
+    parts = [part for item in items(output) if isinstance(item, dict) for part in _item_parts(item)]
+    return [assistant(parts)] if parts else None
+
+
+def _item_parts(item: Mapping[str, Json]) -> Iterator[Json]:
+    match item.get("type"):
+        case "message":
+            yield from _content_parts(item.get("content"))
+        case "function_call":
+            yield _called(item, item.get("arguments"))
+        case "custom_tool_call":
+            yield _called(item, item.get("input"))
+        case "reasoning":
+            if _has_text(item.get("summary")) or _has_text(item.get("content")):
+                yield without_encrypted(item)
+        case "image_generation_call":
+            yield {key: item[key] for key in ("type", "result", "status") if item.get(key) is not None}
+        case _:
+            yield without_encrypted(item)
+
+
+def _called(item: Mapping[str, Json], arguments: Json) -> Json:
+    part: dict[str, Json] = {"type": "function"}
+    call_id = text(item.get("call_id")) or text(item.get("id"))
+    if call_id is not None:
+        part["id"] = call_id
+    part["function"] = _function(item.get("name"), arguments)
+    return part
+
+
+def _has_text(parts: Json) -> bool:
+    return any(_texts(items(parts)))
+
+
+# -------------------------------------------------------------------------------------------------------------- tools
+
+
+def clean_tools(tools: Json) -> list[Json] | None:
+    """Return tool definitions as logged, but for the credentials of MCP servers; None when there are none."""
+    cleaned = [_clean_tool(tool) for tool in items(tools) if tool is not None]
+    return cleaned or None
+
+
+def _clean_tool(tool: Json) -> Json:
+    if not isinstance(tool, dict):
+        return tool
+    secret = [key for key in tool if key in _SECRET_TOOL_FIELDS or key == "headers"]
+    if not secret:
+        return tool
+    cleaned = dict(tool)
+    for key in secret:
+        value = tool[key]
+        cleaned[key] = dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
+    return cleaned
+
+
+# -------------------------------------------------------------------------------------------------------- web searches
+
+
+def web_searches(response: Mapping[str, Json]) -> int | None:
+    """Return how often the answer searched the web: its `web_search_call` items, else 1 when it cites a URL."""
+    output = items(response.get("output"))
+    calls = sum(1 for item in output if isinstance(item, dict) and item.get("type") == "web_search_call")
+    if calls:
+        return calls
+    if items(response.get("citations")) or items(response.get("search_results")):
+        return 1
+    if mapping(response.get("usage")).get("search_context_size"):
+        return 1
+    return 1 if any(_cites(message) for message in _answers(response, output)) else None
+
+
+def _answers(response: Mapping[str, Json], output: list[Json]) -> Iterator[Json]:
+    for choice in items(response.get("choices")):
+        yield mapping(mapping(choice).get("message"))
+    for item in output:
+        yield from items(mapping(item).get("content"))
+
+
+def _cites(part: Json) -> bool:
+    return any(mapping(note).get("type") == "url_citation" for note in items(mapping(part).get("annotations")))

@@ -1,0 +1,116 @@
+"""What a caller said beside the call: custom properties, ids and names, by the rules of litellm-logs.md 6.15 and 6.16.
+
+Only the caller's own metadata becomes properties, and of it nothing that a proxy put there or that looks like a secret.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from posthog_llm_cli.formats._fields import id_text, mapping, text
+from posthog_llm_cli.model import Json
+
+_BASELINE_INTERNAL = frozenset({
+    "endpoint", "caching_groups", "user_api_key_hash", "user_api_key_alias", "user_api_key_team_id",
+    "user_api_key_user_id", "user_api_key_org_id", "user_api_key_team_alias", "user_api_key_end_user_id",
+    "user_api_key_user_email", "user_api_key", "user_api_end_user_max_budget", "litellm_api_version",
+    "global_max_parallel_requests", "user_api_key_team_max_budget", "user_api_key_team_spend", "user_api_key_spend",
+    "user_api_key_max_budget", "user_api_key_model_max_budget", "user_api_key_metadata", "headers",
+    "litellm_parent_otel_span", "requester_ip_address", "model_group", "model_group_size", "deployment", "model_info",
+    "api_base", "hidden_params", "parent_run_id", "parent_id", "user_id",
+})  # fmt: skip
+"""The 32 names that LiteLLM's own PostHog logger leaves out."""
+
+_NEVER = _BASELINE_INTERNAL | {
+    "proxy_server_request", "secret_fields", "requester_metadata", "user_agent", "previous_models", "raw_request",
+    "raw_response", "queue_time_seconds", "llm_api_timing_windows", "applied_guardrails",
+    "standard_logging_guardrail_information", "posthog_api_key", "posthog_api_url", "posthog_host", "capture_internal",
+    "model_group_alias", "original_model_group", "attempted_fallbacks", "attempted_retries", "max_retries",
+    "request_retry_count", "response_cost_failure_debug_info", "model_map_information", "guardrail_information",
+}  # fmt: skip
+_USED = frozenset({"session_id", "trace_id", "user_id", "parent_run_id", "parent_id", "tags"})
+_NEVER_PATTERN = re.compile(r"user_api_|_|deployment|litellm_|.*_budget|.*_spend\Z", re.DOTALL)
+_SECRET_PATTERN = re.compile(r".*(?:api_?-?key|secret|password|authorization)|.*token\Z", re.IGNORECASE | re.DOTALL)
+_HONOURED = frozenset({
+    "$ai_session_id", "$ai_trace_id", "$ai_parent_id", "$ai_span_name", "$ai_trace_name", "$ai_prompt_name",
+    "$session_id", "$groups",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CallerMetadata:
+    """What the caller's metadata say; `custom` may leave the machine as properties."""
+
+    custom: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    user_id: Json = field(default=None, repr=False)
+    session_id: str | None = None
+    trace_id: str | None = None
+    parent_id: str | None = None
+    wished_session_id: str | None = None
+    wished_trace_id: str | None = None
+    wished_parent_id: str | None = None
+    span_name: str | None = None
+    trace_name: str | None = None
+    prompt_name: str | None = None
+    posthog_session_id: str | None = None
+    groups: Mapping[str, Json] | None = None
+    tags: Json = None
+    has_reserved: bool = False
+
+
+def read_caller_metadata(metadata: Mapping[str, Json]) -> CallerMetadata:
+    """Sort a caller's metadata into ids, names and custom properties."""
+    groups = mapping(metadata.get("$groups"))
+    return CallerMetadata(
+        custom=custom_properties(metadata),
+        user_id=metadata.get("user_id"),
+        session_id=id_text(metadata.get("session_id")),
+        trace_id=id_text(metadata.get("trace_id")),
+        parent_id=id_text(metadata.get("parent_run_id")) or id_text(metadata.get("parent_id")),
+        wished_session_id=_wish(metadata, "$ai_session_id"),
+        wished_trace_id=_wish(metadata, "$ai_trace_id"),
+        wished_parent_id=_wish(metadata, "$ai_parent_id"),
+        span_name=_wish(metadata, "$ai_span_name") or text(metadata.get("generation_name")),
+        trace_name=_wish(metadata, "$ai_trace_name") or text(metadata.get("trace_name")),
+        prompt_name=_wish(metadata, "$ai_prompt_name"),
+        posthog_session_id=_wish(metadata, "$session_id"),
+        groups=without_secrets(groups) if groups else None,
+        tags=metadata.get("tags"),
+        has_reserved=any(_is_reserved(key, metadata[key]) for key in metadata),
+    )
+
+
+def custom_properties(metadata: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the keys that become properties: not null, not used elsewhere, not the proxy's, not secret, not `$…`."""
+    return {key: without_secrets(value) for key, value in metadata.items() if value is not None and _is_custom(key)}
+
+
+def _wish(metadata: Mapping[str, Json], key: str) -> str | None:
+    value = metadata.get(key)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _is_reserved(key: str, value: Json) -> bool:
+    if not key.startswith("$") or value is None:
+        return False
+    return key not in _HONOURED or not isinstance(value, dict if key == "$groups" else str)
+
+
+def _is_custom(key: str) -> bool:
+    return not (
+        not key
+        or key.startswith("$")
+        or key in _USED
+        or key.lower() in _NEVER
+        or _NEVER_PATTERN.match(key.lower())
+        or _SECRET_PATTERN.match(key)
+    )
+
+
+def without_secrets(value: Json) -> Json:
+    """Return a value without members whose name says that they hold a secret, on every level."""
+    if isinstance(value, dict):
+        return {key: without_secrets(member) for key, member in value.items() if not _SECRET_PATTERN.match(key)}
+    if isinstance(value, list):
+        return [without_secrets(member) for member in value]
+    return value

@@ -1,0 +1,76 @@
+"""Whether a call of an OpenAI-format log failed, and how (openai-logs.md, 3.7)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from posthog_llm_cli.formats._errors import error_text
+from posthog_llm_cli.formats._fields import compact, first_text, is_number, mapping, text
+from posthog_llm_cli.formats._openai_exchange import Exchange
+from posthog_llm_cli.formats._openai_shapes import is_error
+from posthog_llm_cli.model import CallError, Json
+
+_FAILED_STATUSES = frozenset({"failure", "failed", "error", "timeout"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed call: its error, and the HTTP status where the log says it."""
+
+    error: CallError
+    status: int | None
+
+
+def find_failure(exchange: Exchange) -> Failure | None:
+    """Return how a call failed, or None; an incomplete, cancelled or filtered answer is no failure."""
+    outer, response = exchange.outer, exchange.response
+    status = exchange.status
+    errors = [value for value in (response.get("error"), outer.get("error")) if is_error(value)]
+    if set(response) == {"detail"}:
+        errors.append(response["detail"])
+    told = [outer.get(key) for key in ("error_message", "exception", "error_type") if is_error(outer.get(key))]
+    failed = (
+        bool(errors or told)
+        or (status is not None and not 200 <= status <= 299)
+        or outer.get("status") in _FAILED_STATUSES
+        or response.get("status") == "failed"
+    )
+    if not failed:
+        return None
+    error = errors[0] if errors else None
+    details = mapping(error)
+    message = _message(error, outer)
+    if message is None and status:
+        message = f"HTTP {status}"
+    return Failure(
+        CallError(
+            first_text(details.get("type"), _code_text(details.get("code")), outer.get("error_type")),
+            error_text(message),
+        ),
+        status if status is not None else _status_from_code(details.get("code")),
+    )
+
+
+def _message(error: Json, outer: Mapping[str, Json]) -> str | None:
+    if isinstance(error, str):
+        return error
+    details = mapping(error)
+    nested = text(details.get("message")) or text(details.get("detail"))
+    if nested is not None:
+        return nested
+    told = first_text(outer.get("error_message"), outer.get("exception"))
+    if told is not None:
+        return told
+    return compact(details) if details else first_text(outer.get("detail"))
+
+
+def _code_text(code: Json) -> str | None:
+    if is_number(code):
+        return str(int(code)) if float(code).is_integer() else str(code)
+    return text(code)
+
+
+def _status_from_code(code: Json) -> int | None:
+    """Azure's code may be a numeric string, OpenRouter's an int: a status, if nothing better is there."""
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+        code = int(code)
+    return int(code) if is_number(code) and code == int(code) and 100 <= code <= 599 else None

@@ -1,0 +1,138 @@
+"""Which provider answered: told from the record, never guessed (openai-logs.md, section 5). Names are LiteLLM's."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from posthog_llm_cli.formats._fields import items, mapping, text
+from posthog_llm_cli.formats._urls import hostname
+from posthog_llm_cli.model import Json
+
+_HOSTS = (
+    ("azure", ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com")),
+    ("openrouter", ("openrouter.ai",)),
+    ("groq", ("groq.com",)),
+    ("cerebras", ("cerebras.ai",)),
+    ("deepseek", ("deepseek.com",)),
+    ("together_ai", ("together.xyz", "together.ai")),
+    ("gemini", ("generativelanguage.googleapis.com",)),
+    ("zai", ("bigmodel.cn", "z.ai")),
+    ("ollama", ("ollama", "ollama.com", "ollama.ai")),
+    ("anthropic", ("anthropic.com",)),
+    ("perplexity", ("perplexity.ai",)),
+    ("mistral", ("mistral.ai",)),
+    ("xai", ("x.ai",)),
+    ("fireworks_ai", ("fireworks.ai",)),
+    ("huggingface", ("huggingface.co",)),
+    ("voyage", ("voyageai.com",)),
+    ("moonshot", ("moonshot.cn", "moonshot.ai", "moonshot")),
+    ("deepinfra", ("deepinfra.com",)),
+    ("openai", ("api.openai.com",)),
+)
+_OPENAI_FAMILIES = re.compile(
+    r"(?:ft:)?(?:gpt-(?!oss|35)|chatgpt-|o1(?![0-9a-z])|o3(?![0-9a-z])|o4(?![0-9a-z])|text-embedding-3-|text-embedding-ada-|text-davinci-"
+    r"|davinci|babbage|curie|ada(?![a-z])|codex-|computer-use-preview|omni-moderation)"
+)
+_ZHIPU_MODELS = ("glm-", "cogview")
+
+
+def find_provider(
+    named: Iterable[Json], urls: Iterable[str | None], response: Mapping[str, Json], model: str
+) -> str | None:
+    """Return the provider: the named one, else by host, by what the answer tells, by the model's family."""
+    for value in named:
+        found = text(value)
+        if found is not None:
+            return found.strip().lower()
+    for url in urls:
+        host = hostname(url)
+        if host is not None:
+            provider = _by_host(host)
+            if provider is not None:
+                return provider
+    told = next((name for name, tells in _TELLS if tells(response, model)), None)
+    if told is not None:
+        return told
+    return "openai" if _OPENAI_FAMILIES.match(model) else None
+
+
+def _by_host(host: str) -> str | None:
+    name, _, port = host.partition(":")
+    for provider, domains in _HOSTS:
+        if any(name == domain or name.endswith(f".{domain}") for domain in domains):
+            return provider
+    return "ollama" if port == "11434" else None
+
+
+def _choices(response: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    return [mapping(choice) for choice in items(response.get("choices"))]
+
+
+def _any_choice(response: Mapping[str, Json], *keys: str) -> bool:
+    return any(key in choice for choice in _choices(response) for key in keys)
+
+
+def _is_openrouter(response: Mapping[str, Json]) -> bool:
+    usage = mapping(response.get("usage"))
+    return (
+        str(response.get("id") or "").startswith("gen-")
+        or _any_choice(response, "native_finish_reason")
+        or ("cost" in usage and isinstance(response.get("provider"), str))
+    )
+
+
+def _is_groq(response: Mapping[str, Json]) -> bool:
+    usage = mapping(response.get("usage"))
+    fingerprint = str(response.get("system_fingerprint") or "")
+    return (
+        "x_groq" in response
+        or ("queue_time" in usage and "total_time" in usage)
+        or (fingerprint.startswith("fp_") and "usage_breakdown" in response)
+    )
+
+
+def _is_gemini(response: Mapping[str, Json]) -> bool:
+    for choice in _choices(response):
+        message = mapping(choice.get("message"))
+        for part in (message, *items(message.get("tool_calls"))):
+            if "google" in mapping(mapping(part).get("extra_content")):
+                return True
+    return False
+
+
+def _is_azure(response: Mapping[str, Json], model: str) -> bool:
+    return (
+        "prompt_filter_results" in response
+        or _any_choice(response, "content_filter_results", "content_filter_result")
+        or "innererror" in mapping(response.get("error"))
+        or model.startswith("gpt-35-")
+    )
+
+
+_TELLS: tuple[tuple[str, Callable[[Mapping[str, Json], str], bool]], ...] = (
+    ("azure", _is_azure),
+    ("openrouter", lambda response, _: _is_openrouter(response)),
+    ("groq", lambda response, _: _is_groq(response)),
+    ("cerebras", lambda response, _: "time_info" in response),
+    ("deepseek", lambda response, _: "prompt_cache_hit_tokens" in mapping(response.get("usage"))),
+    (
+        "together_ai",
+        lambda response, _: (
+            isinstance(response.get("prompt"), list)
+            or any(choice.get("finish_reason") == "eos" for choice in _choices(response))
+        ),
+    ),
+    ("gemini", lambda response, _: _is_gemini(response)),
+    ("zai", lambda response, model: "request_id" in response and model.lower().startswith(_ZHIPU_MODELS)),
+    ("ollama", lambda response, _: response.get("system_fingerprint") == "fp_ollama"),
+    (
+        "vllm",
+        lambda response, _: (
+            "prompt_logprobs" in response
+            or "kv_transfer_params" in response
+            or (_any_choice(response, "stop_reason") and not str(response.get("id") or "").startswith("gen-"))
+        ),
+    ),
+    ("anthropic", lambda response, _: str(response.get("id") or "").startswith("msg_") and "choices" in response),
+    ("perplexity", lambda response, _: "citations" in response or "search_results" in response),
+    ("openai", lambda response, _: str(response.get("id") or "").startswith("resp_")),
+)

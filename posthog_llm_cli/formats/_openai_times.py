@@ -1,0 +1,150 @@
+"""When a call of an OpenAI-format log ended, and how long it took (openai-logs.md, 3.3 and 3.4)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats._fields import Warnings, is_number, mapping
+from posthog_llm_cli.formats._times import Clock, time_of
+from posthog_llm_cli.model import Json, ParseContext
+
+_END_KEYS = (
+    "ended_at", "end_time", "endTime", "finished_at", "completed_at", "response_timestamp", "receivedAt",
+    "timing.ended_at",
+)  # fmt: skip
+_LOG_KEYS = (
+    "timestamp", "ts", "ts_utc", "utc_time", "time_utc", "datetime_utc", "datetime", "date", "created_at", "logged_at",
+)  # fmt: skip
+_START_KEYS = (
+    "started_at", "start_time", "startTime", "request_timestamp", "requestedAt", "timing.started_at",
+)  # fmt: skip
+_RESPONSE_KEYS = ("completed_at", "created_at", "created")
+_MS_KEYS = ("latency_ms", "duration_ms", "elapsed_ms", "response_time_ms", "timing.latency_ms", "total_duration_ms")
+_S_KEYS = (
+    "latency", "latency_s", "latency_seconds", "duration", "duration_s", "duration_seconds", "elapsed", "elapsed_s",
+    "elapsed_seconds", "response_time", "timing.duration", "time",
+)  # fmt: skip
+_UNITLESS = frozenset({"latency", "duration", "elapsed", "response_time"})
+_FIRST_TOKEN_S_KEYS = ("ttft", "ttft_s", "time_to_first_token")
+_FIRST_TOKEN_MS_KEYS = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
+_EPOCH_ABOVE = 1e8
+_LONGEST_S = 1e7
+
+
+@dataclass(frozen=True, slots=True)
+class CallTimes:
+    """A call's times: when its event is, its start and end where the record has them, its durations in seconds."""
+
+    timestamp: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    latency_s: float | None
+    ttft_s: float | None
+
+
+def read_times(
+    outer: Mapping[str, Json], response: Mapping[str, Json], context: ParseContext, warn: Warnings
+) -> CallTimes:
+    """Return a call's times.
+
+    Raises:
+        RecordError: `missing-field` where the record holds no plausible time and there is no `--default-time`.
+    """
+    clock = Clock(context, warn)
+    end = clock.first(_found(outer, _END_KEYS))
+    start = clock.first(_found(outer, _START_KEYS))
+    latency = _latency(outer, response, start, end, warn)
+    logged = clock.first(_log_times(outer)) if end is None else None
+    us = end if end is not None else logged
+    if us is None and start is not None:
+        us = start + round((latency or 0) * 1_000_000)
+    if us is None:
+        us = clock.first(_found(response, _RESPONSE_KEYS))
+    timestamp = time_of(us) or context.default_time
+    if timestamp is None:
+        raise RecordError(
+            "missing-field",
+            "no time in the record",
+            path="$.timestamp",
+            hint="log a timestamp beside the answer, or give --default-time",
+        )
+    return CallTimes(timestamp, time_of(start), time_of(end), latency, _first_token(outer, response, latency))
+
+
+def _log_times(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
+    """The log's own times; `time` only where it is a text or an epoch, for with inspect_ai it is a duration."""
+    found = _found(outer, _LOG_KEYS)
+    time = outer.get("time")
+    if isinstance(time, str) or (is_number(time) and abs(time) > _EPOCH_ABOVE):
+        found.append(("time", time))
+    return found
+
+
+def _found(record: Mapping[str, Json], keys: Iterable[str]) -> list[tuple[str, Json]]:
+    return [(key, value) for key in keys if (value := _at(record, key)) is not None]
+
+
+def _at(record: Mapping[str, Json], key: str) -> Json:
+    outer, dot, inner = key.partition(".")
+    return mapping(record.get(outer)).get(inner) if dot else record.get(outer)
+
+
+# ---------------------------------------------------------------------------------------------------------- durations
+
+
+def _latency(
+    outer: Mapping[str, Json], response: Mapping[str, Json], start: int | None, end: int | None, warn: Warnings
+) -> float | None:
+    for _, value in _found(outer, _MS_KEYS):
+        if is_number(value):
+            return _seconds(value / 1000, warn)
+    for key, value in _found(outer, _S_KEYS):
+        if not is_number(value) or (key == "time" and abs(value) > _EPOCH_ABOVE):
+            continue
+        if key in _UNITLESS and isinstance(value, int) and value >= 1000:
+            warn("ambiguous-latency")  # nobody waits 1000 whole seconds; a float is seconds
+            return None
+        return _seconds(float(value), warn)
+    if start is not None and end is not None:
+        return _seconds((end - start) / 1_000_000, warn)
+    return _provider_latency(outer, response, warn)
+
+
+def _provider_latency(outer: Mapping[str, Json], response: Mapping[str, Json], warn: Warnings) -> float | None:
+    """What Groq, Cerebras and Azure write into the answer itself."""
+    usage = mapping(response.get("usage"))
+    total, queue = usage.get("total_time"), usage.get("queue_time")
+    if is_number(total) and is_number(queue):
+        return _seconds(total + queue, warn)
+    cerebras = mapping(response.get("time_info")).get("total_time")
+    if is_number(cerebras):
+        return _seconds(float(cerebras), warn)
+    azure = _checkpoint(outer, response).get("total_duration_ms")
+    return _seconds(azure / 1000, warn) if is_number(azure) else None
+
+
+def _checkpoint(outer: Mapping[str, Json], response: Mapping[str, Json]) -> Mapping[str, Json]:
+    found = mapping(response.get("latency_checkpoint")) or mapping(outer.get("latency_checkpoint"))
+    return found or mapping(mapping(response.get("usage")).get("latency_checkpoint"))
+
+
+def _seconds(value: float, warn: Warnings) -> float | None:
+    if not 0 <= value <= _LONGEST_S:
+        warn("bad-times")
+        return None
+    return round(value, 9)
+
+
+def _first_token(outer: Mapping[str, Json], response: Mapping[str, Json], latency: float | None) -> float | None:
+    """Only below the latency: a first token cannot come after the last."""
+    candidates = [float(value) for _, value in _found(outer, _FIRST_TOKEN_S_KEYS) if is_number(value)]
+    candidates += [value / 1000 for _, value in _found(outer, _FIRST_TOKEN_MS_KEYS) if is_number(value)]
+    checkpoint = _checkpoint(outer, response)
+    azure = checkpoint.get("service_ttft_ms", checkpoint.get("engine_ttft_ms"))
+    if is_number(azure):
+        candidates.append(azure / 1000)
+    found = next(iter(candidates), None)
+    if found is None or found < 0 or found > _LONGEST_S or (latency is not None and found >= latency):
+        return None
+    return round(found, 9)

@@ -1,0 +1,71 @@
+"""Who made a call: the chain of candidates for the distinct id (litellm-logs.md 6.14, posthog-ingestion.md 7)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
+from posthog_llm_cli.model import Json
+
+RESERVED_IDS = frozenset({
+    "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user", "backend",
+    "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none", "not_authenticated", "null", "system",
+    "true", "undefined", "user", "$posthog_cookieless",
+})  # fmt: skip
+"""Values that PostHog gives no person; compared without case, trimmed."""
+
+_CLAUDE_CODE = re.compile(
+    r"user_(?P<hash>[0-9a-zA-Z]+)_account_(?P<account>[0-9a-fA-F-]*)_session_(?P<session>[0-9a-fA-F-]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user's id, and the session that was packed into it (Claude Code does that)."""
+
+    user: str | None = field(repr=False)
+    session_id: str | None = None
+
+
+def find_person(candidates: Iterable[Json], *, take_object_id: bool = False) -> Person:
+    """Return the first candidate that names somebody; neither null, empty nor a reserved word does.
+
+    `take_object_id`: an object's `id` stands for it (OpenAI-format logs); else objects become compact JSON.
+    """
+    for candidate in candidates:
+        person = _person(candidate, take_object_id=take_object_id)
+        if person is not None:
+            return person
+    return Person(None)
+
+
+def _person(candidate: Json, *, take_object_id: bool) -> Person | None:
+    value = decoded(candidate) if isinstance(candidate, str) else candidate
+    if isinstance(value, dict):
+        return _from_object(value, candidate, take_object_id=take_object_id)
+    if isinstance(candidate, bool):
+        return None
+    if isinstance(candidate, list):
+        return Person(compact(candidate)) if candidate else None
+    user = id_text(candidate)
+    if user is None or _is_reserved(user):
+        return None
+    packed = _CLAUDE_CODE.fullmatch(user)
+    if packed is not None:
+        return Person(packed["account"] or packed["hash"], packed["session"])
+    return Person(user)
+
+
+def _from_object(value: Mapping[str, Json], candidate: Json, *, take_object_id: bool) -> Person | None:
+    if not value:
+        return None
+    user = first_id(value.get("account_uuid"), value.get("user_id"), value.get("device_id"))
+    if user is None and take_object_id:
+        user = id_text(value.get("id"))
+    if user is None:
+        user = candidate if isinstance(candidate, str) else compact(value)
+    return None if _is_reserved(user) else Person(user, id_text(value.get("session_id")))
+
+
+def _is_reserved(user: str) -> bool:
+    return user.strip().lower() in RESERVED_IDS

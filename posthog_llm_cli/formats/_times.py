@@ -1,0 +1,52 @@
+"""Choosing a call's times among what a record says: plausible ones only, each implausible one warned of."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, tzinfo
+
+from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.timeparse import from_us, parse_time, plausible
+
+Warn = Callable[[str], None]
+
+
+class Clock:
+    """Reads times in one record's context; keeps the bounds of the plausible at hand."""
+
+    __slots__ = ("_is_plausible", "_warn", "_zone")
+
+    def __init__(self, context: ParseContext, warn: Warn, *, zone: tzinfo | None = None) -> None:
+        self._is_plausible = plausible(context.run_started_at)
+        self._zone = zone or context.timezone
+        self._warn = warn
+
+    def us(self, value: Json, *, utc: bool = False) -> int | None:
+        """Return microseconds since the epoch, or None for what is no time or no plausible one.
+
+        `utc`: a text without zone is UTC whatever the context says (the key or the format fixes it).
+        """
+        if value is None or value == "":
+            return None
+        parsed = parse_time(value, UTC if utc else self._zone)
+        if parsed is None:
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                self._warn("bad-timestamp")
+            return None
+        if not self._is_plausible(parsed.us):
+            self._warn("bad-timestamp")
+            return None
+        if parsed.naive and not utc:
+            self._warn("naive-time")
+        return parsed.us
+
+    def first(self, candidates: Iterable[tuple[str, Json]]) -> int | None:
+        """Return the first plausible time of (key, value) pairs; a key with `utc` in its name fixes the zone."""
+        for key, value in candidates:
+            found = self.us(value, utc="utc" in key.lower())
+            if found is not None:
+                return found
+        return None
+
+
+def time_of(us: int | None) -> datetime | None:
+    """Return an aware time, or None."""
+    return None if us is None else from_us(us)

@@ -1,0 +1,53 @@
+"""`dead-letter`: a line of a dead-letter file, whose record is taken up again (cli.md).
+
+Smallest record: `{"plh_dead_letter": 1, "code": "missing-field", "record": {…}}`. What stands in `record` is read as
+if it had been in the source itself.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+import orjson
+
+from posthog_llm_cli.codes import REJECTIONS
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.model import Json
+
+NAME = "dead-letter"
+TITLE = "plh dead letter: the record in it is taken up again"
+RECOGNISED_BY = "plh_dead_letter"
+SMALLEST = (
+    '{"plh_dead_letter": 1, "source": "app.jsonl", "line": 3, "offset": 120, "code": "missing-field", "path": '
+    '"$.startTime", "message": "…", "uuid": null, "record": {"event": "$ai_generation", "distinct_id": "u-1", '
+    '"timestamp": "2025-06-01T10:00:00Z", "properties": {"$ai_trace_id": "t-1"}}}'
+)
+
+
+def is_dead_letter(record: Json) -> bool:
+    """Whether `record` is a dead letter."""
+    return isinstance(record, dict) and "plh_dead_letter" in record
+
+
+def letter_bytes(letter: Mapping[str, Json]) -> bytes:
+    """Return the original bytes of the record in a letter.
+
+    Raises:
+        RecordError: the letter was kept without its record (it was too long); under the letter's own code.
+    """
+    encoded = letter.get("record_base64")
+    if isinstance(encoded, str):
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise RecordError("invalid-json", "record_base64 is not base64", path="$.record_base64") from error
+    record = letter.get("record")
+    if record is None:
+        code = letter.get("code")
+        raise RecordError(
+            code if isinstance(code, str) and code in REJECTIONS else "missing-field",
+            "the dead letter was kept without its record",
+            path="$.record",
+            hint="send the source that it names again",
+        )
+    return record.encode() if isinstance(record, str) else orjson.dumps(record)

@@ -1,0 +1,458 @@
+"""`litellm`: LiteLLM's StandardLoggingPayload (SLO), bare (litellm-logs.md, sections 2 and 6 to 8).
+
+Smallest record:
+`{"id": "c-1", "call_type": "completion", "startTime": 1748772000.0, "endTime": 1748772001.5, "model": "gpt-4o",
+"trace_id": "t-1"}`
+
+The defects of LiteLLM's own PostHog logger that this corrects are numbered in section 6; comments name the item.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, error_text
+from posthog_llm_cli.formats._fields import (
+    Warnings,
+    compact,
+    first_id,
+    first_text,
+    id_text,
+    is_number,
+    items,
+    mapping,
+    number,
+    text,
+)
+from posthog_llm_cli.formats._litellm_kinds import CallKind, call_kind
+from posthog_llm_cli.formats._litellm_output import is_redacted_input, is_redacted_output, litellm_output, stop_reason
+from posthog_llm_cli.formats._messages import (
+    clean_tools,
+    embedding_input,
+    input_messages,
+    web_searches,
+    with_instructions,
+)
+from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
+from posthog_llm_cli.formats._parameters import model_parameters
+from posthog_llm_cli.formats._people import find_person
+from posthog_llm_cli.formats._times import Clock, time_of
+from posthog_llm_cli.formats._urls import clean_url
+from posthog_llm_cli.formats._usage import litellm_usage
+from posthog_llm_cli.formats.base import LogFormat, Parsed
+from posthog_llm_cli.identity import canonical_sha256
+from posthog_llm_cli.model import (
+    CallError,
+    Cost,
+    Credentials,
+    Json,
+    LLMCall,
+    Operation,
+    ParseContext,
+    Skipped,
+    Usage,
+)
+
+HEALTH_CHECK = "litellm-internal-health-check"
+_CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z", re.ASCII)
+_STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
+_KEY_HASH = re.compile(r"[0-9a-f]{64}")
+_PROXY_ROUTE = re.compile(
+    r"/(?:v\d|chat|completions|embeddings|responses|messages|openai|anthropic|engines|images|audio|rerank)"
+)
+_TELLS = ("model_parameters", "hidden_params", "response_cost", "trace_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What may stand around a payload in a callback's kwargs: the caller's metadata, ids and credentials."""
+
+    caller: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    litellm_session_id: str | None = None
+    litellm_trace_id: str | None = None
+    top_trace_id: str | None = None
+    attempted_retries: Json = None
+    credentials: Credentials = field(default_factory=Credentials)
+
+
+def matches(record: Json) -> bool:
+    """Whether `record` is a bare payload (detection rule 6)."""
+    return (
+        isinstance(record, dict)
+        and "call_type" in record
+        and "startTime" in record
+        and any(key in record for key in _TELLS)
+    )
+
+
+def parse(record: Json, context: ParseContext) -> Parsed:
+    """Turn a bare payload into a call; of the caller's metadata a bare one knows only what a proxy kept.
+
+    Raises:
+        RecordError: `missing-field` without a model or any usable time.
+    """
+    requester = mapping(mapping(record.get("metadata")).get("requester_metadata"))
+    return parse_payload(record, Envelope(caller=requester if is_proxy_payload(record) else {}), context)
+
+
+def is_proxy_payload(payload: Mapping[str, Json]) -> bool:
+    """Whether a payload was written by the proxy, where only `requester_metadata` is the caller's (6.15).
+
+    The SDK fills the same fields from what its caller passes, so each sign is one that only a proxy leaves.
+    """
+    metadata = mapping(payload.get("metadata"))
+    key_hash, route = metadata.get("user_api_key_hash"), metadata.get("user_api_key_request_route")
+    return (
+        bool(metadata.get("requester_ip_address") or metadata.get("user_agent"))
+        or (isinstance(key_hash, str) and _KEY_HASH.fullmatch(key_hash) is not None)
+        or (isinstance(route, str) and _PROXY_ROUTE.match(route) is not None)
+    )
+
+
+def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: ParseContext) -> Parsed:
+    """Turn a payload and what stood around it into a call.
+
+    Raises:
+        RecordError: `missing-field` without a model or any usable time.
+    """
+    skipped = _skip(payload)
+    if skipped is not None:
+        return skipped
+    warn = Warnings()
+    kind = call_kind(payload.get("call_type"))
+    if kind is CallKind.UNKNOWN:
+        warn("unknown-call-type")
+    model = _model(payload)
+    times = _times(payload, context, warn)
+    embedding = kind is CallKind.EMBEDDING
+    usage = _usage(payload, warn, embedding=embedding)
+    failed = payload.get("status") == "failure"
+    content = _content(payload, warn, embedding=embedding)
+    caller = read_caller_metadata(envelope.caller)
+    if caller.has_reserved:
+        warn("reserved-metadata")
+    parameters = mapping(payload.get("model_parameters"))
+    person = find_person((caller.user_id, payload.get("end_user"), parameters.get("user")))
+    session_id, trace_id = _session_and_trace(payload, envelope, caller, person.session_id)
+    span_id = id_text(payload.get("id")) or id_text(payload.get("litellm_call_id"))
+    base_id = _base_id(payload)
+    return LLMCall(
+        operation=Operation.EMBEDDING if embedding else Operation.GENERATION,
+        identity=_identity(payload, base_id, times.start_us),
+        timestamp=times.timestamp,
+        model=model,
+        trace_id=trace_id or span_id or base_id,
+        span_id=span_id,
+        parent_id=caller.wished_parent_id or caller.parent_id,
+        session_id=session_id,
+        span_name=caller.span_name,
+        trace_name=caller.trace_name,
+        prompt_name=caller.prompt_name,
+        started_at=time_of(times.start_us),
+        ended_at=time_of(times.end_us),
+        latency_s=times.latency_s,
+        ttft_s=times.ttft_s,
+        provider=text(payload.get("custom_llm_provider")),
+        base_url=clean_url(payload.get("api_base")),
+        input=content.input,
+        output=content.output,
+        tools=content.tools,
+        parameters=model_parameters(parameters),
+        service_tier=text(mapping(payload.get("response")).get("service_tier")),
+        stream=_stream(payload, parameters),
+        usage=usage,
+        cost=_cost(payload, usage, warn, failed=failed),
+        is_error=failed,
+        error=_error(payload, redacted=content.redacted) if failed else None,
+        http_status=_http_status(payload) if failed else None,
+        stop_reason=None if embedding else stop_reason(payload.get("response")),
+        user=person.user,
+        posthog_session_id=caller.posthog_session_id,
+        groups=caller.groups,
+        metadata=caller.custom,
+        properties=_properties(payload, envelope, caller, redacted=content.redacted),
+        credentials=envelope.credentials,
+        warnings=warn.codes(),
+    )
+
+
+# ------------------------------------------------------------------------------------------------- what is no call
+
+
+def _skip(payload: Mapping[str, Json]) -> Skipped | None:
+    metadata = mapping(payload.get("metadata"))
+    tags = items(payload.get("request_tags"))
+    if HEALTH_CHECK in (metadata.get("user_api_key_alias"), metadata.get("user_api_key_hash"), *tags):
+        return Skipped("health-check", "LiteLLM's own probe of a deployment")
+    call_type = payload.get("call_type")
+    total = number(payload.get("total_tokens")) or 0
+    match call_kind(call_type):
+        case CallKind.NO_CALL:
+            return Skipped("not-a-model-call", f"LiteLLM logged {call_type!r}: no model ran")
+        case CallKind.PASS_THROUGH:
+            failed = payload.get("status") == "failure"
+            if not text(payload.get("model")) or not (total > 0 or failed):
+                return Skipped("not-a-model-call", "a pass-through request without model or tokens")
+        case CallKind.UNKNOWN if total <= 0:
+            return Skipped("not-a-model-call", f"the call type {call_type!r} is not known, and no tokens were used")
+        case _:
+            pass
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------- times
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    start_us: int | None
+    end_us: int | None
+    timestamp: datetime
+    latency_s: float | None
+    ttft_s: float | None
+
+
+def _times(payload: Mapping[str, Json], context: ParseContext, warn: Warnings) -> _Times:
+    clock = Clock(context, warn)
+    start = clock.us(payload.get("startTime"), utc=True)
+    end = clock.us(payload.get("endTime"), utc=True)
+    streamed = payload.get("stream") is True
+    timestamp_us = end if end is not None else _end_from_start(payload, start, streamed=streamed)
+    timestamp = time_of(timestamp_us) or context.default_time
+    if timestamp is None:
+        raise RecordError(
+            "missing-field",
+            "the record has no usable time",
+            path="$.startTime",
+            hint="--default-time gives such records a time",
+        )
+    latency = None
+    if start is None or end is None or end < start:
+        warn("bad-times")
+    else:
+        latency = (end - start) / 1_000_000
+    ttft = None
+    if streamed and start is not None and end is not None:
+        first = clock.us(payload.get("completionStartTime"), utc=True)
+        if first is not None and start < first < end:
+            ttft = (first - start) / 1_000_000
+    return _Times(start, end, timestamp, latency, ttft)
+
+
+def _end_from_start(payload: Mapping[str, Json], start: int | None, *, streamed: bool) -> int | None:
+    """Without `endTime`: start plus `response_time`, which of a stream is only the time to its first token (6.1)."""
+    duration = payload.get("response_time")
+    if start is None or streamed or not is_number(duration) or not 0 <= duration < 1e6:
+        return start
+    return start + round(duration * 1_000_000)
+
+
+# ---------------------------------------------------------------------------------------------------------- identity
+
+
+def _base_id(payload: Mapping[str, Json]) -> str:
+    found = base_call_id(payload.get("id")) or id_text(payload.get("litellm_call_id"))
+    return found or f"-{canonical_sha256([payload.get(key) for key in ('model', 'messages', 'response')])}"
+
+
+def _identity(payload: Mapping[str, Json], base_id: str, start_us: int | None) -> str:
+    """`litellm|base id|start in whole milliseconds|status` (section 8): the same for every view of a call."""
+    start_ms = "" if start_us is None else str(start_us // 1000)
+    status = "failure" if payload.get("status") == "failure" else "success"
+    return f"litellm|{base_id}|{start_ms}|{status}"
+
+
+def base_call_id(value: Json) -> str | None:
+    """Return a logged id without the suffix that a cache hit gets from the logger's own clock; None for no id."""
+    found = id_text(value)
+    return None if found is None else id_text(_CACHE_HIT_SUFFIX.sub("", found))
+
+
+def _session_and_trace(
+    payload: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata, packed_session: str | None
+) -> tuple[str | None, str | None]:
+    """Tell the session from the trace: by default LiteLLM stores the session's id as the trace's (6.11)."""
+    litellm_session = envelope.litellm_session_id
+    if litellm_session == caller.trace_id:
+        litellm_session = None
+    session = first_id(
+        caller.wished_session_id, payload.get("session_id"), caller.session_id, litellm_session, packed_session
+    )
+    slo_trace = id_text(payload.get("trace_id"))
+    ordered = (
+        (envelope.litellm_trace_id, slo_trace, caller.trace_id, envelope.top_trace_id)
+        if session is None
+        else (envelope.litellm_trace_id, caller.trace_id, envelope.top_trace_id, slo_trace)
+    )
+    trace = caller.wished_trace_id or next((found for found in ordered if found and found != session), None)
+    return session, trace or id_text(payload.get("litellm_call_id"))
+
+
+# ------------------------------------------------------------------------------------------------------ model, tokens
+
+
+def _model(payload: Mapping[str, Json]) -> str:
+    """The model without the provider's routing prefix, which no price list knows (6.13)."""
+    response = mapping(payload.get("response"))
+    model = first_text(payload.get("model"), response.get("model"), payload.get("model_group"))
+    if model is None:
+        raise RecordError("missing-field", "the record names no model", path="$.model")
+    provider = text(payload.get("custom_llm_provider"))
+    prefix = f"{provider}/"
+    if provider is not None and model.startswith(prefix) and len(model) > len(prefix):
+        return model[len(prefix) :]
+    return model
+
+
+def _usage(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Usage:
+    usage_object = mapping(mapping(payload.get("metadata")).get("usage_object"))
+    response = mapping(payload.get("response"))
+    usage = litellm_usage(payload, usage_object or mapping(response.get("usage")), warn, embedding=embedding)
+    if usage.total is None and usage.input is None and payload.get("status") != "failure":
+        warn("no-usage")
+    searches = web_searches(response)
+    if searches is None:
+        return usage
+    return Usage(
+        usage.input, usage.output, usage.total, usage.cache_read, usage.cache_creation, usage.reasoning,
+        usage.cache_exclusive, searches, usage.raw,
+    )  # fmt: skip
+
+
+def _cost(payload: Mapping[str, Json], usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
+    """A cost above zero, or the real zero of a cache hit; any other zero is unknown (6.10)."""
+    if payload.get("cache_hit") is True:
+        return Cost(0.0)
+    logged = number(payload.get("response_cost"))
+    if logged is None or logged <= 0:
+        if not failed and usage.total:
+            warn("no-cost" if logged is None else "zero-cost")
+        return None
+    breakdown = mapping(payload.get("cost_breakdown"))
+    into, out = number(breakdown.get("input_cost")), number(breakdown.get("output_cost"))
+    if into and out and into > 0 and out > 0 and abs(into + out - logged) <= 1e-9 + 1e-6 * logged:
+        return Cost(logged, into, out)
+    return Cost(logged)
+
+
+def _stream(payload: Mapping[str, Json], parameters: Mapping[str, Json]) -> bool | None:
+    if payload.get("stream") is True:
+        return True
+    asked = parameters.get("stream")
+    return asked if isinstance(asked, bool) else None
+
+
+# ----------------------------------------------------------------------------------------------------------- content
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    input: Json = field(repr=False)
+    output: list[Json] | None = field(repr=False)
+    tools: list[Json] | None = field(repr=False)
+    redacted: bool
+
+
+def _content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> _Content:
+    """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17)."""
+    logged, response = payload.get("messages"), payload.get("response")
+    parameters = mapping(payload.get("model_parameters"))
+    input_redacted, output_redacted = is_redacted_input(logged), is_redacted_output(response)
+    redacted = input_redacted or output_redacted
+    entered: Json = None
+    if not input_redacted:
+        entered = embedding_input(logged) if embedding else input_messages(logged)
+    if not embedding and not redacted:
+        entered = with_instructions(entered, parameters.get("instructions"))
+    if entered is None and not redacted:
+        warn("no-input")
+    output = None
+    if not embedding and not output_redacted:
+        output = litellm_output(response, warn)
+    if redacted and output is not None:
+        output = _without_reasoning(output)
+    tools = None if redacted else clean_tools(parameters.get("tools"))
+    return _Content(entered, output, tools, redacted)
+
+
+def _without_reasoning(output: list[Json]) -> list[Json] | None:
+    kept = [
+        {**message, "content": [part for part in message["content"] if part.get("type") != "reasoning"]}
+        for message in output
+    ]
+    return kept if any(message["content"] for message in kept) else None
+
+
+# ------------------------------------------------------------------------------------------------------------ failure
+
+
+def _error(payload: Mapping[str, Json], *, redacted: bool) -> CallError:
+    information = mapping(payload.get("error_information"))
+    error_class = text(information.get("error_class"))
+    if redacted:
+        return CallError(error_class, error_class or UNKNOWN_ERROR)
+    logged = payload.get("error_str")
+    message = first_text(
+        compact(logged) if isinstance(logged, dict | list) and logged else logged,
+        information.get("error_message"),
+        error_class,
+    )
+    return CallError(error_class, error_text(message))
+
+
+def _http_status(payload: Mapping[str, Json]) -> int | None:
+    information = mapping(payload.get("error_information"))
+    for value in (information.get("error_code"), information.get("normalized_error")):
+        candidate = str(value) if is_number(value) else value
+        found = _STATUS.match(candidate) if isinstance(candidate, str) else None
+        if found is not None and (value is not information.get("error_code") or found.end() == len(str(value))):
+            return int(found[1])
+    return None
+
+
+# --------------------------------------------------------------------------------------------------------- properties
+
+
+def _properties(
+    payload: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata, *, redacted: bool
+) -> dict[str, Json]:
+    """What LiteLLM itself says and may leave the machine, each only when it says something (6.15)."""
+    metadata = mapping(payload.get("metadata"))
+    saved = number(payload.get("saved_cache_cost"))
+    retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
+    found: dict[str, Json] = {
+        "litellm_call_type": text(payload.get("call_type")),
+        "litellm_call_id": id_text(payload.get("litellm_call_id")),
+        "litellm_model_group": text(payload.get("model_group")),
+        "litellm_model_id": text(payload.get("model_id")),
+        "litellm_cache_hit": True if payload.get("cache_hit") is True else None,
+        "litellm_tags": _tags(payload.get("request_tags"), caller.tags) or None,
+        "litellm_key_alias": text(metadata.get("user_api_key_alias")),
+        "litellm_team_alias": text(metadata.get("user_api_key_team_alias")),
+        "litellm_saved_cache_cost_usd": saved if saved is not None and saved > 0 else None,
+        "litellm_attempted_retries": retries if is_number(retries) and retries > 0 else None,
+        "litellm_redacted": True if redacted else None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _tags(*sources: Json) -> list[str]:
+    tags: dict[str, None] = {}
+    for source in sources:
+        for tag in items(source):
+            if isinstance(tag, str) and tag and not tag.startswith("User-Agent:"):
+                tags[tag] = None
+    return list(tags)
+
+
+FORMAT = LogFormat(
+    name="litellm",
+    title="LiteLLM StandardLoggingPayload, bare",
+    recognised_by="call_type and startTime, with model_parameters, hidden_params, response_cost or trace_id",
+    smallest='{"id": "c-1", "call_type": "completion", "startTime": 1748772000.0, "endTime": 1748772001.5, '
+    '"model": "gpt-4o", "trace_id": "t-1"}',
+    matches=matches,
+    parse=parse,
+)

@@ -1,0 +1,204 @@
+"""What is recognised and is no call that this version reads: each with its own code, and a message that names it.
+
+A shape that gets a reader moves from here into a format module of its own.
+"""
+
+from collections.abc import Callable
+
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats._fields import mapping
+from posthog_llm_cli.formats._openai_relatives import relative_name
+from posthog_llm_cli.formats._openai_shapes import Candidate, classify
+from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
+from posthog_llm_cli.model import Json, Skipped
+
+Matches = Callable[[Json], bool]
+
+_CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
+_LEGACY_KEYS = ("usage", "messages")
+_NOT_YET = "this version of plh does not read it yet"
+_READS = "plh reads LiteLLM and OpenAI formats"
+_MAX_KEYS = 12
+_MAX_KEY_CHARACTERS = 40
+
+
+def _not_yet(name: str, what: str, matches: Matches) -> Refusal:
+    return Refusal(name, matches, rejecting("unsupported-format", f"{what}: {_NOT_YET}"), format=name)
+
+
+def _of(shape: str) -> Matches:
+    return lambda record: classify(record) == shape
+
+
+def _relative(record: Json) -> Skipped:
+    found = relative_name(record) if isinstance(record, dict) else None
+    if found is None:
+        answer = Candidate(record).answer
+        found = relative_name(mapping(answer[1].value)) if answer is not None else None
+    raise RecordError("unsupported-format", f"looks like a record of {found or 'another tool'}; {_READS}")
+
+
+def _other_object(record: Json) -> Skipped:
+    return Skipped("not-a-model-call", f"an object of kind {record['object']!r} is no call to a model")
+
+
+def _other_list(record: Json) -> Skipped:
+    data = record.get("data")
+    kind = mapping(data[0]).get("object") if isinstance(data, list) and data else None
+    raise RecordError("unknown-format", f"a list of {kind if isinstance(kind, str) else 'unknown'!r} objects")
+
+
+def _no_response(record: Json) -> Skipped:
+    is_null = any(key in record and record[key] is None for key in ("response", "completion", "output", "result"))
+    raise RecordError(
+        "no-response",
+        "a request without its answer" + (": the answer is null" if is_null else ""),
+        path="$.response",
+        hint="log the answer, or the error, beside the request",
+    )
+
+
+def _metadata_only(record: Json) -> Skipped:
+    raise RecordError(
+        "metadata-only",
+        f"has model and counts but neither prompt nor answer (keys: {key_names(record)})",
+        hint="--metadata-only send takes such records; this version reads them only as LiteLLM logs",
+    )
+
+
+def unknown_format(record: Json) -> RecordError:
+    """Return the rejection of a value that no format knows, with its top-level keys (names only)."""
+    if isinstance(record, dict):
+        return RecordError("unknown-format", f"no known record; its keys: {key_names(record) or 'none'}")
+    return RecordError("unknown-format", f"expected an object, found {_kind(record)}")
+
+
+def key_names(record: Json) -> str:
+    """Return the names of at most twelve keys, each cut and harmless."""
+    names = [
+        "".join(character if character.isprintable() else "?" for character in key[:_MAX_KEY_CHARACTERS])
+        for key in list(record)[:_MAX_KEYS]
+    ]
+    return ", ".join(names) + (", …" if len(record) > _MAX_KEYS else "")
+
+
+def _kind(value: Json) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return "a number"
+
+
+def _is_datadog(record: Json) -> bool:
+    if not isinstance(record, dict):
+        return False
+    return any(
+        part.get("ddsource") == "litellm" and isinstance(part.get("message"), str)
+        for part in (record, mapping(record.get("attributes")))
+    ) or (record.get("ddsource") == "litellm" and isinstance(mapping(record.get("attributes")).get("message"), str))
+
+
+def _is_spend_row(record: Json) -> bool:
+    return (
+        isinstance(record, dict)
+        and all(key in record for key in ("request_id", "call_type", "startTime"))
+        and ("spend" in record or "proxy_server_request" in record)
+    )
+
+
+def _is_legacy_item(record: Json) -> bool:
+    return (
+        isinstance(record, dict)
+        and "modelParameters" in record
+        and any(isinstance(record.get(key), str) for key in _LEGACY_KEYS)
+    )
+
+
+BEFORE_LITELLM: tuple[Refusal, ...] = (
+    Refusal("empty-record", lambda record: record is None, skipping("empty-record", "null")),
+    Refusal(
+        "encrypted-record",
+        lambda record: isinstance(record, dict) and record.get("__encrypted__") is True,
+        rejecting(
+            "encrypted-record",
+            "LiteLLM encrypted this record",
+            hint="decrypt it, or switch encryption off in LiteLLM's message queue logger",
+        ),
+    ),
+    _not_yet("litellm-datadog", "a LiteLLM record in a Datadog archive", _is_datadog),
+)
+"""Recognised before the LiteLLM formats (litellm-logs.md, detection rules 1 and 2)."""
+
+LITELLM_ROWS: tuple[Refusal, ...] = (
+    _not_yet("litellm-spend", "a LiteLLM SpendLogs row", _is_spend_row),
+    _not_yet("litellm-legacy", "a legacy LiteLLM item whose values are all text", _is_legacy_item),
+)
+"""Recognised after wrapped payloads and before bare ones (rules 4 and 5)."""
+
+AFTER_LITELLM: tuple[Refusal, ...] = (
+    Refusal(
+        "console-log",
+        lambda record: isinstance(record, dict) and record.keys() >= _CONSOLE_KEYS,
+        skipping(
+            "console-log",
+            "these are LiteLLM's console logs; export with an s3, gcs_bucket or generic_api callback, or SpendLogs",
+        ),
+    ),
+    Refusal(
+        "audit-log",
+        lambda record: isinstance(record, dict) and record.keys() >= {"action", "table_name", "changed_by"},
+        skipping("audit-log", "LiteLLM's audit log holds no call"),
+    ),
+)
+"""Recognised after the LiteLLM formats (rule 7)."""
+
+OPENAI_ROWS: tuple[Refusal, ...] = (
+    _not_yet("openai-parallel", "a line of OpenAI's parallel request processor", _of("openai-parallel")),
+    Refusal(
+        "conversation",
+        _of("conversation"),
+        rejecting("conversation", "a list of messages without model, response or usage"),
+    ),
+    Refusal(
+        "anthropic-batch-input",
+        _of("anthropic-batch-input"),
+        rejecting("unsupported-format", f"looks like an Anthropic batch input; {_READS}"),
+    ),
+    Refusal(
+        "anthropic-batch-results",
+        _of("anthropic-batch-results"),
+        rejecting("unsupported-format", f"looks like an Anthropic batch result; {_READS}"),
+    ),
+    _not_yet("openai-batch", "an output line of the OpenAI Batch API", _of("openai-batch")),
+    Refusal(
+        "batch-input",
+        _of("batch-input"),
+        skipping("batch-input", "the request side of a batch: the answer is in the batch's output file"),
+        format="openai-batch",
+    ),
+    Refusal("relative", _of("relative"), _relative),
+    _not_yet("openai-stream", "a part of a stream", _of("openai-stream")),
+    Refusal("other-list", _of("other-list"), _other_list),
+    Refusal("other-object", _of("other-object"), _other_object),
+    _not_yet("ollama", "Ollama's own answer", _of("ollama")),
+    Refusal(
+        "fine-tuning-data",
+        _of("fine-tuning-data"),
+        rejecting(
+            "fine-tuning-data",
+            "only `messages`, no model, response or usage: this looks like training data, not a log of calls",
+        ),
+    ),
+    _not_yet("openai-flat", "a flat record of texts and counts", _of("openai-flat")),
+    Refusal("no-response", _of("no-response"), _no_response),
+    Refusal("metadata-only", _of("metadata-only"), _metadata_only),
+    Refusal(
+        "chatgpt-export",
+        _of("chatgpt-export"),
+        rejecting("unsupported-format", f"looks like a ChatGPT data export; {_READS}"),
+    ),
+)
+"""The rows of openai-logs.md, section 2, that are no call or have no reader yet."""

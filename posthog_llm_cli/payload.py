@@ -1,0 +1,306 @@
+"""`build_event()`: a call → the PostHog event, with every property that posthog-ingestion.md names. Pure.
+
+Absent means unknown and is left out; zero means zero; null is never sent (a null content key still makes a content
+row). The event's JSON is made here, once. PostHog's property names stand in this module and nowhere else.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+import orjson
+
+from posthog_llm_cli.identity import event_uuid, replaced_id
+from posthog_llm_cli.model import (
+    BuildOptions,
+    Destination,
+    Event,
+    Json,
+    LLMCall,
+    Media,
+    Operation,
+    PassThrough,
+    SourceRef,
+)
+from posthog_llm_cli.privacy import placeholder, redact_media, without_quotes
+from posthog_llm_cli.routing import route
+from posthog_llm_cli.version import __version__
+
+LIBRARY = "posthog-llm-cli"
+CONTENT_DAYS = timedelta(days=30)
+"""PostHog keeps prompts and answers this long after the event's own timestamp."""
+
+MAX_ID_BYTES = 200
+_ALLOWED_ID = re.compile(r"[A-Za-z0-9\-_~.@()!':|]+", re.ASCII)
+
+_CONTENT = (
+    "$ai_input",
+    "$ai_output",
+    "$ai_output_choices",
+    "$ai_input_state",
+    "$ai_output_state",
+    "$ai_instructions",
+    "$ai_tools",
+    "$ai_error",
+    "$ai_error_normalized",
+    "$ai_feedback_text",
+)
+_STRUCTURED_PARAMETERS = ("response_format", "tool_choice")
+
+
+def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[Event, tuple[str, ...]]:
+    """Return the event of a call, and the warnings about it (the call's own first).
+
+    Raises:
+        RecordError: the record's credentials do not allow it to be sent (`host-not-allowed`, `no-api-key`, …).
+    """
+    destination = route(call.credentials, options)
+    warnings = dict.fromkeys(call.warnings)
+    ids = _ids(call, warnings)
+    distinct_id, is_person = _distinct_id(call, options, ids["$ai_trace_id"], warnings)
+    built = {**ids, **_facts(call), **_names(call, options), **_numbers(call), **_content(call, options)}
+    own = _own(call, options)
+    if call.provider is None:
+        warnings["unknown-provider"] = None
+    if call.timestamp < options.run_started_at - CONTENT_DAYS:
+        warnings["content-expired"] = None
+    _warn_of_key(destination, warnings)
+    properties = {**built, **{key: value for key, value in own.items() if key not in built}}
+    legacy: dict[str, Json] = {"$ignore_sent_at": True}
+    v1_options: dict[str, Json] = {"disable_skew_correction": True}
+    if not is_person:
+        legacy["$process_person_profile"] = False
+        v1_options["process_person_profile"] = False
+    event = _event(
+        (event_uuid(call.identity), call.operation.value, distinct_id),
+        call,
+        destination,
+        {**properties, "$geoip_disable": True},
+        (legacy, v1_options, call.posthog_session_id),
+        ref,
+    )
+    return event, tuple(warnings)
+
+
+def _event(
+    key: tuple[str, str, str],
+    call: LLMCall | PassThrough,
+    destination: Destination,
+    properties: Mapping[str, Json],
+    routed: tuple[dict[str, Json], dict[str, Json], str | None],
+    ref: SourceRef,
+) -> Event:
+    """Encode what is the same on every route, and what the routes want in different places (section 4.1)."""
+    uuid, name, distinct_id = key
+    legacy, v1_options, session_id = routed
+    v1: dict[str, Json] = {"options": v1_options}
+    if session_id is not None:
+        legacy["$session_id"] = session_id
+        v1["session_id"] = session_id
+    if "$lib" not in properties:
+        legacy |= {"$lib": LIBRARY, "$lib_version": __version__}
+    return Event(
+        uuid=uuid,
+        name=name,
+        distinct_id=distinct_id,
+        timestamp=call.timestamp,
+        destination=destination,
+        properties=orjson.dumps(properties),
+        legacy_properties=orjson.dumps(legacy)[1:-1],
+        v1_members=orjson.dumps(v1)[1:-1],
+        ref=ref,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------- ids
+
+
+def _ids(call: LLMCall, warnings: dict[str, None]) -> dict[str, Json]:
+    uuid = event_uuid(call.identity)
+    found: dict[str, Json] = {}
+    for name, value in (
+        ("trace_id", call.trace_id or uuid),
+        ("session_id", call.session_id),
+        ("span_id", call.span_id or uuid),
+        ("parent_id", call.parent_id),
+    ):
+        if value is None:
+            continue
+        if _ALLOWED_ID.fullmatch(value) and len(value) <= MAX_ID_BYTES:
+            found[f"$ai_{name}"] = value
+        else:
+            found[f"$ai_{name}"] = replaced_id(value)
+            found[f"{name}_logged"] = value
+            warnings["id-replaced"] = None
+    return found
+
+
+def _distinct_id(call: LLMCall, options: BuildOptions, trace_id: str, warnings: dict[str, None]) -> tuple[str, bool]:
+    """Return the distinct id and whether it names somebody; calls without a user must not make a person each."""
+    user = call.user if call.user is not None else options.distinct_id
+    if user is None:
+        warnings["no-user"] = None
+        return trace_id, False
+    return shorten_distinct_id(user, warnings), True
+
+
+def shorten_distinct_id(user: str, warnings: dict[str, None]) -> str:
+    """Return an id of at most 200 bytes: a longer one as a prefix and a short hash, so that two long ids stay two."""
+    user = user.replace("\0", "\ufffd").strip()
+    encoded = user.encode()
+    if len(encoded) <= MAX_ID_BYTES:
+        return user
+    warnings["distinct-id-shortened"] = None
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return f"{encoded[: MAX_ID_BYTES - 17].decode(errors='ignore')}~{digest}"
+
+
+def _warn_of_key(destination: Destination, warnings: dict[str, None]) -> None:
+    if destination.api_key and not destination.api_key.startswith("phc_"):
+        warnings["odd-api-key"] = None
+
+
+# ---------------------------------------------------------------------------------------------------------- properties
+
+
+def _facts(call: LLMCall) -> dict[str, Json]:
+    found: dict[str, Json] = {
+        "$ai_model": call.model,
+        "$ai_provider": call.provider,
+        "$ai_base_url": call.base_url,
+        "$ai_request_url": call.request_url,
+        "$ai_http_status": call.http_status,
+        "$ai_is_error": True if call.is_error else None,
+        "$ai_error_type": call.error.type if call.error is not None else None,
+        "$ai_stop_reason": call.stop_reason,
+        "$ai_stream": call.stream,
+        "$ai_service_tier": call.service_tier,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _names(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
+    """What the caller named freely, and so may have named after the prompt."""
+    named: dict[str, Json] = {
+        "$ai_span_name": call.span_name,
+        "$ai_trace_name": call.trace_name,
+        "$ai_prompt_name": call.prompt_name,
+        "$groups": dict(call.groups) if call.groups else None,
+    }
+    found = {key: value for key, value in named.items() if value is not None}
+    return without_quotes(found, [call.input, call.output]) if options.privacy_mode else found
+
+
+def _numbers(call: LLMCall) -> dict[str, Json]:
+    usage, cost = call.usage, call.cost
+    has_cache = usage.cache_read is not None or usage.cache_creation is not None
+    is_generation = call.operation is Operation.GENERATION
+    found: dict[str, Json] = {
+        "$ai_input_tokens": usage.input,
+        "$ai_output_tokens": usage.output if is_generation else None,
+        "$ai_total_tokens": usage.total,
+        "$ai_cache_read_input_tokens": usage.cache_read,
+        "$ai_cache_creation_input_tokens": usage.cache_creation,
+        # PostHog assumes that Anthropic's input excludes the cache; say which accounting this log has (11.3).
+        "$ai_cache_reporting_exclusive": usage.cache_exclusive if has_cache else None,
+        "$ai_reasoning_tokens": usage.reasoning,
+        "$ai_web_search_count": usage.web_searches,
+        "$ai_usage": usage.raw,
+        "$ai_latency": call.latency_s,
+        "$ai_time_to_first_token": call.ttft_s,
+    }
+    if cost is not None:
+        found["$ai_total_cost_usd"] = cost.total
+        if cost.input is not None and cost.output is not None:
+            found |= {"$ai_input_cost_usd": cost.input, "$ai_output_cost_usd": cost.output}
+        else:
+            found["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
+    parameters = dict(call.parameters)
+    if options.privacy_mode:
+        for name in _STRUCTURED_PARAMETERS:
+            if isinstance(parameters.get(name), dict | list):
+                del parameters[name]
+        parameters = without_quotes(parameters, [call.input, call.output])
+        return {"$ai_model_parameters": parameters} if parameters else {}
+    found: dict[str, Json] = {
+        "$ai_model_parameters": parameters or None,
+        "$ai_input": call.input,
+        "$ai_output_choices": call.output if call.operation is Operation.GENERATION else None,
+        "$ai_tools": call.tools,
+        "$ai_error": call.error.message if call.error is not None else None,
+    }
+    found = {key: value for key, value in found.items() if value is not None}
+    if options.media is Media.REDACT:
+        if "$ai_output_choices" in found:
+            found["$ai_output_choices"] = [_without_audio(message) for message in found["$ai_output_choices"]]
+        found = redact_media(found)
+    return found
+
+
+def _without_audio(message: Json) -> Json:
+    """An audio answer is shown by its transcript; its data says no more (11.4)."""
+    parts = message["content"]
+    if not any(part.get("type") == "audio" for part in parts):
+        return message
+    kept = [part for part in parts if part.get("type") != "audio"]
+    return {**message, "content": kept or [{"type": "text", "text": placeholder("audio")}]}
+
+
+def _own(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
+    """What has no `$ai_` name: the caller's metadata, the reader's notes, the operator's properties."""
+    own: dict[str, Json] = {**call.metadata, **call.properties}
+    if options.media is Media.REDACT:
+        own = redact_media(own)
+    if options.privacy_mode:
+        own = without_quotes(own, [call.input, call.output, call.error.message if call.error else None])
+    own |= options.properties
+    if options.import_id is not None:
+        own["plh_import_id"] = options.import_id
+    return own
+
+
+# -------------------------------------------------------------------------------------------------------- pass-through
+
+
+def build_pass_through(
+    event: PassThrough, options: BuildOptions, ref: SourceRef, destination: Destination
+) -> tuple[Event, tuple[str, ...]]:
+    """Return an event that was a record already: what it has stays, what every event carries is added where absent."""
+    warnings = dict.fromkeys(event.warnings)
+    properties = {key: value for key, value in event.properties.items() if not key.startswith("$ai_gateway")}
+    if options.privacy_mode:
+        content = [properties.pop(name) for name in _CONTENT if name in properties]
+        properties = without_quotes(properties, content)
+    for name, value in options.properties.items():
+        properties.setdefault(name, value)
+    if options.import_id is not None:
+        properties.setdefault("plh_import_id", options.import_id)
+    properties.setdefault("$geoip_disable", True)
+    ignore_sent_at = properties.pop("$ignore_sent_at", True)
+    profile = properties.pop("$process_person_profile", None)
+    session_id = properties.get("$session_id")
+    legacy: dict[str, Json] = {"$ignore_sent_at": ignore_sent_at}
+    v1_options: dict[str, Json] = {"disable_skew_correction": ignore_sent_at is not False}
+    if profile is not None:
+        legacy["$process_person_profile"] = profile
+        if isinstance(profile, bool):
+            v1_options["process_person_profile"] = profile
+    if isinstance(session_id, str):
+        del properties["$session_id"]
+    if event.timestamp < options.run_started_at - CONTENT_DAYS:
+        warnings["content-expired"] = None
+    _warn_of_key(destination, warnings)
+    built = _event(
+        (event.uuid, event.name, shorten_distinct_id(event.distinct_id, warnings)),
+        event,
+        destination,
+        properties,
+        (legacy, v1_options, session_id if isinstance(session_id, str) else None),
+        ref,
+    )
+    return built, tuple(warnings)

@@ -1,0 +1,131 @@
+"""What must not leave the machine: base64 media by default, all content in privacy mode. Pure.
+
+Media follow PostHog's own SDKs, so that replayed events look like live ones (posthog-ingestion.md, 11.5). Privacy mode
+is stricter than theirs (11.6): content is omitted, not null, and metadata that repeat it go too.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from posthog_llm_cli.model import Json
+
+_MEDIA_KEYS = {
+    "data": None,
+    "image_url": "image",
+    "imageUrl": "image",
+    "image": "image",
+    "b64_json": "image",
+    "video_url": "video",
+    "videoUrl": "video",
+    "audio": "audio",
+    "input_audio": "audio",
+    "inputAudio": "audio",
+    "inline_data": None,
+    "inlineData": None,
+    "file_data": "file",
+    "fileData": "file",
+}
+_MIME_KEYS = ("mime_type", "mimeType", "media_type", "mediaType", "content_type")
+_DATA_URL = re.compile(r"data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[\w.+=-]+)*;base64,", re.ASCII | re.IGNORECASE)
+_EMBEDDED = re.compile(r"data:([\w.+-]+)/[\w.+-]+(?:;[\w.+=-]+)*;base64,[\w+/=-]{200,}", re.ASCII | re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=\r\n-]{200,}", re.ASCII)
+_KINDS = frozenset({"image", "audio", "video"})
+_QUOTED_CHARACTERS = 20
+
+
+def placeholder(kind: str | None) -> str:
+    """Return what stands for redacted media of this kind."""
+    return f"[base64 {kind if kind in _KINDS else 'file'} redacted]"
+
+
+def redact_media(value: Json) -> Json:
+    """Return `value` with data URLs and base64 under media keys as placeholders; itself where there are none."""
+    return _redact(value, None, in_media=False)
+
+
+def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
+    if isinstance(value, str):
+        return _redact_text(value, kind, in_media=in_media)
+    if isinstance(value, list):
+        redacted = [_redact(item, kind, in_media=in_media) for item in value]
+        return redacted if any(new is not old for new, old in zip(redacted, value, strict=True)) else value
+    if isinstance(value, dict):
+        return _redact_object(value, kind, in_media=in_media)
+    return value
+
+
+def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: bool) -> Json:
+    here = _kind_of(value) or kind
+    is_image_call = value.get("type") == "image_generation_call"
+    changed: dict[str, Json] = {}
+    for key, member in value.items():
+        if not isinstance(member, str | list | dict):
+            continue
+        is_media = key in _MEDIA_KEYS or (is_image_call and key == "result") or (in_media and key == "url")
+        inner = _MEDIA_KEYS.get(key) or ("image" if is_image_call else here)
+        new = _redact(member, inner, in_media=is_media)
+        if new is not member:
+            changed[key] = new
+    return {**value, **changed} if changed else value
+
+
+def _kind_of(value: Mapping[str, Json]) -> str | None:
+    for key in _MIME_KEYS:
+        mime = value.get(key)
+        if isinstance(mime, str):
+            return mime.split("/")[0].lower()
+    kind = value.get("type")
+    return next((name for name in _KINDS if name in kind), None) if isinstance(kind, str) else None
+
+
+def _redact_text(value: str, kind: str | None, *, in_media: bool) -> str:
+    if len(value) > 12 and ";base64," in value:
+        match = _DATA_URL.match(value)
+        if match is not None:
+            return placeholder((match[1] or kind or "").lower())
+        return _EMBEDDED.sub(lambda found: placeholder(found[1].lower()), value)
+    if in_media and len(value) >= 200 and _BASE64.fullmatch(value):
+        return placeholder(kind)
+    return value
+
+
+# ------------------------------------------------------------------------------------------------------- privacy mode
+
+
+def texts(value: Json) -> Iterator[str]:
+    """Yield every text in `value`, on every level."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+
+
+class Quotes:
+    """Tells whether a value repeats a text of 20 characters or more from a call's content."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: Json) -> None:
+        self._content = "\0".join(text for text in texts(content) if len(text) >= _QUOTED_CHARACTERS)
+
+    def __contains__(self, value: Json) -> bool:
+        return bool(self._content) and any(self._quotes(text) for text in texts(value))
+
+    def _quotes(self, text: str) -> bool:
+        if len(text) < _QUOTED_CHARACTERS:
+            return False
+        pieces = {text[i : i + _QUOTED_CHARACTERS] for i in range(len(text) - _QUOTED_CHARACTERS + 1)}
+        if len(pieces) <= 64:  # a short value: let the search run over the content in C
+            return any(piece in self._content for piece in pieces)
+        content = self._content
+        return any(content[i : i + _QUOTED_CHARACTERS] in pieces for i in range(len(content) - _QUOTED_CHARACTERS + 1))
+
+
+def without_quotes(properties: Mapping[str, Json], content: Json) -> dict[str, Json]:
+    """Return the properties whose value (and name) repeats nothing of the content."""
+    quotes = Quotes(content)
+    return {key: value for key, value in properties.items() if value not in quotes and key not in quotes}
