@@ -1,0 +1,623 @@
+"""The corrections of LiteLLM's own logger, one by one (litellm-logs.md 6), and the identity rule (section 8)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from posthog_llm_cli.identity import event_uuid
+from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_build, with_parse
+
+T = 1748772000.25
+
+
+def payload(**changes: Any) -> dict[str, Any]:
+    """A bare payload of a plain success."""
+    base: dict[str, Any] = {
+        "id": "chatcmpl-1", "litellm_call_id": "call-1", "trace_id": "trace-1", "session_id": "",
+        "call_type": "acompletion", "cache_hit": None, "stream": None, "status": "success",
+        "custom_llm_provider": "openai", "startTime": T, "endTime": T + 2, "completionStartTime": T + 2,
+        "response_time": 2.0, "model": "gpt-4o", "metadata": {"usage_object": None}, "response_cost": 0.5,
+        "cost_breakdown": None, "prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30, "request_tags": [],
+        "end_user": None, "api_base": "", "model_group": "", "model_id": "",
+        "messages": [{"role": "user", "content": "hi"}],
+        "response": {"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": "ho"}}]},
+        "error_str": None, "error_information": {"error_code": "", "error_class": ""}, "model_parameters": {},
+        "hidden_params": {},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def kwargs(caller: Any = None, dynamic: Any = None, params: Any = None, **changes: Any) -> dict[str, Any]:
+    """A callback dump around a payload."""
+    return {
+        "litellm_params": {"metadata": caller, "api_key": "sk-sample-secret-1", **(params or {})},
+        "standard_callback_dynamic_params": dynamic or {},
+        "additional_args": {"headers": {"Authorization": "Bearer sk-sample-secret-2"}},
+        "standard_logging_object": payload(**changes),
+    }
+
+
+FAILURE = {
+    "status": "failure", "response": {}, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0,
+    "response_cost": 0.0,
+}  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------- 1, 3: times
+
+
+def test_the_event_is_at_the_end_of_the_call() -> None:
+    assert to_event(payload()).timestamp == datetime(2025, 6, 1, 10, 0, 2, 250_000, tzinfo=UTC)
+
+
+def test_without_an_end_it_is_the_start_plus_the_response_time() -> None:
+    assert to_event(payload(endTime=None)).timestamp == datetime(2025, 6, 1, 10, 0, 2, 250_000, tzinfo=UTC)
+
+
+def test_without_an_end_a_stream_is_at_its_start() -> None:
+    assert to_event(payload(endTime=None, stream=True)).timestamp == datetime(2025, 6, 1, 10, 0, 0, 250_000, tzinfo=UTC)
+
+
+def test_a_streams_latency_is_the_whole_duration_and_its_first_token_stands_apart() -> None:
+    found = to_properties(payload(stream=True, completionStartTime=T + 0.5, response_time=0.5))
+    assert (found["$ai_latency"], found["$ai_time_to_first_token"]) == (2.0, 0.5)
+
+
+@pytest.mark.parametrize("first", [T, T + 2, T - 1, T + 3, None, "soon"])
+def test_a_first_token_that_is_not_strictly_inside_the_call_is_left_out(first: Any) -> None:
+    assert "$ai_time_to_first_token" not in to_properties(payload(stream=True, completionStartTime=first))
+
+
+def test_a_call_that_did_not_stream_has_no_first_token() -> None:
+    assert "$ai_time_to_first_token" not in to_properties(payload(completionStartTime=T + 1))
+
+
+def test_a_negative_latency_is_left_out_with_a_warning() -> None:
+    converted = convert_value(payload(endTime=T - 5))
+    assert "bad-times" in converted.warnings
+    assert "$ai_latency" not in to_properties(payload(endTime=T - 5))
+
+
+@pytest.mark.parametrize("scale", [1_000, 1_000_000, 1_000_000_000])
+def test_times_in_other_units_are_told_by_their_size(scale: int) -> None:
+    plain = to_event(payload())
+    scaled = to_event(payload(startTime=1748772000250 * scale // 1000, endTime=1748772002250 * scale // 1000))
+    assert (scaled.timestamp, scaled.uuid) == (plain.timestamp, plain.uuid)
+
+
+@pytest.mark.parametrize("year_1970_or_2099", [1.0, 0, -5, 4_070_908_800.0, "1970-01-01T00:00:00Z", True, [], {}])
+def test_an_implausible_time_counts_as_absent(year_1970_or_2099: Any) -> None:
+    record = payload(startTime=year_1970_or_2099, endTime=year_1970_or_2099)
+    assert to_rejection(record).code == "missing-field"
+    assert to_rejection(record).path == "$.startTime"
+
+
+def test_a_default_time_is_for_undated_records_and_no_part_of_the_identity() -> None:
+    undated = payload(startTime=1.0, endTime=2.0)
+    at = datetime(2025, 6, 2, tzinfo=UTC)
+    first = to_event(undated, with_parse(default_time=at))
+    second = to_event(undated, with_parse(default_time=datetime(2025, 6, 3, tzinfo=UTC)))
+    assert (first.timestamp, first.uuid) == (at, second.uuid)
+
+
+# ---------------------------------------------------------------------------------------------------- 4, 5: the output
+
+
+@pytest.mark.parametrize("call_type", ["embedding", "aembedding"])
+def test_an_embedding_has_its_texts_as_input_and_no_vectors(call_type: str) -> None:
+    vectors = {"data": [{"object": "embedding", "embedding": [0.125, 0.25]}]}
+    messages = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+    event = to_event(payload(call_type=call_type, messages=messages, response=vectors))
+    found = to_properties(payload(call_type=call_type, messages=messages, response=vectors))
+    assert event.name == "$ai_embedding"
+    assert found["$ai_input"] == ["a", "b"]
+    assert "$ai_output_choices" not in found
+    assert "$ai_output_tokens" not in found
+    assert b"0.125" not in event.properties
+
+
+def test_token_arrays_stay_numbers() -> None:
+    assert to_properties(payload(call_type="embedding", messages=[[1, 2], [3]]))["$ai_input"] == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("response", "parts"),
+    [
+        ("text", [{"type": "text", "text": "text"}]),
+        ({"text": "spoken"}, [{"type": "text", "text": "spoken"}]),
+        ({"results": [{"index": 0}]}, [{"type": "text", "text": '[{"index":0}]'}]),
+        ({"data": [{"url": "https://example.com/a.png"}]}, [{"type": "image", "image": "https://example.com/a.png"}]),
+        ({"data": [{"b64_json": "iVBOR" * 50}]}, [{"type": "image", "image": "[base64 image redacted]"}]),
+        ({"object": "binary", "content_type": "audio/mpeg"}, [{"type": "text", "text": "[base64 audio redacted]"}]),
+        ({"choices": [{"text": " two"}]}, [{"type": "text", "text": " two"}]),
+        (
+            {"choices": [{"message": {"content": "a", "reasoning_content": "why"}}]},
+            [{"type": "reasoning", "text": "why"}, {"type": "text", "text": "a"}],
+        ),
+        (
+            {"choices": [{"message": {"content": None, "provider_specific_fields": {"refusal": "No."}}}]},
+            [{"type": "text", "text": "No."}],
+        ),
+        (
+            {"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": '{"a": '}}]}}]},
+            [{"type": "function", "id": "c", "function": {"name": "f", "arguments": '{"a": '}}],
+        ),
+    ],
+)
+def test_an_output_is_one_assistant_message_of_parts(response: Any, parts: Any) -> None:
+    found = to_properties(payload(response=response))
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": parts}]
+
+
+@pytest.mark.parametrize("response", [None, {}, "", [], {"choices": []}, {"choices": [{"message": {"content": ""}}]}])
+def test_an_empty_output_is_absent(response: Any) -> None:
+    assert "$ai_output_choices" not in to_properties(payload(response=response))
+
+
+@pytest.mark.parametrize("response", [[1], {"odd": {"shape": True}}])
+def test_an_output_of_unknown_shape_is_sent_as_text_with_a_warning(response: Any) -> None:
+    assert "unknown-output" in convert_value(payload(response=response)).warnings
+    (message,) = to_properties(payload(response=response))["$ai_output_choices"]
+    assert message["content"][0]["type"] == "text"
+
+
+def test_several_choices_are_one_message_each_by_index() -> None:
+    choices = [{"index": 1, "message": {"content": "b"}}, {"index": 0, "message": {"content": "a"}}]
+    found = to_properties(payload(response={"choices": choices}))["$ai_output_choices"]
+    assert [message["content"][0]["text"] for message in found] == ["a", "b"]
+
+
+# --------------------------------------------------------------------------------------- 6 to 8: tools, params, tokens
+
+
+def test_the_credentials_of_mcp_tools_are_redacted() -> None:
+    tool = {
+        "type": "mcp",
+        "server_url": "https://mcp.example.com",
+        "headers": {"X-Key": "s3cret"},
+        "authorization": "t0p",
+    }
+    found = to_properties(payload(model_parameters={"tools": [tool]}))["$ai_tools"]
+    assert found == [{**tool, "headers": {"X-Key": "[REDACTED]"}, "authorization": "[REDACTED]"}]
+
+
+def test_model_parameters_are_an_object_of_the_allowed_ones() -> None:
+    parameters = {
+        "temperature": 0,
+        "stream": False,
+        "user": "u",
+        "instructions": "x",
+        "extra_headers": {"a": "b"},
+        "n": None,
+    }
+    found = to_properties(payload(model_parameters=parameters))
+    assert found["$ai_model_parameters"] == {"temperature": 0, "stream": False}
+    assert found["$ai_stream"] is False
+    assert found["$ai_input"][0] == {"role": "system", "content": "x"}
+
+
+def test_token_kinds_are_read_inclusive_of_the_cache() -> None:
+    usage = {
+        "prompt_tokens_details": {"cached_tokens": 7, "cache_creation_tokens": 2},
+        "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": None},
+        "cache_read_input_tokens": 6,
+    }
+    found = to_properties(payload(metadata={"usage_object": usage}))
+    assert found["$ai_input_tokens"] == 10
+    assert found["$ai_cache_read_input_tokens"] == 6
+    assert found["$ai_cache_creation_input_tokens"] == 2
+    assert found["$ai_cache_reporting_exclusive"] is False
+    assert found["$ai_reasoning_tokens"] == 5
+    assert found["$ai_usage"]["completion_tokens_details"] == {"reasoning_tokens": 5}
+
+
+def test_all_zero_counts_are_unknown() -> None:
+    found = to_properties(payload(prompt_tokens=0, completion_tokens=0, total_tokens=0))
+    assert not [key for key in found if "tokens" in key or key == "$ai_usage"]
+
+
+def test_a_single_zero_beside_a_real_count_stays() -> None:
+    assert to_properties(payload(completion_tokens=0, total_tokens=10))["$ai_output_tokens"] == 0
+
+
+@pytest.mark.parametrize("count", [-1, True, "many", 1.5, [], {}, 10**15])
+def test_a_token_count_that_is_none_is_left_out_with_a_warning(count: Any) -> None:
+    assert "bad-usage" in convert_value(payload(prompt_tokens=count)).warnings
+    assert "$ai_input_tokens" not in to_properties(payload(prompt_tokens=count))
+
+
+# --------------------------------------------------------------------------------------------------------- 9: failures
+
+
+def test_a_failure_has_its_error_as_text_without_traceback_and_keys() -> None:
+    error = "Boom for sk-sample***key\nTraceback (most recent call last):\n  File x"
+    information = {"error_code": "429", "error_class": "RateLimitError", "traceback": "secret"}
+    found = to_properties(payload(**FAILURE, error_str=error, error_information=information))
+    assert found["$ai_error"] == "Boom for [REDACTED]"
+    assert (found["$ai_is_error"], found["$ai_error_type"], found["$ai_http_status"]) == (True, "RateLimitError", 429)
+    assert not [key for key in found if "cost" in key or "tokens" in key or "output" in key]
+
+
+@pytest.mark.parametrize(
+    ("information", "status"),
+    [
+        ({"error_code": "429"}, 429),
+        ({"error_code": 503}, 503),
+        ({"error_code": "server_error", "normalized_error": "500_PROVIDER_INTERNAL_ERROR"}, 500),
+        ({"error_code": "", "normalized_error": "UNCLASSIFIED"}, None),
+        ({"error_code": "4290"}, None),
+        ({}, None),
+    ],
+)
+def test_the_http_status_is_the_three_digits_that_the_log_has(information: Any, status: Any) -> None:
+    assert to_properties(payload(**FAILURE, error_information=information)).get("$ai_http_status") == status
+
+
+@pytest.mark.parametrize(
+    ("error", "information", "text"),
+    [
+        ("E", {"error_message": "M"}, "E"),
+        (None, {"error_message": "M", "error_class": "C"}, "M"),
+        ("", {"error_class": "C"}, "C"),
+        (None, None, "unknown error"),
+        ("x" * 9_000, {}, "x" * 4_000),
+    ],
+)
+def test_the_error_text_is_the_first_that_says_something(error: Any, information: Any, text: str) -> None:
+    assert to_properties(payload(**FAILURE, error_str=error, error_information=information))["$ai_error"] == text
+
+
+def test_an_error_text_beside_a_success_is_no_error() -> None:
+    found = to_properties(payload(error_str="E"))
+    assert not [key for key in found if "error" in key or key == "$ai_http_status"]
+
+
+# ------------------------------------------------------------------------------------------------------------ 10: cost
+
+
+def test_parts_that_add_up_are_sent_with_the_total() -> None:
+    found = to_properties(payload(cost_breakdown={"input_cost": 0.2, "output_cost": 0.3}))
+    assert (found["$ai_input_cost_usd"], found["$ai_output_cost_usd"], found["$ai_total_cost_usd"]) == (0.2, 0.3, 0.5)
+    assert "$ai_cost_passthrough" not in found
+
+
+@pytest.mark.parametrize(
+    "parts", [None, {}, {"input_cost": 0.5, "output_cost": 0}, {"input_cost": 0.1, "output_cost": 0.1}]
+)
+def test_a_total_alone_is_passed_through(parts: Any) -> None:
+    found = to_properties(payload(cost_breakdown=parts))
+    assert (found["$ai_total_cost_usd"], found["$ai_cost_passthrough"]) == (0.5, True)
+    assert "$ai_input_cost_usd" not in found
+
+
+def test_a_zero_for_an_unpriced_call_is_no_cost() -> None:
+    converted = convert_value(payload(response_cost=0.0))
+    assert "zero-cost" in converted.warnings
+    assert not [key for key in to_properties(payload(response_cost=0.0)) if "cost" in key]
+
+
+def test_a_cache_hit_costs_nothing_whatever_the_breakdown_says() -> None:
+    found = to_properties(
+        payload(cache_hit=True, response_cost=0.0, cost_breakdown={"input_cost": 1, "output_cost": 1})
+    )
+    assert (found["$ai_total_cost_usd"], found["$ai_cost_passthrough"]) == (0.0, True)
+    assert found["litellm_cache_hit"] is True
+
+
+# ----------------------------------------------------------------------------------------------- 11: session and trace
+
+
+def test_without_a_session_the_logged_trace_is_the_trace() -> None:
+    found = to_properties(payload())
+    assert found["$ai_trace_id"] == "trace-1"
+    assert "$ai_session_id" not in found
+
+
+def test_a_session_that_was_stored_as_the_trace_is_told_apart() -> None:
+    record = kwargs({"session_id": "s"}, params={"litellm_session_id": "s", "litellm_trace_id": "s"}, trace_id="s")
+    found = to_properties({**record, "litellm_trace_id": "t"})
+    assert (found["$ai_session_id"], found["$ai_trace_id"]) == ("s", "t")
+
+
+def test_without_any_other_trace_the_call_is_its_own() -> None:
+    found = to_properties(kwargs({"session_id": "trace-1"}))
+    assert (found["$ai_session_id"], found["$ai_trace_id"]) == ("trace-1", "call-1")
+
+
+def test_a_callers_trace_that_became_the_session_is_the_trace() -> None:
+    found = to_properties(
+        kwargs({"trace_id": "t"}, params={"litellm_session_id": "t", "litellm_trace_id": "t"}, trace_id="t")
+    )
+    assert found["$ai_trace_id"] == "t"
+    assert "$ai_session_id" not in found
+
+
+def test_an_id_that_posthog_does_not_take_is_replaced_and_kept() -> None:
+    long = "resp_" + "x" * 300 + "="
+    found = to_properties(payload(id=long, trace_id="a/b"))
+    assert found["span_id_logged"] == long
+    assert found["trace_id_logged"] == "a/b"
+    assert len(found["$ai_span_id"]) == 36
+    assert "id-replaced" in convert_value(payload(id=long)).warnings
+
+
+def test_a_parent_still_meets_its_replaced_trace() -> None:
+    parent = to_properties(payload(trace_id="run/1"))["$ai_trace_id"]
+    assert to_properties(kwargs({"parent_run_id": "run/1"}))["$ai_parent_id"] == parent
+
+
+# ------------------------------------------------------------------------------------- 12 to 14: model, user, base URL
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "sent"),
+    [
+        ("openai/gpt-4o", "openai", "gpt-4o"),
+        ("openai/gpt-4o", "openrouter", "openai/gpt-4o"),
+        ("bedrock/anthropic.claude-3", "bedrock", "anthropic.claude-3"),
+        ("openai/openai/x", "openai", "openai/x"),
+        ("gpt-4o", None, "gpt-4o"),
+    ],
+)
+def test_a_routing_prefix_is_stripped_once(model: str, provider: Any, sent: str) -> None:
+    assert to_properties(payload(model=model, custom_llm_provider=provider))["$ai_model"] == sent
+
+
+def test_a_record_without_any_model_is_rejected() -> None:
+    error = to_rejection(payload(model="", response={}))
+    assert (error.code, error.path) == ("missing-field", "$.model")
+
+
+def test_a_base_url_loses_user_info_query_and_slash() -> None:
+    found = to_properties(payload(api_base="https://user:pw@proxy.example.com:8443/v1/?key=1#x"))
+    assert found["$ai_base_url"] == "https://proxy.example.com:8443/v1"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "end_user", "user", "distinct_id"),
+    [
+        ({"user_id": "u"}, "e", "m", "u"),
+        ({"user_id": ""}, "e", "m", "e"),
+        ({"user_id": None}, None, "m", "m"),
+        ({"user_id": 42}, None, None, "42"),
+        ({"user_id": "anonymous"}, " NULL ", "m", "m"),
+        ({"user_id": {"team": 1}}, None, None, '{"team":1}'),
+        ({"user_id": '{"device_id": "d", "session_id": "s"}'}, None, None, "d"),
+        ({"user_id": '{"other": 1}'}, None, None, '{"other": 1}'),
+        ({"user_id": "user_0a_account_aa-bb_session_cc-dd"}, None, None, "aa-bb"),
+        ({"user_id": "user_0a_account__session_cc-dd"}, None, None, "0a"),
+        ({}, None, None, "trace-1"),
+    ],
+)
+def test_the_user_is_the_first_that_names_somebody(metadata: Any, end_user: Any, user: Any, distinct_id: str) -> None:
+    event = to_event(kwargs(metadata, end_user=end_user, model_parameters={"user": user}))
+    assert event.distinct_id == distinct_id
+    assert (b'"$process_person_profile":false' in event.legacy_properties) is (distinct_id == "trace-1")
+
+
+def test_a_session_packed_into_the_user_is_the_session() -> None:
+    found = to_properties(payload(end_user='{"device_id": "d", "session_id": "s-1"}'))
+    assert found["$ai_session_id"] == "s-1"
+
+
+# --------------------------------------------------------------------------------- 15, 16: metadata, what never leaves
+
+
+def test_only_the_callers_own_metadata_leave() -> None:
+    metadata = {
+        "project": {"name": "rivers", "api_key": "nested-secret"}, "kept": 1, "zero": 0, "none": None,
+        "user_api_key_auth": {"token": "t"}, "headers": {"authorization": "Bearer x"}, "my_secret": "x",
+        "session_token": "x", "Password": "x", "_internal": 1, "litellm_parent_otel_span": 1, "capture_internal": 1,
+        "previous_models": [{"messages": "prompt"}], "posthog_api_key": "phc_x", "deployment_name": "d",
+    }  # fmt: skip
+    found = to_properties(kwargs(metadata))
+    own = {key: value for key, value in found.items() if not key.startswith(("$", "litellm_"))}
+    assert own == {"project": {"name": "rivers"}, "kept": 1, "zero": 0}
+
+
+def test_on_a_proxy_only_the_requesters_metadata_are_the_callers() -> None:
+    slo_metadata = {"user_api_key_hash": "ab" * 32, "user_api_key_team_alias": "Team"}
+    record = kwargs({"agent_id": 1, "requester_metadata": {"mine": 1, "headers": {}}}, metadata=slo_metadata)
+    found = to_properties(record)
+    assert found["mine"] == 1
+    assert found["litellm_team_alias"] == "Team"
+    assert "agent_id" not in found
+
+
+def test_a_caller_cannot_overwrite_what_was_built() -> None:
+    metadata = {
+        "$ai_model": "X",
+        "$ai_total_cost_usd": 9,
+        "$ai_trace_id": "mine",
+        "$ai_span_name": "n",
+        "$session_id": "s9",
+    }
+    converted = convert_value(kwargs(metadata))
+    found = to_properties(kwargs(metadata))
+    assert (found["$ai_model"], found["$ai_total_cost_usd"]) == ("gpt-4o", 0.5)
+    assert (found["$ai_trace_id"], found["$ai_span_name"], found["$session_id"]) == ("mine", "n", "s9")
+    assert "reserved-metadata" in converted.warnings
+
+
+def test_tags_come_without_user_agents() -> None:
+    found = to_properties(payload(request_tags=["a", "User-Agent: x", "b", "a"]))
+    assert found["litellm_tags"] == ["a", "b"]
+
+
+def test_no_secret_of_a_dump_leaves() -> None:
+    event = to_event(kwargs({"user_id": "u"}, metadata={"user_api_key_user_email": "dev@example.invalid"}))
+    for secret in (b"sk-sample", b"Authorization", b"dev@example.invalid", b"hidden_params"):
+        assert secret not in event.properties
+
+
+# ------------------------------------------------------------------------------------------------------- 17: redaction
+
+
+@pytest.mark.parametrize("messages", ["redacted-by-litellm", [{"role": "user", "content": "redacted-by-litellm"}]])
+def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messages: Any) -> None:
+    message = {
+        "content": "redacted-by-litellm", "reasoning_content": "leak",
+        "provider_specific_fields": {"thinking_blocks": [{"thinking": "leak"}]},
+    }  # fmt: skip
+    record = payload(
+        messages=messages,
+        response={"choices": [{"message": message}]},
+        model_parameters={"tools": [{"name": "leak"}], "instructions": "leak"},
+    )
+    event = to_event(record)
+    found = to_properties(record)
+    assert found["litellm_redacted"] is True
+    assert not {"$ai_input", "$ai_output_choices", "$ai_tools"} & set(found)
+    assert b"leak" not in event.properties
+
+
+def test_a_redacted_failure_says_only_its_class() -> None:
+    record = payload(
+        **FAILURE | {"response": {"text": "redacted-by-litellm"}},
+        error_str="leak",
+        error_information={"error_class": "E"},
+    )
+    assert to_properties(record)["$ai_error"] == "E"
+
+
+# ---------------------------------------------------------------------------------------------------- 19: destinations
+
+
+def test_a_records_own_key_and_host_win_part_by_part() -> None:
+    own_key = to_event(kwargs(dynamic={"posthog_api_key": "phc_own"}))
+    own_host = to_event(kwargs(dynamic={"posthog_api_url": "https://eu.posthog.com/"}))
+    both = to_event(
+        kwargs(dynamic={"posthog_host": "https://eu.i.posthog.com", "posthog_api_url": "https://us.i.posthog.com"})
+    )
+    assert (own_key.destination.host, own_key.destination.api_key) == ("https://us.i.posthog.com", "phc_own")
+    assert (own_host.destination.host, own_host.destination.api_key) == (
+        "https://eu.i.posthog.com",
+        "phc_configuredProject0001",
+    )
+    assert both.destination.host == "https://eu.i.posthog.com"
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "code"),
+    [
+        ({"posthog_host": "https://evil.example"}, "host-not-allowed"),
+        ({"posthog_host": "not a url"}, "host-not-allowed"),
+        ({"posthog_api_key": "phx_personal"}, "personal-api-key"),
+        ({"posthog_api_key": "k" * 65}, "no-api-key"),
+    ],
+)
+def test_a_destination_that_is_not_allowed_is_never_replaced_by_the_default(dynamic: Any, code: str) -> None:
+    error = to_rejection(kwargs(dynamic=dynamic))
+    assert error.code == code
+    assert "phx_personal" not in error.message
+
+
+def test_without_a_configured_key_a_record_without_one_is_rejected() -> None:
+    options = with_build(destination=None)
+    assert to_rejection(payload(), options).code == "no-api-key"
+    assert to_event(kwargs(dynamic={"posthog_api_key": "phc_own"}), options).destination.api_key == "phc_own"
+
+
+# ------------------------------------------------------------------------------------------------------- 7: call types
+
+
+@pytest.mark.parametrize(
+    "call_type", ["call_mcp_tool", "acreate_batch", "avector_store_search", "alist_files_container", "decisions"]
+)
+def test_where_no_model_ran_the_record_is_skipped(call_type: str) -> None:
+    assert to_skip(payload(call_type=call_type)).code == "not-a-model-call"
+
+
+@pytest.mark.parametrize(
+    "call_type", ["arerank", "moderation", "_arealtime", "_aresponses_websocket", "atranscription", "ocr"]
+)
+def test_wherever_a_model_ran_it_is_a_generation(call_type: str) -> None:
+    assert to_event(payload(call_type=call_type)).name == "$ai_generation"
+
+
+@pytest.mark.parametrize("call_type", ["", None, "pass_through_endpoint"])
+def test_a_pass_through_counts_only_with_a_model_and_tokens_or_a_failure(call_type: Any) -> None:
+    assert to_event(payload(call_type=call_type)).name == "$ai_generation"
+    assert to_event(payload(**FAILURE, call_type=call_type)).name == "$ai_generation"
+    assert to_skip(payload(call_type=call_type, total_tokens=0)).code == "not-a-model-call"
+    assert to_skip(payload(call_type=call_type, model="")).code == "not-a-model-call"
+
+
+def test_an_unknown_call_type_counts_with_tokens_and_a_warning() -> None:
+    assert "unknown-call-type" in convert_value(payload(call_type="dream")).warnings
+    assert to_skip(payload(call_type="dream", total_tokens=0)).code == "not-a-model-call"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"metadata": {"user_api_key_alias": "litellm-internal-health-check"}},
+        {"request_tags": ["litellm-internal-health-check"]},
+    ],
+)
+def test_a_health_check_is_skipped(where: Any) -> None:
+    assert to_skip(payload(**where)).code == "health-check"
+
+
+# --------------------------------------------------------------------------------------------------------- 8: identity
+
+
+def test_the_identity_rule_is_pinned() -> None:
+    """Changing it makes every replay a duplicate; so this value never changes."""
+    assert to_event(payload()).uuid == event_uuid("litellm|chatcmpl-1|1748772000250|success")
+    assert to_event(payload()).uuid == "b4b854ab-b807-5b20-ba6d-653e41bc31f3"
+
+
+def test_every_view_of_a_call_has_one_identity() -> None:
+    views = [
+        payload(), {"standard_logging_object": payload()}, kwargs({"user_id": "u"}), {"kwargs": kwargs()},
+        {"input": kwargs()}, payload(startTime="2025-06-01T10:00:00.250999Z"),
+        payload(startTime="2025-06-01T10:00:00.250"),
+    ]  # fmt: skip
+    assert len({to_event(view).uuid for view in views}) == 1
+
+
+def test_a_cache_hit_is_another_call_and_its_suffix_no_part_of_it() -> None:
+    hit = to_event(payload(id="chatcmpl-1_cache_hit1748772060.5", startTime=T + 60, endTime=T + 61))
+    same = to_event(payload(id="chatcmpl-1_cache_hit1748772060.7", startTime=T + 60, endTime=T + 61))
+    assert hit.uuid == same.uuid
+    assert hit.uuid != to_event(payload()).uuid
+
+
+def test_a_failed_attempt_and_a_success_under_one_id_are_two() -> None:
+    assert to_event(payload()).uuid != to_event(payload(**FAILURE)).uuid
+
+
+@pytest.mark.parametrize("no_id", ["", "None", None])
+def test_without_an_id_the_call_id_stands_for_it(no_id: Any) -> None:
+    assert to_event(payload(id=no_id)).uuid == event_uuid("litellm|call-1|1748772000250|success")
+
+
+def test_without_any_id_the_content_stands_for_it() -> None:
+    first = to_event(payload(id=None, litellm_call_id=None))
+    other = to_event(payload(id=None, litellm_call_id=None, messages=[{"role": "user", "content": "else"}]))
+    assert first.uuid != other.uuid
+
+
+def test_a_payload_that_is_null_or_empty_is_rejected_by_its_path() -> None:
+    payloads: tuple[Any, ...] = (None, {})
+    for empty in payloads:
+        error = to_rejection({"standard_logging_object": empty})
+        assert (error.code, error.path) == ("missing-field", "$.standard_logging_object")
+
+
+@pytest.mark.parametrize("field", sorted(payload()))
+@pytest.mark.parametrize("odd", [None, [], {}, "x", -1, True, [None], {"a": None}, 1e300])
+def test_a_wrong_type_in_any_field_never_crashes(field: str, odd: Any) -> None:
+    result = convert_value(payload(**{field: odd}))
+    assert result.result is not None
+
+
+def test_old_payloads_without_newer_fields_convert() -> None:
+    old = {
+        key: value
+        for key, value in payload().items()
+        if key not in {"litellm_call_id", "session_id", "cost_breakdown", "status"}
+    }
+    assert to_event({**old, "trace_id": None, "guardrail_information": {"a": 1}}).distinct_id == "chatcmpl-1"

@@ -1,0 +1,454 @@
+"""OpenAI-format records: detection by the table, and the rules that hold for all shapes (openai-logs.md)."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from posthog_llm_cli.identity import event_uuid
+from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
+
+CREATED = 1748772000
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def chat(**changes: Any) -> dict[str, Any]:
+    """A bare chat completion."""
+    base: dict[str, Any] = {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "ho"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def pair(response: Any = None, request: Any = None, **outer: Any) -> dict[str, Any]:
+    """A pair of a request and its answer."""
+    asked = {"model": "gpt-4o", "messages": MESSAGES} if request is None else request
+    return {"request": asked, "response": chat() if response is None else response, **outer}
+
+
+# ----------------------------------------------------------------------------------------------------------- detection
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, "fine-tuning-data"),
+        ({"prompt": "a", "completion": "b"}, "fine-tuning-data"),
+        ({"input": {}, "preferred_output": [], "non_preferred_output": []}, "fine-tuning-data"),
+        ({"messages": MESSAGES, "category": "x"}, "fine-tuning-data"),
+        ([{"role": "user", "content": "a"}], "conversation"),
+        ({"ts": "2025-06-01T10:12:00Z", "model": "m", "prompt_tokens": 4, "prompt_hash": "0a"}, "metadata-only"),
+        ({"request": {"model": "m", "messages": []}, "response": None}, "no-response"),
+        ({"model": "gpt-4o", "messages": MESSAGES}, "no-response"),
+        ({"type": "message", "role": "assistant", "content": [], "stop_reason": "end_turn"}, "unsupported-format"),
+        (
+            {"request": {"model": "c"}, "response": {"type": "message", "role": "assistant", "stop_reason": "x"}},
+            "unsupported-format",
+        ),
+        ({"custom_id": "a", "params": {}}, "unsupported-format"),
+        ({"custom_id": "a", "result": {}}, "unsupported-format"),
+        ({"candidates": [], "usageMetadata": {}}, "unsupported-format"),
+        ({"resourceSpans": []}, "unsupported-format"),
+        ({"run_type": "llm", "inputs": {}}, "unsupported-format"),
+        ({"mapping": {}, "create_time": 1}, "unsupported-format"),
+        ({"error": {"message": "no"}}, "missing-field"),
+        ({"detail": "Not Found"}, "missing-field"),
+        ({"hello": "world"}, "unknown-format"),
+        ({}, "unknown-format"),
+        ([], "unknown-format"),
+        (7, "unknown-format"),
+        (True, "unknown-format"),
+        ({"contentType": "x", "pathname": "/v1"}, "unknown-format"),
+        ({"object": "list", "data": [{"object": "model"}]}, "unknown-format"),
+        (chat(object="chat.completion.chunk", choices=[{"delta": {}}]), "unsupported-format"),
+        ({"type": "response.created", "response": {}}, "unsupported-format"),
+        ({"object": "text_completion", "choices": [{"text": "a", "finish_reason": None}]}, "unsupported-format"),
+        ({"id": "b", "custom_id": "a", "response": {"body": {}}, "error": None}, "unsupported-format"),
+        ([{"model": "m", "messages": MESSAGES}, ["timeout"]], "unsupported-format"),
+        ({"model": "m", "done": True, "message": {"content": "a"}}, "unsupported-format"),
+        ({"model": "m", "timestamp": 1, "prompt_text": "a", "response_text": "b"}, "unsupported-format"),
+        ({"__encrypted__": True, "payload": "x"}, "encrypted-record"),
+        ({"request_id": "r", "call_type": "c", "startTime": "t", "spend": 0}, "unsupported-format"),
+        ({"ddsource": "litellm", "message": "{}"}, "unsupported-format"),
+        ({"modelParameters": "{}", "messages": "[]", "usage": "x"}, "unsupported-format"),
+    ],
+)
+def test_what_is_no_call_is_rejected_by_its_own_code(record: Any, code: str) -> None:
+    assert to_rejection(record).code == code
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        (None, "empty-record"),
+        ({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}, "batch-input"),
+        ({"id": "batch_1", "object": "batch", "status": "completed"}, "not-a-model-call"),
+        ({"id": "file-1", "object": "file"}, "not-a-model-call"),
+        ({"id": "resp_1", "object": "response", "status": "queued", "output": []}, "pending-response"),
+        ({"message": "m", "level": "INFO", "timestamp": "t", "component": "c", "logger": "l"}, "console-log"),
+        ({"action": "created", "table_name": "t", "changed_by": "u"}, "audit-log"),
+    ],
+)
+def test_what_is_understood_and_no_call_is_skipped(record: Any, code: str) -> None:
+    assert to_skip(record).code == code
+
+
+def test_a_message_for_an_unknown_record_names_keys_and_no_values() -> None:
+    error = to_rejection({"secret prompt key": "secret value", **{f"k{i}": i for i in range(20)}})
+    assert "secret prompt key" in error.message
+    assert "secret value" not in error.message
+    assert "k15" not in error.message
+
+
+def test_a_page_of_stored_completions_is_its_elements() -> None:
+    page = {"object": "list", "data": [chat(id="a"), chat(id="b", model=None)], "has_more": False}
+    from posthog_llm_cli.errors import RecordError
+    from tests.converting import convert_bytes
+
+    first, second = convert_bytes(json.dumps(page).encode())
+    assert first.format == "openai-chat"
+    assert isinstance(second.result, RecordError)
+    assert second.result.path == "$.data[1].model"
+
+
+# --------------------------------------------------------------------------------------------------------------- pairs
+
+
+@pytest.mark.parametrize(
+    "key", ["response", "response_json", "completion", "output", "result", "raw_response", "respPayload"]
+)
+@pytest.mark.parametrize(
+    "asked", ["request", "request_body", "kwargs", "params", "payload", "body", "input", "reqPayload"]
+)
+def test_every_spelling_of_a_pair_is_read(key: str, asked: str) -> None:
+    record = {asked: {"model": "gpt-4o", "messages": MESSAGES}, key: chat()}
+    found = to_properties(record)
+    assert found["$ai_input"] == MESSAGES
+    assert found["$ai_output_choices"][0]["content"][0]["text"] == "ho"
+    assert found["requested_model"] == "gpt-4o"
+
+
+def test_answers_as_text_of_json_and_http_recordings_are_stepped_into() -> None:
+    recorded = {"body": json.dumps(chat()), "status": {"code": 200}, "headers": {"set-cookie": "secret"}}
+    asked = {"body": json.dumps({"messages": MESSAGES}), "uri": "https://api.openai.com/v1/chat/completions?key=secret"}
+    event = to_event(pair(recorded, asked))
+    found = to_properties(pair(recorded, asked))
+    assert found["$ai_http_status"] == 200
+    assert found["$ai_base_url"] == "https://api.openai.com/v1"
+    assert found["$ai_request_url"] == "https://api.openai.com/v1/chat/completions"
+    assert b"secret" not in event.properties
+    assert to_properties(pair(json.dumps(chat())))["$ai_input"] == MESSAGES
+
+
+def test_a_bare_list_of_messages_takes_the_rest_of_the_request_from_the_record() -> None:
+    found = to_properties({"messages": MESSAGES, "temperature": 0.5, "response": chat()})
+    assert found["$ai_input"] == MESSAGES
+    assert found["$ai_model_parameters"] == {"temperature": 0.5}
+
+
+def test_an_answer_that_was_appended_to_the_input_is_dropped_from_it() -> None:
+    messages = [*MESSAGES, {"role": "assistant", "content": "ho"}]
+    assert to_properties(pair(request={"model": "m", "messages": messages}))["$ai_input"] == MESSAGES
+
+
+def test_the_inner_usage_wins_over_an_outer_one() -> None:
+    assert to_properties(pair(usage={"prompt_tokens": 0, "completion_tokens": 0}))["$ai_input_tokens"] == 5
+
+
+def test_pair_and_bare_object_are_one_call() -> None:
+    assert (
+        to_event(pair(timestamp=CREATED + 5)).uuid
+        == to_event(chat()).uuid
+        == event_uuid(f"openai|chatcmpl-1|{CREATED}")
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ time, 3.3, 3.4
+
+
+@pytest.mark.parametrize(
+    ("outer", "second"),
+    [
+        ({"ended_at": CREATED + 9, "timestamp": CREATED + 1}, 9),
+        ({"timestamp": "2025-06-01T10:00:01Z", "started_at": CREATED}, 1),
+        ({"started_at": CREATED, "latency": 3.0}, 3),
+        ({"started_at": CREATED}, 0),
+        ({"time": 0.7}, 0),
+        ({"time": CREATED + 4}, 4),
+        ({"timing": {"ended_at": (CREATED + 6) * 1000}}, 6),
+        ({"timestamp": 0, "ts": (CREATED + 7) * 1_000_000}, 7),
+        ({"timestamp": str(CREATED + 8)}, 8),
+        ({"utc_time": "2025-06-01 10:00:02"}, 2),
+        ({}, 0),
+    ],
+)
+def test_the_time_is_the_first_plausible_candidate(outer: dict[str, Any], second: int) -> None:
+    event = to_event(pair(**outer))
+    assert event.timestamp == datetime(2025, 6, 1, 10, 0, second, tzinfo=UTC)
+
+
+def test_an_embedding_without_a_wrapper_cannot_be_dated() -> None:
+    answer = {"object": "list", "data": [{"embedding": [0.1]}], "model": "m"}
+    error = to_rejection(answer)
+    assert (error.code, error.path) == ("missing-field", "$.timestamp")
+    at = datetime(2025, 6, 2, tzinfo=UTC)
+    assert to_event(answer, with_parse(default_time=at)).timestamp == at
+
+
+@pytest.mark.parametrize(
+    ("outer", "latency"),
+    [
+        ({"latency_ms": 250}, 0.25),
+        ({"latency": 2.25}, 2.25),
+        ({"latency": 2}, 2.0),
+        ({"latency": 1500}, None),
+        ({"duration": 1500.5}, 1500.5),
+        ({"latency": -1}, None),
+        ({"latency": True}, None),
+        ({"started_at": CREATED, "ended_at": CREATED + 2.5}, 2.5),
+        ({"time": 0.7}, 0.7),
+        ({}, None),
+    ],
+)
+def test_a_latency_is_seconds_or_left_out(outer: dict[str, Any], latency: Any) -> None:
+    assert to_properties(pair(**outer)).get("$ai_latency") == latency
+
+
+def test_groqs_usage_times_are_the_latency() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "total_time": 0.5, "queue_time": 0.25}
+    found = to_properties(chat(usage=usage))
+    assert (found["$ai_latency"], found["$ai_provider"]) == (0.75, "groq")
+
+
+def test_a_first_token_after_the_last_is_left_out() -> None:
+    assert to_properties(pair(latency=1.0, ttft=0.25))["$ai_time_to_first_token"] == 0.25
+    assert "$ai_time_to_first_token" not in to_properties(pair(latency=1.0, ttft=1.5))
+
+
+# ------------------------------------------------------------------------------------------------- model, tokens, cost
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, "x"])
+def test_usage_that_says_nothing_is_absent_and_never_zero(usage: Any) -> None:
+    found = to_properties(chat(usage=usage))
+    assert not [key for key in found if "tokens" in key or key == "$ai_usage"]
+    assert "no-usage" in convert_value(chat(usage=usage)).warnings
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"), [(5.0, 5), ("5", 5), (None, None), (True, None), (-5, None), ("five", None)]
+)
+def test_a_token_count_is_an_int_or_left_out(value: Any, sent: Any) -> None:
+    found = to_properties(chat(usage={"prompt_tokens": value, "completion_tokens": 2}))
+    assert found.get("$ai_input_tokens") == sent
+
+
+def test_cache_hits_are_counted_once() -> None:
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 1,
+        "prompt_cache_hit_tokens": 4,
+        "prompt_tokens_details": {"cached_tokens": 4},
+    }
+    found = to_properties(chat(usage=usage))
+    assert found["$ai_cache_read_input_tokens"] == 4
+    assert found["$ai_cache_reporting_exclusive"] is False
+
+
+@pytest.mark.parametrize(
+    ("outer", "usage", "cost"),
+    [
+        ({"cost_usd": 0.5}, {}, 0.5),
+        ({}, {"cost": 0.25}, 0.25),
+        ({}, {"cost": 0.25, "is_byok": True}, None),
+        ({"cost": 0}, {}, None),
+        ({"estimated_cost": 0.5}, {}, None),
+        ({"cost": "0.5"}, {}, None),
+    ],
+)
+def test_a_logged_cost_is_passed_through(outer: Any, usage: Any, cost: Any) -> None:
+    counts = {"prompt_tokens": 1, "completion_tokens": 1, **usage}
+    found = to_properties(pair(chat(usage=counts), **outer))
+    assert found.get("$ai_total_cost_usd") == cost
+    assert found.get("$ai_cost_passthrough") == (True if cost else None)
+
+
+@pytest.mark.parametrize(
+    ("response", "outer", "provider"),
+    [
+        (chat(), {"provider": "Mistral"}, "mistral"),
+        (chat(), {"url": "https://x.openai.azure.com/openai/deployments/d/chat/completions"}, "azure"),
+        (chat(model="m"), {"base_url": "https://phoenix.ai/v1"}, None),
+        (chat(model="m"), {"base_url": "https://api.x.ai/v1"}, "xai"),
+        (chat(model="m"), {"base_url": "http://localhost:11434/v1"}, "ollama"),
+        (chat(model="m", id="gen-1", provider="OpenAI"), {}, "openrouter"),
+        (chat(model="m", time_info={}), {}, "cerebras"),
+        (chat(model="gpt-oss-120b"), {}, None),
+        (chat(model="gpt-35-turbo"), {}, "azure"),
+        (chat(model="ft:gpt-4o-mini:org::id"), {}, "openai"),
+        (chat(model="o1-mini"), {}, "openai"),
+        (chat(model="claude-x", id="msg_1"), {}, "anthropic"),
+        (chat(model="some-model"), {}, None),
+    ],
+)
+def test_the_provider_is_told_and_not_guessed(response: Any, outer: Any, provider: Any) -> None:
+    assert to_properties(pair(response, **outer)).get("$ai_provider") == provider
+    assert ("unknown-provider" in convert_value(pair(response, **outer)).warnings) is (provider is None)
+
+
+def test_an_azure_deployment_names_the_model_where_nothing_else_does() -> None:
+    record = pair(
+        chat(model=""),
+        {"messages": MESSAGES},
+        url="https://x.openai.azure.com/openai/deployments/my-gpt/chat/completions",
+    )
+    assert to_properties(record)["$ai_model"] == "my-gpt"
+
+
+def test_without_a_model_a_record_is_rejected() -> None:
+    error = to_rejection(chat(model=None))
+    assert (error.code, error.path) == ("missing-field", "$.model")
+
+
+# ------------------------------------------------------------------------------------------------------- failures, 3.7
+
+
+@pytest.mark.parametrize(
+    ("record", "text", "kind", "status"),
+    [
+        (pair({"error": {"message": "no", "type": "t", "code": "c"}}, timestamp=CREATED), "no", "t", None),
+        ({"request": {"model": "m"}, "response": None, "error": "boom", "timestamp": CREATED}, "boom", None, None),
+        (pair(chat(), status_code=500), "HTTP 500", None, 500),
+        (pair({"error": {"code": "401", "message": "m"}}, timestamp=CREATED), "m", "401", 401),
+        (pair({"error": {"code": 429, "message": "m"}}, timestamp=CREATED), "m", "429", 429),
+        (pair({"error": {"a": 1, "message": ""}}, timestamp=CREATED), '{"a":1,"message":""}', None, None),
+        (
+            {"request": {"model": "m"}, "response": {}, "status": "timeout", "timestamp": CREATED},
+            "unknown error",
+            None,
+            None,
+        ),
+        (pair({"detail": "Nope"}, timestamp=CREATED), "Nope", None, None),
+    ],
+)
+def test_a_failure_says_what_the_log_says(record: Any, text: str, kind: Any, status: Any) -> None:
+    found = to_properties(record)
+    assert found["$ai_is_error"] is True
+    assert found["$ai_error"] == text
+    assert (found.get("$ai_error_type"), found.get("$ai_http_status")) == (kind, status)
+
+
+@pytest.mark.parametrize("no_error", [None, "", {}, "None", "null"])
+def test_an_error_key_that_means_none_is_no_failure(no_error: Any) -> None:
+    found = to_properties(pair(error=no_error, status_code=200))
+    assert "$ai_is_error" not in found
+    assert found["$ai_http_status"] == 200
+
+
+def test_a_failed_embedding_is_an_embedding() -> None:
+    record = {"request": {"model": "text-embedding-3-small", "input": "x"}, "error": "boom", "timestamp": CREATED}
+    assert to_event(record).name == "$ai_embedding"
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_cut_answer_is_no_failure(reason: str) -> None:
+    choice = {"index": 0, "finish_reason": reason, "content_filter_results": {}}
+    found = to_properties(chat(choices=[choice]))
+    assert found["$ai_stop_reason"] == reason
+    assert not {"$ai_is_error", "$ai_output_choices"} & set(found)
+
+
+# ----------------------------------------------------------------------------------------------- ids, user, properties
+
+
+def test_ids_users_and_properties_come_from_where_the_rules_say() -> None:
+    record = pair(
+        chat(user="res", metadata={"x": 1}),
+        {"model": "m", "messages": MESSAGES, "user": "req", "metadata": {"team": "a", "trace_id": "t-req"}},
+        session_id="s", parent_id="p", tags=["a"], other="x",
+        metadata={"run": 7, "user_id": "meta", "api_key": "secret"},
+    )  # fmt: skip
+    event = to_event(record)
+    found = to_properties(record)
+    assert event.distinct_id == "meta"
+    assert (found["$ai_session_id"], found["$ai_parent_id"], found["$ai_trace_id"]) == ("s", "p", "t-req")
+    own = {key: value for key, value in found.items() if not key.startswith("$")}
+    assert own == {"run": 7, "team": "a", "tags": ["a"], "requested_model": "m"}
+
+
+@pytest.mark.parametrize(("user", "distinct_id"), [({"id": 5}, "5"), (7, "7"), ("", "req"), ("guest", "req")])
+def test_a_user_is_text_a_number_or_an_objects_id(user: Any, distinct_id: str) -> None:
+    assert to_event(pair(request={"messages": MESSAGES, "user": "req"}, user=user)).distinct_id == distinct_id
+
+
+@pytest.mark.parametrize("no_id", ["", "None", "null", None, 7])
+def test_without_a_usable_id_the_records_content_is_the_identity(no_id: Any) -> None:
+    first, other = pair(chat(id=no_id), ts=CREATED), pair(chat(id=no_id), ts=CREATED + 1)
+    assert to_event(first).uuid == to_event(first).uuid != to_event(other).uuid
+
+
+def test_constant_ids_of_test_servers_are_told_apart_by_their_time() -> None:
+    assert to_event(chat(created=CREATED)).uuid != to_event(chat(created=CREATED + 1)).uuid
+
+
+# --------------------------------------------------------------------------------------------------- the Responses API
+
+
+def test_responses_items_without_text_and_encrypted_reasoning_stay_here() -> None:
+    output = [
+        {"type": "reasoning", "id": "r0", "summary": []},
+        {
+            "type": "reasoning",
+            "id": "r1",
+            "summary": [{"type": "summary_text", "text": "t"}],
+            "encrypted_content": "gAAA",
+        },
+        {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "raw"},
+        {"type": "message", "content": [{"type": "refusal", "refusal": "no"}]},
+        {"type": "image_generation_call", "id": "i", "status": "completed", "result": "iVBO" * 100, "size": "x"},
+    ]
+    record = {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": CREATED,
+        "status": "completed",
+        "model": "gpt-4o",
+        "output": output,
+    }
+    (message,) = to_properties(record)["$ai_output_choices"]
+    assert message["content"] == [
+        {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "t"}]},
+        {"type": "function", "id": "c", "function": {"name": "f", "arguments": "raw"}},
+        {"type": "text", "text": "no"},
+        {"type": "image_generation_call", "status": "completed", "result": "[base64 image redacted]"},
+    ]
+
+
+def test_instructions_as_a_list_come_first() -> None:
+    response = {
+        "id": "resp_1", "object": "response", "created_at": CREATED, "status": "completed", "model": "m", "output": [],
+        "instructions": [{"role": "developer", "content": "Be brief."}],
+    }  # fmt: skip
+    found = to_properties({"request": {"model": "m", "input": "hi"}, "response": response})
+    assert found["$ai_input"] == [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "hi"}]
+
+
+# --------------------------------------------------------------------------------------------------------- wrong types
+
+
+@pytest.mark.parametrize("field", sorted(chat()))
+@pytest.mark.parametrize("odd", [None, [], {}, "x", -1, True, [None], [[]], {"a": None}, 1e300])
+def test_a_wrong_type_in_any_field_never_crashes(field: str, odd: Any) -> None:
+    assert convert_value(chat(**{field: odd})).result is not None
+    assert convert_value(pair(chat(**{field: odd}))).result is not None
+
+
+@pytest.mark.parametrize(
+    "field", ["request", "response", "error", "status_code", "timestamp", "latency", "user", "metadata", "url", "tags"]
+)
+@pytest.mark.parametrize("odd", [None, [], {}, "x", -1, True, [None], {"a": None}, 1e300])
+def test_a_wrong_type_around_a_pair_never_crashes(field: str, odd: Any) -> None:
+    assert convert_value({**pair(), field: odd}).result is not None

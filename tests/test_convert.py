@@ -1,0 +1,226 @@
+"""One line → its records, and the law that anything at all is an event, a coded rejection or a coded skip."""
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posthog_llm_cli.codes import REJECTIONS, SKIPS, WARNINGS
+from posthog_llm_cli.convert import convert
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.model import Converted, Event, Filtered, LogLine, Skipped, SourceRef
+from tests.converting import OPTIONS, SAMPLES, convert_bytes, convert_value, read_lines, to_event, wire
+from tests.formats.test_litellm import payload
+from tests.formats.test_openai import chat, pair
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=5),
+    max_leaves=25,
+)
+REAL = [record for path in sorted(SAMPLES.glob("*.jsonl")) for record in read_lines(path)]
+
+
+def assert_coded(converted: Converted) -> None:
+    """The law: an event that the server can parse, or a code of the list."""
+    assert set(converted.warnings) <= set(WARNINGS)
+    match converted.result:
+        case Event() as event:
+            sent = wire(event)
+            assert None not in sent["properties"].values()
+            assert orjson.dumps(sent)
+            for name, value in sent["properties"].items():
+                if name.endswith(("_tokens", "_count")):
+                    assert isinstance(value, int)
+                    assert value >= 0
+                if name.endswith("_usd") or name in {"$ai_latency", "$ai_time_to_first_token"}:
+                    assert value >= 0
+            assert 0 < len(event.distinct_id.encode()) <= 200
+        case Skipped() as skipped:
+            assert skipped.code in SKIPS
+        case RecordError() as error:
+            assert error.code in REJECTIONS
+            assert error.path.startswith("$")
+        case Filtered():
+            raise AssertionError("nothing was filtered")
+
+
+# ------------------------------------------------------------------------------------------------------------- the law
+
+
+@given(JSON)
+def test_any_json_value_is_an_event_or_a_code(value: Any) -> None:
+    for converted in convert_bytes(orjson.dumps(value)):
+        assert_coded(converted)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_an_event_or_a_code(raw: bytes) -> None:
+    for converted in convert_bytes(raw):
+        assert_coded(converted)
+
+
+@st.composite
+def edited_records(draw: st.DrawFn) -> Any:
+    """A real record with keys removed, types changed and values swapped, at random places."""
+    record = orjson.loads(orjson.dumps(draw(st.sampled_from(REAL))))
+    for _ in range(draw(st.integers(1, 6))):
+        holders = list(_holders(record))
+        if not holders:
+            break
+        holder = draw(st.sampled_from(holders))
+        key = draw(st.sampled_from(sorted(holder) if isinstance(holder, dict) else list(range(len(holder)))))
+        match draw(st.sampled_from(["remove", "change", "swap"])):
+            case "remove":
+                del holder[key]
+            case "change":
+                holder[key] = draw(JSON)
+            case _:
+                other = draw(st.sampled_from(sorted(holder) if isinstance(holder, dict) else list(range(len(holder)))))
+                holder[key], holder[other] = holder[other], holder[key]
+    return record
+
+
+def _holders(value: Any) -> Any:
+    if isinstance(value, dict | list) and value:
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _holders(inner)
+
+
+@settings(max_examples=400)
+@given(edited_records())
+def test_edited_real_records_never_crash_and_never_give_a_wrong_number(record: Any) -> None:
+    for converted in convert_bytes(orjson.dumps(record)):
+        assert_coded(converted)
+
+
+@given(edited_records())
+def test_conversion_is_a_function_of_the_record(record: Any) -> None:
+    raw = orjson.dumps(record)
+    assert repr(convert_bytes(raw)) == repr(convert_bytes(raw))
+    assert [c.result for c in convert_bytes(raw) if isinstance(c.result, Event)] == [
+        c.result for c in convert_bytes(raw) if isinstance(c.result, Event)
+    ]
+
+
+# ----------------------------------------------------------------------------------------------------- several records
+
+
+def test_the_elements_of_an_array_are_records_and_do_not_harm_one_another() -> None:
+    raw = orjson.dumps([payload(), None, {"hello": 1}, chat(model=None)])
+    event, skipped, unknown, missing = convert_bytes(raw)
+    assert isinstance(event.result, Event)
+    assert isinstance(skipped.result, Skipped)
+    assert isinstance(unknown.result, RecordError)
+    assert isinstance(missing.result, RecordError)
+    assert (unknown.result.path, missing.result.path) == ("$[2]", "$[3].model")
+    assert missing.raw == orjson.dumps(chat(model=None))
+
+
+def test_glued_documents_are_records_with_their_own_places() -> None:
+    first, second = orjson.dumps(payload()), orjson.dumps(pair())
+    found = convert(LogLine(SourceRef("a.jsonl", 7, 100), first + second), OPTIONS)
+    assert [converted.format for converted in found] == ["litellm", "openai-chat"]
+    assert [(converted.ref.line, converted.ref.offset) for converted in found] == [(7, 100), (7, 100 + len(first))]
+    assert [converted.raw for converted in found] == [first, second]
+
+
+def test_a_line_that_was_too_long_is_rejected_as_framing_says() -> None:
+    error = RecordError("record-too-long", "longer than 10 bytes")
+    (converted,) = convert(LogLine(SourceRef("a", 1, 0), b"", problem=error), OPTIONS)
+    assert converted.result is error
+
+
+def test_text_lines_of_a_console_log_are_skipped_and_elsewhere_rejected() -> None:
+    for console, kind in ((True, Skipped), (False, RecordError)):
+        (converted,) = convert(LogLine(SourceRef("a", 1, 0), b"INFO: started", console=console), OPTIONS)
+        assert isinstance(converted.result, kind)
+
+
+def test_double_encoded_records_are_read_with_a_warning() -> None:
+    converted = convert_value(orjson.dumps(payload()).decode())
+    assert isinstance(converted.result, Event)
+    assert "double-encoded" in converted.warnings
+
+
+# -------------------------------------------------------------------------------------------------------- dead letters
+
+
+def letter(**record: Any) -> dict[str, Any]:
+    """A dead letter around a record."""
+    return {"plh_dead_letter": 1, "source": "a", "line": 1, "offset": 0, "code": "missing-field", "path": "$", **record}
+
+
+def test_a_dead_letters_record_is_taken_up_again_under_its_own_identity() -> None:
+    assert to_event(letter(record=pair())).uuid == to_event(pair()).uuid
+    assert to_event(letter(record=orjson.dumps(pair()).decode())).uuid == to_event(pair()).uuid
+    assert (
+        to_event(letter(record=None, record_base64=base64.b64encode(orjson.dumps(pair())).decode())).uuid
+        == to_event(pair()).uuid
+    )
+    assert to_event(letter(record=letter(record=pair()))).uuid == to_event(pair()).uuid
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        (letter(record=None, code="record-too-long"), "record-too-long"),
+        (letter(record=None, code="made-up"), "missing-field"),
+        (letter(record='{"cut": "of'), "invalid-json"),
+        (letter(record=None, record_base64="/w=="), "invalid-json"),
+        (letter(record=None, record_base64="!"), "invalid-json"),
+        (letter(record={"hello": 1}), "unknown-format"),
+    ],
+)
+def test_a_letter_that_still_cannot_be_sent_is_rejected_again(record: Any, code: str) -> None:
+    converted = convert_value(record)
+    assert isinstance(converted.result, RecordError)
+    assert converted.result.code == code
+
+
+def test_a_letter_that_is_rejected_again_keeps_the_record_and_not_the_letter() -> None:
+    assert convert_value(letter(record={"hello": 1})).raw == b'{"hello":1}'
+
+
+# ------------------------------------------------------------------------------------------- --format, filters, shards
+
+
+def test_one_format_for_all_records_rejects_what_does_not_fit() -> None:
+    options = replace(OPTIONS, format="litellm")
+    assert convert_value(payload(), options).format == "litellm"
+    for other in (chat(), {"standard_logging_object": payload()}, [1]):
+        result = convert_bytes(orjson.dumps(other), options)[0].result
+        assert isinstance(result, RecordError)
+        assert result.code == "unknown-format"
+
+
+def test_the_time_window_has_its_start_inside_and_its_end_outside() -> None:
+    at = to_event(payload()).timestamp
+    later = datetime(2025, 6, 2, tzinfo=UTC)
+    assert isinstance(convert_value(payload(), replace(OPTIONS, since=at, until=later)).result, Event)
+    assert isinstance(convert_value(payload(), replace(OPTIONS, until=at)).result, Filtered)
+    assert isinstance(convert_value(payload(), replace(OPTIONS, since=later)).result, Filtered)
+
+
+@given(st.integers(1, 9), st.lists(st.integers(0, 10_000), min_size=1, max_size=20, unique=True))
+def test_every_call_is_in_exactly_one_shard(shards: int, ids: list[int]) -> None:
+    for number in ids:
+        record = payload(id=f"c-{number}")
+        results = [convert_value(record, replace(OPTIONS, shard=(i + 1, shards))).result for i in range(shards)]
+        assert sum(isinstance(result, Event) for result in results) == 1
+
+
+def test_coverage_names_what_a_call_carries() -> None:
+    found = set(convert_value(pair(user="u", latency=1.5), replace(OPTIONS, coverage=True)).coverage)
+    assert {"calls", "user", "latency", "tokens", "input", "output", "provider"} <= found
+    assert "cost" not in found

@@ -1,0 +1,138 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posthog_llm_cli.identity import NAMESPACE
+from posthog_llm_cli.payload import shorten_distinct_id
+from tests.converting import RUN_STARTED_AT, convert_value, to_event, to_properties, to_rejection, wire, with_build
+from tests.formats.test_litellm import kwargs, payload
+
+
+def passed(**changes: Any) -> dict[str, Any]:
+    """A PostHog event as a record."""
+    base = {
+        "event": "$ai_generation", "distinct_id": "u-1", "uuid": "0190A3B400007000A000000000000001",
+        "timestamp": "2025-06-01T12:00:00.5+02:00", "properties": {"$ai_model": "m", "$ai_trace_id": "t"},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def test_the_namespace_is_pinned() -> None:
+    """Changing it makes every replay a duplicate; so this value never changes."""
+    assert str(NAMESPACE) == "4aa45a0d-3934-5612-94d3-a0d6a13c0764"
+
+
+def test_what_legacy_keeps_in_properties_goes_elsewhere_on_v1() -> None:
+    event = to_event(kwargs({"$session_id": "web-1"}))
+    legacy = orjson.loads(b"{" + event.legacy_properties + b"}")
+    v1 = orjson.loads(b"{" + event.v1_members + b"}")
+    assert legacy == {
+        "$ignore_sent_at": True, "$process_person_profile": False, "$session_id": "web-1", "$lib": "posthog-llm-cli",
+        "$lib_version": legacy["$lib_version"],
+    }  # fmt: skip
+    assert v1 == {"options": {"disable_skew_correction": True, "process_person_profile": False}, "session_id": "web-1"}
+    assert not set(legacy) & set(orjson.loads(event.properties))
+
+
+def test_a_call_with_a_user_says_nothing_of_person_profiles() -> None:
+    event = to_event(kwargs({"user_id": "u"}))
+    assert b"process_person_profile" not in event.legacy_properties + event.v1_members
+
+
+def test_no_property_is_ever_null() -> None:
+    assert None not in to_properties(payload()).values()
+
+
+def test_the_configured_user_is_for_calls_that_name_none() -> None:
+    options = with_build(distinct_id="batch")
+    assert to_event(payload(), options).distinct_id == "batch"
+    assert to_event(kwargs({"user_id": "u"}), options).distinct_id == "u"
+
+
+@given(st.text(min_size=1, max_size=400), st.text(min_size=1, max_size=400))
+def test_a_shortened_id_has_at_most_200_bytes_and_two_stay_two(first: str, second: str) -> None:
+    warnings: dict[str, None] = {}
+    short, other = shorten_distinct_id(first, warnings), shorten_distinct_id(second, {})
+    assert len(short.encode()) <= 200
+    assert ("distinct-id-shortened" in warnings) is (len(first.replace("\0", "\ufffd").strip().encode()) > 200)
+    same = first.replace("\0", "\ufffd").strip() == second.replace("\0", "\ufffd").strip()
+    assert (short == other) is same
+
+
+def test_own_properties_and_the_import_id_are_added_and_overwrite_nothing_built() -> None:
+    found = to_properties(kwargs({"team": "a"}), with_build(properties={"team": "b", "run": "1"}, import_id="imp"))
+    assert (found["team"], found["run"], found["plh_import_id"]) == ("b", "1", "imp")
+
+
+@pytest.mark.parametrize(("age", "expired"), [(timedelta(days=29), False), (timedelta(days=31), True)])
+def test_content_that_posthog_will_not_keep_is_warned_of(age: timedelta, expired: bool) -> None:
+    at = (RUN_STARTED_AT - age).timestamp()
+    assert ("content-expired" in convert_value(payload(startTime=at, endTime=at)).warnings) is expired
+
+
+def test_a_key_that_is_no_project_key_is_warned_of() -> None:
+    assert "odd-api-key" in convert_value(kwargs(dynamic={"posthog_api_key": "custom"})).warnings
+
+
+# -------------------------------------------------------------------------------------------------------- pass-through
+
+
+def test_a_passed_through_event_stays_but_for_uuid_and_time() -> None:
+    assert wire(to_event(passed())) == {
+        "event": "$ai_generation", "uuid": "0190a3b4-0000-7000-a000-000000000001", "distinct_id": "u-1",
+        "timestamp": "2025-06-01T10:00:00.500000Z",
+        "properties": {
+            "$ai_model": "m", "$ai_trace_id": "t", "$geoip_disable": True, "$ignore_sent_at": True,
+            "$lib": "posthog-llm-cli", "$lib_version": to_properties(passed())["$lib_version"],
+        },
+    }  # fmt: skip
+
+
+def test_what_is_printed_passes_through_unchanged() -> None:
+    first = wire(to_event(kwargs({"$session_id": "w", "a": 1})))
+    assert wire(to_event(first)) == first
+
+
+def test_what_it_has_is_not_replaced() -> None:
+    own = {"$lib": "mine", "$geoip_disable": False, "$ignore_sent_at": False, "$process_person_profile": True, "x": 1}
+    found = to_properties(passed(properties=own), with_build(properties={"x": "2"}, import_id="i"))
+    assert found == {**own, "plh_import_id": "i"}
+
+
+def test_without_a_uuid_the_content_gives_one() -> None:
+    first, again = to_event(passed(uuid=None)), to_event(passed(uuid=None))
+    other = to_event(passed(uuid=None, distinct_id="u-2"))
+    assert first.uuid == again.uuid != other.uuid
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "path"),
+    [
+        ({"event": ""}, "invalid-event", "$.event"),
+        ({"event": "e" * 201}, "invalid-event", "$.event"),
+        ({"distinct_id": " "}, "invalid-event", "$.distinct_id"),
+        ({"uuid": "no"}, "invalid-event", "$.uuid"),
+        ({"uuid": 7}, "invalid-event", "$.uuid"),
+        ({"properties": {"$set": 1}}, "invalid-event", "$.properties.$set"),
+        ({"timestamp": None}, "missing-field", "$.timestamp"),
+        ({"timestamp": "1970-01-01"}, "missing-field", "$.timestamp"),
+        ({"event": "$pageview"}, "not-an-ai-event", "$.event"),
+    ],
+)
+def test_an_event_that_cannot_be_taken_is_rejected(changes: Any, code: str, path: str) -> None:
+    error = to_rejection(passed(**changes))
+    assert (error.code, error.path) == (code, path)
+
+
+def test_other_events_go_on_the_batch_route_only() -> None:
+    from posthog_llm_cli.model import Endpoint
+
+    assert to_event(passed(event="$pageview"), with_build(endpoint=Endpoint.BATCH)).name == "$pageview"
+
+
+def test_times_are_utc_with_microseconds() -> None:
+    assert to_event(passed()).timestamp == datetime(2025, 6, 1, 10, 0, 0, 500_000, tzinfo=UTC)
