@@ -4,6 +4,7 @@ PostHog asks for `historical_migration` on old data, honours it for events at le
 whole request; so recent and old events never share one (posthog-ingestion.md, section 10).
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,18 +20,26 @@ ENVELOPE_BYTES = 256
 MAX_HELD_BYTES = 16 * 1024 * 1024
 """How many bytes of original records one open chunk may hold on to (for dead letters), whatever its events weigh."""
 
+MAX_OPEN_BYTES = 64 * 1024 * 1024
+"""How many bytes all open chunks may weigh and hold together: records name their keys, so there may be thousands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The limits of one request: its events, and its bytes before compression (a larger event travels alone)."""
+    """The limits of one request: its events, and its bytes before compression (a larger event travels alone).
+
+    `max_held_bytes` is for the records that one open chunk holds on to, `max_open_bytes` for all open chunks together.
+    """
 
     max_events: int
     max_bytes: int
     max_held_bytes: int = MAX_HELD_BYTES
+    max_open_bytes: int = MAX_OPEN_BYTES
 
 
 @dataclass(slots=True)
 class _Open:
+    begun_s: float
     events: list[Event] = field(default_factory=list)
     size: int = ENVELOPE_BYTES
     held: int = 0
@@ -44,30 +53,39 @@ class Chunker:
         self._historical = historical
         self._boundary = run_started_at - HISTORICAL_AFTER
         self._open: dict[tuple[Destination, bool], _Open] = {}
+        self._open_bytes = 0
 
     @property
     def held(self) -> int:
         """How many events wait in open chunks."""
         return sum(len(part.events) for part in self._open.values())
 
-    def add(self, event: Event) -> Iterator[Chunk]:
-        """Take one event; yield the chunks that are full, bounds checked before adding."""
+    def add(self, event: Event, *, now_s: float = 0.0) -> Iterator[Chunk]:
+        """Take one event; yield the chunks that are full, bounds checked before adding.
+
+        `now_s` is the caller's clock: the age of the chunk that the event may begin.
+        """
         key = (event.destination, self._is_historical(event))
         part = self._open.get(key)
         if part is not None and self._would_overflow(part, event):
             yield self._close(key)
             part = None
         if part is None:
-            part = self._open[key] = _Open()
+            part = self._open[key] = _Open(now_s)
+            self._open_bytes += part.size
+        size = event.size + 1
         part.events.append(event)
-        part.size += event.size + 1
+        part.size += size
         part.held += len(event.raw)
+        self._open_bytes += size + len(event.raw)
         if len(part.events) >= self._bounds.max_events or part.size >= self._bounds.max_bytes:
             yield self._close(key)
+        while self._open_bytes > self._bounds.max_open_bytes:
+            yield self._close(next(iter(self._open)))
 
-    def flush(self) -> Iterator[Chunk]:
-        """Yield every open chunk, in the order they were begun."""
-        for key in list(self._open):
+    def flush(self, *, begun_until_s: float = math.inf) -> Iterator[Chunk]:
+        """Yield every open chunk, in the order they were begun; or those that were begun at a time or before it."""
+        for key in [key for key, part in self._open.items() if part.begun_s <= begun_until_s]:
             yield self._close(key)
 
     def _would_overflow(self, part: _Open, event: Event) -> bool:
@@ -87,6 +105,7 @@ class Chunker:
 
     def _close(self, key: tuple[Destination, bool]) -> Chunk:
         part = self._open.pop(key)
+        self._open_bytes -= part.size + part.held
         destination, historical = key
         return Chunk(destination, historical, tuple(part.events), part.size)
 

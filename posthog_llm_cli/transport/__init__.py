@@ -1,1 +1,29 @@
-"""placeholder"""
+"""Chunk → Delivery: the POST with its retries, splits and fallbacks, and two stand-ins that send nothing.
+
+`Capture` and `new_client` load httpx and tenacity when they are first asked for, so that a run that sends nothing
+(`--mock`, `--dry-run`, `validate`) starts without them.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from posthog_llm_cli.transport.deliverer import Deliverer, RetryNotice
+from posthog_llm_cli.transport.offline import Printer, Rehearsal
+
+if TYPE_CHECKING:
+    from posthog_llm_cli.transport.capture import Capture
+    from posthog_llm_cli.transport.client import new_client
+
+__all__ = ["Capture", "Deliverer", "Printer", "Rehearsal", "RetryNotice", "new_client"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs httpx on first use (PEP 562)."""
+    if name == "Capture":
+        from posthog_llm_cli.transport.capture import Capture  # noqa: PLC0415  (heavy import, on first use)
+
+        return Capture
+    if name == "new_client":
+        from posthog_llm_cli.transport.client import new_client  # noqa: PLC0415  (heavy import, on first use)
+
+        return new_client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

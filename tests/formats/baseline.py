@@ -251,6 +251,9 @@ CORRECTIONS: tuple[Correction, ...] = (
         r"litellm_(call_type|call_id|model_group|model_id|cache_hit|tags|key_alias|team_alias|saved_cache_cost_usd|attempted_retries|redacted)",
         _own,
     ),
+    Correction(
+        "15 secrets inside metadata", r"[^$].*", lambda c: isinstance(c.ours, dict) and c.ours.items() < c.base.items()
+    ),
     Correction("15 leaked internals, nulls, used keys", r"[^$].*", _leak),
     Correction("16 names", r"\$ai_(span_name|trace_name|prompt_name)|\$session_id|\$groups", lambda _: True),
     Correction("16 a caller cannot overwrite", r"\$.*", lambda c: c.ours == ABSENT),

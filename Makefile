@@ -1,0 +1,58 @@
+# What a developer and CI run. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# Stamps: an installation is repeated when what it depends on has changed.
+RUNTIME := $(VENV)/.installed-runtime
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
+		printf '%-16s %s\n' "$$target" "$$what"; done
+
+install: $(RUNTIME) ## install plh into .venv
+
+demo: $(RUNTIME) ## send the samples to a local stand-in for PostHog and show what arrived
+	@sh scripts/demo.sh $(BIN)
+
+test: $(DEV) ## run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(DEV) ## formatter, linter, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(RUNTIME) ## time the main job (benchmarks/README.md)
+	$(BIN)/python -m benchmarks.run
+
+clean: ## remove the installation and all caches
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: expected Python 3.11 or newer and found $$($(PYTHON) --version 2>&1)" >&2; \
+		echo "hint: name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "error: $(PYTHON) -m venv failed" >&2; \
+		echo "hint: on Debian and Ubuntu, install the package python3-venv" >&2; exit 2; }
+	@echo "installing plh into $(VENV) …"
+	@$(PIP) install -e .
+	@touch $@
+
+$(DEV): pyproject.toml $(RUNTIME)
+	@echo "installing the tools for development into $(VENV) …"
+	@$(PIP) install -e '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The main job, timed: see README.md in this folder."""

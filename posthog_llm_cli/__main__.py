@@ -1,0 +1,23 @@
+"""`python -m posthog_llm_cli`, and what the console script `plh` calls.
+
+Worker processes import this module by its name: it imports nothing heavy.
+"""
+
+import sys
+
+from posthog_llm_cli.version import __version__
+
+
+def main() -> None:
+    """Run the command line, and exit with its code."""
+    if sys.argv[1:] == ["--version"]:
+        # Typer and pydantic take a fifth of a second to load, which scripts that only ask for this need not spend.
+        sys.stdout.write(f"plh {__version__}\n")
+        return
+    from posthog_llm_cli.cli.app import run  # noqa: PLC0415 - see above
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

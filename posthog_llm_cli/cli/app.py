@@ -1,0 +1,117 @@
+"""The application and its one error boundary: an exception becomes a message and an exit code here and nowhere else."""
+
+import errno
+import sys
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from posthog_llm_cli.cli.formats import formats
+from posthog_llm_cli.cli.mock_server import mock_server
+from posthog_llm_cli.cli.send import send
+from posthog_llm_cli.cli.talk import Talk, silence
+from posthog_llm_cli.cli.validate import validate
+from posthog_llm_cli.config.display import read_display
+from posthog_llm_cli.errors import ConfigError, ExitCode, LedgerError, PlhError, SourceError
+from posthog_llm_cli.version import __version__
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+
+app = typer.Typer(
+    name="plh",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("send")(send)
+app.command("validate")(validate)
+app.command("formats")(formats)
+app.command("mock-server")(mock_server)
+
+_Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]
+
+
+@app.callback(invoke_without_command=True)
+def plh(ctx: typer.Context, *, version: _Version = False) -> None:
+    """Replay and backfill LLM call logs (LiteLLM, OpenAI) into PostHog's AI observability."""
+    if version:
+        typer.echo(f"plh {__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; a bug in `plh` goes through, to a traceback and exit 1."""
+    sys.excepthook = _report_bug
+    try:
+        code = get_command(app).main(args=list(arguments), prog_name="plh", standalone_mode=False)
+    except PlhError as error:
+        _talk().error(error.message, error.hint)
+        return int(_exit_code(error))
+    except typer.TyperException as error:
+        _talk().error(_first_letter_small(error.format_message()), _usage_hint(arguments))
+        return int(ExitCode.USAGE)
+    except typer.Abort:
+        _talk().error("left without an answer: nothing was sent")
+        return int(ExitCode.INTERRUPTED)
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        # Typer's and rich's answer to a reader that has gone (`| head`) is exit 1, which means a bug here.
+        silence(sys.__stdout__ or sys.stdout)
+        return int(ExitCode.OK)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        silence(sys.stdout)
+        _talk().error(f"expected room to write and found: {error.strerror}", "make room on the disk, then run again")
+        return int(ExitCode.USAGE)
+    return code if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _exit_code(error: PlhError) -> ExitCode:
+    match error:
+        case ConfigError():
+            return ExitCode.USAGE
+        case SourceError():
+            return ExitCode.SOURCE
+        case LedgerError():
+            return ExitCode.LEDGER
+        case _:
+            return ExitCode.BUG
+
+
+def _talk() -> Talk:
+    return Talk(sys.stderr, read_display())
+
+
+def _usage_hint(arguments: Sequence[str]) -> str:
+    names = {command.name for command in app.registered_commands}
+    command = next((word for word in arguments if word in names), None)
+    return f"see plh {command} --help" if command is not None else "see plh --help"
+
+
+def _first_letter_small(text: str) -> str:
+    return text[:1].lower() + text[1:].removesuffix(".")
+
+
+def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print where a bug struck. Neither values nor messages: they may quote a prompt or a key."""
+    talk = _talk()
+    parts: list[str] = []
+    link: BaseException | None = error
+    while link is not None:
+        frames = "".join(traceback.format_tb(link.__traceback__ if link is not error else trace))
+        parts.append(f"{frames}{type(link).__module__}.{type(link).__qualname__}")
+        link = link.__cause__ or link.__context__
+    talk.say(*"\ncaused by\n".join(parts).splitlines())
+    talk.error(
+        f"this is a bug in plh {__version__}: {kind.__qualname__}",
+        "please report the lines above; what the exception says is left out, for it may quote your logs",
+    )

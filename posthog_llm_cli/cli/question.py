@@ -1,0 +1,30 @@
+"""The question before sending: events are billed, and cannot be taken back."""
+
+import sys
+
+import typer
+
+from posthog_llm_cli.cli.survey import Survey
+from posthog_llm_cli.cli.talk import Talk
+from posthog_llm_cli.config.settings import Settings
+from posthog_llm_cli.errors import ExitCode
+from posthog_llm_cli.report.text import count, harmless, human_bytes
+
+
+def confirm(settings: Settings, sources: Survey, talk: Talk) -> None:
+    """Ask before sending where a person can answer: stdin and stderr are terminals and stdin is no source.
+
+    Raises: typer.Exit(2) for anything but yes; typer.Abort where the terminal was left.
+    """
+    answerable = talk.is_terminal and sys.stdin is not None and sys.stdin.isatty()
+    if settings.yes or sources.reads_stdin or not answerable:
+        return
+    size = f" ({human_bytes(sources.size)})" if sources.size is not None else ""
+    key = "the keys in the records" if settings.record_keys_only else f"key {settings.masked_key}"
+    question = (
+        f"send {count(sources.files, 'file')}{size} to {settings.host} with {key}? "
+        "every AI event is billed like a live one and cannot be picked out again"
+    )
+    if not typer.confirm(harmless(question), default=False, err=True):
+        talk.error("nothing was sent", "a try first: --dry-run, or --limit 10")
+        raise typer.Exit(ExitCode.USAGE)

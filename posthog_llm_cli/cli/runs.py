@@ -1,0 +1,200 @@
+"""A run from its settings to its exit code: the objects are made here and passed down."""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from datetime import datetime
+from typing import BinaryIO
+
+from posthog_llm_cli import pipeline
+from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.cli.progress import StatusLines, Update, bar, show_cursor
+from posthog_llm_cli.cli.question import confirm
+from posthog_llm_cli.cli.survey import Survey, survey
+from posthog_llm_cli.cli.talk import Talk, data_stream, print_data, talk_stream
+from posthog_llm_cli.cli.watcher import Watcher
+from posthog_llm_cli.config.display import read_display
+from posthog_llm_cli.config.resolution import require_key
+from posthog_llm_cli.config.settings import Settings
+from posthog_llm_cli.deadletter import DeadLetterFile, NoDeadLetters, plan_file
+from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
+from posthog_llm_cli.report import Mode, RunReport
+from posthog_llm_cli.report.json import render_json
+from posthog_llm_cli.report.terminal import problems, summary
+from posthog_llm_cli.sources import SourceReader
+from posthog_llm_cli.transport import Deliverer, Printer, Rehearsal, RetryNotice
+
+_SHOWN_REJECTIONS = 20
+
+
+def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
+    """Run `plh send` in the mode that the settings name, and return its exit code. Raises: ConfigError."""
+    mode = Mode.DRY_RUN if settings.dry_run else Mode.MOCK if settings.mock else Mode.SEND
+    if mode is Mode.SEND:
+        require_key(settings)
+    talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
+    out = _report_stream(settings, mode)
+    letters = plan_file(settings.dead_letter, now) if mode is Mode.SEND else NoDeadLetters()
+    sources = survey(specs, written=letters.path)
+    if mode is Mode.SEND:
+        _warn_of_key(settings, talk)
+        confirm(settings, sources, talk)
+    report = _new_report(settings, mode)
+    stop = pipeline.Stop()
+    reader = SourceReader(sources.specs, max_record=settings.max_record, should_stop=stop.should_stop)
+    plan = _plan(settings, report, now=now)
+    with (
+        stop.installed(),
+        closing(letters),
+        closing(_deliverer(settings, mode, talk)) as deliverer,
+        _watched(settings, report, talk, reader, sources, stop) as watcher,
+    ):
+        pipeline.send(
+            reader, plan, deliverer=deliverer, dead_letters=letters, report=report, observer=watcher, stop=stop
+        )
+    return _finish(settings, report, letters, talk, out)
+
+
+def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
+    """Run `plh validate`, and return its exit code. Raises: ConfigError."""
+    talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
+    out = _report_stream(settings, Mode.VALIDATE)
+    sources = survey(specs, written=None)
+    report = _new_report(settings, Mode.VALIDATE)
+    stop = pipeline.Stop()
+    reader = SourceReader(sources.specs, max_record=settings.max_record, should_stop=stop.should_stop)
+    plan = _plan(settings, report, now=now)
+    with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
+        pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
+    return _finish(settings, report, NoDeadLetters(), talk, out)
+
+
+# ------------------------------------------------------------------------------------------------ settings → objects
+
+
+def _new_report(settings: Settings, mode: Mode) -> RunReport:
+    run_id = uuid.uuid4().hex
+    # Without --import-id a rehearsal stamps nothing: two of them print the same.
+    import_id = settings.import_id if settings.import_id is not None or mode is not Mode.SEND else run_id
+    return RunReport(run_id, mode, import_id=import_id)
+
+
+def _plan(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.Plan:
+    return pipeline.Plan(
+        convert=_convert_options(settings, report, now=now),
+        bounds=Bounds(settings.chunk_events, settings.chunk_bytes),
+        historical=settings.historical_migration,
+        concurrency=settings.concurrency if report.mode is Mode.SEND else 0,
+        workers=settings.workers,
+        limit=settings.limit,
+        max_duration_s=settings.max_duration_s,
+    )
+
+
+def _convert_options(settings: Settings, report: RunReport, *, now: datetime) -> ConvertOptions:
+    parse = ParseContext(
+        run_started_at=now,
+        timezone=settings.timezone,
+        default_time=settings.default_time,
+        metadata_only=settings.metadata_only,
+    )
+    key = settings.api_key if settings.api_key is not None else ""
+    build = BuildOptions(
+        destination=None if settings.record_keys_only else Destination(settings.host, key),
+        default_host=settings.host,
+        run_started_at=now,
+        allowed_hosts=frozenset(settings.allow_host),
+        distinct_id=settings.distinct_id,
+        properties=settings.properties,
+        privacy_mode=settings.privacy_mode,
+        media=settings.media,
+        import_id=report.import_id,
+        endpoint=settings.endpoint,
+    )
+    return ConvertOptions(
+        parse=parse,
+        build=build,
+        format=settings.format,
+        since=settings.since,
+        until=settings.until,
+        shard=settings.shard,
+        coverage=report.mode is Mode.VALIDATE,
+    )
+
+
+def _deliverer(settings: Settings, mode: Mode, talk: Talk) -> Deliverer:
+    if mode is Mode.MOCK:
+        return Printer(data_stream())
+    if mode is not Mode.SEND:
+        return Rehearsal(settings.endpoint)
+    from posthog_llm_cli.transport import Capture, new_client  # noqa: PLC0415 - httpx, for sending only
+
+    def tell(notice: RetryNotice) -> None:
+        talk.say(f"retry {notice.attempt} of {notice.max_retries} in {notice.wait_s:.1f} s: {notice.reason}")
+
+    return Capture(
+        new_client(timeout_s=settings.timeout_s, concurrency=settings.concurrency),
+        endpoint=settings.endpoint,
+        max_retries=settings.max_retries,
+        rate_limit=settings.rate_limit,
+        on_retry=tell if settings.verbose else None,
+    )
+
+
+# -------------------------------------------------------------------------------------------------- what people see
+
+
+@contextmanager
+def _watched(
+    settings: Settings, report: RunReport, talk: Talk, reader: SourceReader, sources: Survey, stop: pipeline.Stop
+) -> Iterator[Watcher]:
+    """Show how the run goes, and at its end what was not shown."""
+    shown: AbstractContextManager[Update] = nullcontext(StatusLines(talk))
+    cleaning: AbstractContextManager[None] = nullcontext()
+    if talk.moves_cursor and not settings.quiet and not _prints_there(report.mode):
+        shown = bar(talk, total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
+        cleaning = stop.at_once(show_cursor)
+    most = None if report.mode is Mode.VALIDATE else _SHOWN_REJECTIONS
+    with cleaning, shown as update:
+        watcher = Watcher(talk, update, most=most, routes=settings.verbose)
+        yield watcher
+        watcher.finish()
+
+
+def _prints_there(mode: Mode) -> bool:
+    """Whether events go to a terminal, where a bar would stand in their way."""
+    return mode is Mode.MOCK and sys.stdout is not None and sys.stdout.isatty()
+
+
+def _warn_of_key(settings: Settings, talk: Talk) -> None:
+    """Say before anything is sent that a key looks odd: on the legacy routes a typo looks like success."""
+    if settings.api_key is not None and not settings.api_key.startswith("phc_"):
+        talk.say(f"warning: the key {settings.masked_key} does not begin with phc_, as project keys do [odd-api-key]")
+
+
+def _report_stream(settings: Settings, mode: Mode) -> BinaryIO | None:
+    """Return where the report of `--json` goes, None where there is none; with `--mock` stdout is events."""
+    if not settings.json:
+        return None
+    return talk_stream() if mode is Mode.MOCK else data_stream()
+
+
+def _finish(
+    settings: Settings,
+    report: RunReport,
+    letters: DeadLetterFile | NoDeadLetters,
+    talk: Talk,
+    out: BinaryIO | None,
+) -> int:
+    """Print the report, and return the exit code."""
+    if letters.path is not None and letters.count:
+        report.dead_letter = os.fsencode(letters.path).decode(errors="replace")
+    if not settings.json:
+        talk.say(*summary(report, every_warning=settings.verbose))
+    for problem in problems(report):
+        talk.error(problem.message, problem.hint)
+    if settings.json:
+        print_data(render_json(report), out)
+    return int(report.exit_code)

@@ -1,0 +1,98 @@
+"""The two streams: stdout carries data, stderr carries talk."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import IO, BinaryIO, TextIO
+
+from posthog_llm_cli.config.display import Display
+from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.report.text import harmless
+
+_COLOURS = {"error:": "31", "warning:": "33", "hint:": "36"}
+
+
+class Talk:
+    """Lines for a person, on stderr; thread-safe.
+
+    Every line is made harmless (no control characters, no keys). Colour only on a terminal, or where FORCE_COLOR asks
+    for it. A stream that is closed or gone is talked to no more: a run does not fail because nobody listens.
+    `quiet` leaves only errors and hints.
+    """
+
+    def __init__(self, stream: TextIO | None, display: Display, *, quiet: bool = False) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._quiet = quiet
+        self.is_terminal = stream is not None and stream.isatty()
+        self.moves_cursor = self.is_terminal and not display.dumb
+        self.colour = display.colour if display.colour is not None else self.is_terminal
+        self.through: Callable[[str], None] | None = None
+        """Where lines go while a progress bar holds the terminal's last line."""
+
+    def say(self, *lines: str) -> None:
+        """Print lines that are no errors."""
+        if not self._quiet:
+            self._print(lines)
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """Print `error: …` and what to do about it."""
+        self._print((f"error: {message}", *(() if hint is None else (f"hint: {hint}",))))
+
+    def _print(self, lines: Iterable[str]) -> None:
+        with self._lock:
+            for line in lines:
+                text = self._coloured(harmless(line))
+                if self.through is not None:
+                    self.through(text)
+                else:
+                    self._write(text + "\n")
+
+    def _coloured(self, line: str) -> str:
+        word = line.split(" ", 1)[0]
+        if not self.colour or word not in _COLOURS:
+            return line
+        return f"\x1b[{_COLOURS[word]}m{word}\x1b[0m{line[len(word) :]}"
+
+    def _write(self, text: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # the reader has gone, or the terminal; ValueError: closed under our feet
+            silence(self._stream)
+            self._stream = None
+
+
+def data_stream() -> BinaryIO:
+    """Return stdout for bytes. Raises: ConfigError where it is closed."""
+    if sys.stdout is None:
+        raise ConfigError("expected an open stdout and found it closed")
+    return sys.stdout.buffer
+
+
+def talk_stream() -> BinaryIO | None:
+    """Return stderr for bytes, None where it is closed."""
+    return None if sys.stderr is None else sys.stderr.buffer
+
+
+def print_data(data: bytes, stream: BinaryIO | None) -> None:
+    """Print data that a reader may do without: if it has gone (`| head`), the run's own result still counts."""
+    if stream is None:
+        return
+    try:
+        stream.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)
+
+
+def silence(stream: IO[str] | IO[bytes]) -> None:
+    """Point a stream whose reader has gone at nothing, so that the interpreter's last flush does not fail."""
+    with suppress(OSError, ValueError):  # no file behind it, or closed
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

@@ -1,0 +1,204 @@
+"""Dead letters: the records that did not become accepted events, kept whole with the reason, one JSON line each.
+
+A dead-letter file is itself a source: `plh send FILE` takes its records up again (cli.md, "Dead letters").
+"""
+
+import base64
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.model import SourceRef
+
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One rejected record and why. `raw` is None where the record was not held in memory (over `--max-record`)."""
+
+    ref: SourceRef
+    code: str
+    path: str
+    message: str
+    uuid: str | None
+    raw: bytes | None = field(repr=False)
+
+
+class DeadLetterFile:
+    """Appends letters to a file that it creates (mode 0600) at the first one; `add` flushes each of them.
+
+    With `own=True` the file is this run's alone: where the path is taken, `-2`, `-3`, … are tried, and `path` says
+    which it became. Otherwise lines are added to what is there.
+    """
+
+    def __init__(self, path: Path, *, own: bool = False) -> None:
+        self.path = path
+        self.count = 0
+        self._own = own
+        self._file: BinaryIO | None = None
+
+    def add(self, letter: DeadLetter) -> None:
+        """Write one letter. Raises: ConfigError where the file cannot be made or written."""
+        try:
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(encode_letter(letter))
+            self._file.flush()
+        except OSError as error:
+            raise _unwritable(self.path, error.strerror or str(error)) from error
+        self.count += 1
+
+    def close(self) -> None:
+        """Put what was written on disk, and close the file if there is one."""
+        if self._file is not None:
+            with suppress(OSError):  # a pipe or a device cannot be synced, and needs it no more than it can
+                os.fsync(self._file.fileno())
+            with suppress(OSError):  # what could not be flushed was reported by `add`
+                self._file.close()
+            self._file = None
+
+    def _open(self) -> BinaryIO:
+        _make_folder(self.path.parent)
+        if not self._own:
+            file = _create(self.path, os.O_APPEND)
+            _end_cut_off_line(file, self.path)
+            return file
+        stem, attempt = self.path.stem, 1
+        while True:
+            with suppress(FileExistsError):
+                return _create(self.path, os.O_EXCL)
+            attempt += 1
+            self.path = self.path.with_name(f"{stem}-{attempt}{self.path.suffix}")
+
+
+class NoDeadLetters:
+    """Counts letters and writes nothing: mock, dry run, validate."""
+
+    path: Path | None = None
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, _: DeadLetter) -> None:
+        """Count one letter."""
+        self.count += 1
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def plan_file(where: str, run_started_at: datetime) -> DeadLetterFile:
+    """Return the dead-letter file of a run, not yet made: `where` is a folder (existing, or ending in `/`) or a file.
+
+    Raises:
+        ConfigError: the file could not be made there; found out before anything is read.
+    """
+    path = Path(where)
+    if where.endswith("/") or path.is_dir():
+        name = run_started_at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ.jsonl")
+        _check_folder(path)
+        return DeadLetterFile(path / name, own=True)
+    if path.exists():
+        if not os.access(path, os.W_OK):
+            raise _unwritable(path, "no permission to write")
+    else:
+        _check_folder(path.parent)
+    return DeadLetterFile(path)
+
+
+def encode_letter(letter: DeadLetter) -> bytes:
+    """Return the letter as one JSON line, its record byte for byte where that is strict JSON (but for line breaks)."""
+    document: dict[str, Any] = {
+        "plh_dead_letter": 1,
+        "source": _text(letter.ref.uri),
+        "line": letter.ref.line,
+        "offset": letter.ref.offset,
+        "code": letter.code,
+        "path": _text(letter.path),
+        "message": _text(letter.message),
+        "uuid": letter.uuid,
+        "record": None,
+    }
+    if letter.raw is not None:
+        document.update(_record(letter.raw))
+    return orjson.dumps(document) + b"\n"
+
+
+def _record(raw: bytes) -> dict[str, Any]:
+    if _is_strict_json(raw):
+        # Outside of strings a line break is mere space, and strict JSON has none inside of them.
+        return {"record": orjson.Fragment(raw.strip().translate(_ONE_LINE))}
+    try:
+        return {"record": raw.decode()}
+    except UnicodeDecodeError:
+        return {"record": None, "record_base64": base64.b64encode(raw).decode("ascii")}
+
+
+def _is_strict_json(raw: bytes) -> bool:
+    """Whether any JSON parser takes it: no `NaN`, no lone surrogates, no depth that readers refuse."""
+    try:
+        orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _text(text: str) -> str:
+    """Return text that UTF-8 can carry: file names hold undecodable bytes as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if _has_escapes(text) else _plain(text)
+
+
+def _has_escapes(text: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in text)
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _create(path: Path, flags: int) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, _FILE_MODE), "wb")
+
+
+def _end_cut_off_line(file: BinaryIO, path: Path) -> None:
+    """End the last line of a file that a crash or a full disk cut off, so that the next letter stands alone."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as reader:
+        reader.seek(-1, os.SEEK_END)
+        if reader.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and those above it, all for their owner alone (`Path.mkdir` gives parents other modes)."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise ConfigError unless files can be made in `folder`, or it can be made itself."""
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise _unwritable(folder, f"{nearest} is no folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"no permission to write in {nearest}")
+
+
+def _unwritable(path: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        f"{path}: expected a place for dead letters and found none: {reason}",
+        hint="name a file or folder that can be written with --dead-letter or PLH_DEAD_LETTER",
+    )

@@ -1,0 +1,76 @@
+"""What a run is asked to do, and what it needs from its neighbours."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.deadletter import DeadLetter
+from posthog_llm_cli.errors import RecordError, SourceError
+from posthog_llm_cli.model import (
+    Converted,
+    ConvertOptions,
+    Historical,
+    Idle,
+    LogLine,
+    SourceRef,
+)
+from posthog_llm_cli.report import RunReport
+
+ConvertLine = Callable[[LogLine, ConvertOptions], list[Converted]]
+"""`convert.convert`, or a stand-in that worker processes can import by its name."""
+
+WORKERS_AFTER_BYTES = 4 * 1024 * 1024
+"""Worker processes take a fifth of a second to start: less input than this is done sooner without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one run goes.
+
+    `concurrency` is the number of requests in flight, 0 delivers on the main thread (mock, dry run). `workers` is the
+    number of processes that convert, 1 converts in this one; they start once `workers_after_bytes` of records were
+    read. `limit` counts events that are no duplicates. `linger_s` is how long an event of a slow source waits for
+    company, `grace_s` how long deliveries may go on after a signal.
+    """
+
+    convert: ConvertOptions
+    bounds: Bounds
+    historical: Historical
+    concurrency: int = 4
+    workers: int = 1
+    limit: int | None = None
+    max_duration_s: float | None = None
+    grace_s: float = 8.0
+    linger_s: float = 5.0
+    workers_after_bytes: int = WORKERS_AFTER_BYTES
+
+
+class Reader(Protocol):
+    """Where records come from: `sources.SourceReader`, iterated on the main thread."""
+
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle]: ...
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes were read so far, after decompression."""
+
+
+class DeadLetters(Protocol):
+    """What keeps the records that did not become accepted events: `deadletter` has two."""
+
+    def add(self, letter: DeadLetter, /) -> None:
+        """Keep one; it is counted afterwards."""
+
+
+class Observer(Protocol):
+    """Who watches a run, on the main thread; it throttles by itself what it prints."""
+
+    def on_rejected(self, ref: SourceRef, error: RecordError) -> None:
+        """A record was rejected, by conversion or by the server."""
+
+    def on_source_error(self, error: SourceError) -> None:
+        """A source ended before its end."""
+
+    def on_progress(self, report: RunReport) -> None:
+        """Some time has passed, or a delivery was settled."""

@@ -1,0 +1,208 @@
+"""Conversion in worker processes: lines go out in batches, results come back in their order.
+
+Not a `ProcessPoolExecutor`: that one ends its processes with SIGTERM when one of them dies, and then waits for them;
+these ignore SIGTERM, because a service manager sends it to all processes of a run, and what was read is still to be
+converted.
+"""
+
+import contextlib
+import io
+import multiprocessing
+import operator
+import os
+import pickle
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Any, Self
+
+from posthog_llm_cli.model import Converted, ConvertOptions, Destination, Event, LogLine, Skipped, SourceRef
+from posthog_llm_cli.pipeline.plan import ConvertLine
+from posthog_llm_cli.pipeline.stop import SIGNALS
+
+_POLL_S = 0.2
+_JOIN_S = 2.0
+
+
+class Task:
+    """One batch of lines; `results` has one list for each line once `is_done`, None if the worker was lost."""
+
+    def __init__(self, lines: Sequence[LogLine]) -> None:
+        self.lines = lines
+        self.size = sum(len(line.raw) for line in lines)
+        self.results: list[list[Converted]] | None = None
+        self._done = threading.Event()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a worker has answered, or was lost over it."""
+        return self._done.is_set()
+
+    def finish(self, results: list[list[Converted]] | None) -> None:
+        """Set the results; called from the thread of the worker."""
+        self.results = results
+        self._done.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the results; return whether they are there."""
+        return self._done.wait(timeout_s)
+
+
+class WorkerPool:
+    """Processes that convert batches. Use it as a context manager, from the main thread.
+
+    A worker that dies (out of memory, killed), or that meets a bug, breaks the pool: its batch and all later ones are
+    converted in this process, where a bug shows with its own traceback. Nothing is lost and the order stays.
+    """
+
+    def __init__(self, convert_line: ConvertLine, options: ConvertOptions, *, workers: int) -> None:
+        self._convert_line = convert_line
+        self._options = options
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._broken = threading.Event()
+        self._processes: list[SpawnProcess] = []
+        self._threads: list[threading.Thread] = []
+        try:
+            with _signals_blocked():
+                for _ in range(workers):
+                    self._start_worker()
+        except OSError:  # no more processes or descriptors to be had: this process converts alone
+            self._broken.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join(_JOIN_S)
+        for process in self._processes:
+            process.join(_JOIN_S)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a worker was lost, and conversion is back in this process."""
+        return self._broken.is_set()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return [process.pid for process in self._processes if process.pid is not None]
+
+    def submit(self, lines: Sequence[LogLine]) -> Task:
+        """Have a batch converted by the next free worker."""
+        task = Task(lines)
+        if not self.is_broken:  # nobody would take it, and the queue would hold it
+            self._tasks.put(task)
+        return task
+
+    def results(self, task: Task) -> Iterator[list[Converted]]:
+        """Wait for a batch and yield what became of each line; converts it here if its worker was lost."""
+        while not task.is_done and not self.is_broken:
+            task.wait(_POLL_S)
+        if task.results is not None:
+            yield from task.results
+        else:
+            for line in task.lines:
+                yield self._convert_line(line, self._options)
+
+    def kill(self) -> None:
+        """End the processes at once. They hold nothing: what they convert is still here. Safe in a signal handler."""
+        for process in self._processes:
+            process.kill()
+
+    def _start_worker(self) -> None:
+        # spawn: a forked copy of a process with threads may deadlock on a lock that one of them held.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._convert_line, self._options), daemon=True)
+        process.start()
+        theirs.close()  # so that the worker's death is the end of the pipe
+        self._processes.append(process)
+        thread = threading.Thread(target=self._serve, args=(ours,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self, connection: "Connection[Any, Any]") -> None:
+        """Feed one worker; its thread reads while the worker writes, so neither waits for the other."""
+        with connection:
+            while (task := self._tasks.get()) is not None:
+                results = None
+                try:
+                    connection.send_bytes(_dumps(task.lines))
+                    results = _loads(connection.recv_bytes())
+                except (EOFError, OSError):
+                    return
+                finally:
+                    if results is None:
+                        self._broken.set()
+                    task.finish(results)
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Start processes that never see SIGINT or SIGTERM, not even before they can say so: the mask is inherited."""
+    resource_tracker.ensure_running()  # or `start()` does it, and unblocks both signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# ------------------------------------------------------------------------------------------- in the worker process
+
+
+def _work(connection: "Connection[Any, Any]", convert_line: ConvertLine, options: ConvertOptions) -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Whatever goes wrong here ends the worker in silence: the main process converts the batch again, meets the bug
+    # itself, and its traceback is the one to read.
+    with contextlib.suppress(Exception):
+        while True:
+            lines: Sequence[LogLine] = _loads(connection.recv_bytes())
+            connection.send_bytes(_dumps([convert_line(line, options) for line in lines]))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+# ------------------------------------------------------------------------------------------------------------- the wire
+
+
+def _flattened(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, ...]]]:
+    values = operator.attrgetter(*(field.name for field in fields(kind)))
+    return lambda instance: (kind, values(instance))
+
+
+# What a frozen slotted dataclass does by itself when pickled asks for its fields each time: several times slower.
+_REDUCERS: Mapping[type, Any] = {
+    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Destination, Skipped)
+}
+
+
+def _dumps(value: object) -> bytes:
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(value)
+    return buffer.getvalue()
+
+
+def _loads(data: bytes) -> Any:
+    return pickle.loads(data)  # noqa: S301 - from our own child, over a pipe that nobody else holds

@@ -1,0 +1,59 @@
+"""Text that `plh` did not write → text that may be printed. Pure."""
+
+import re
+import unicodedata
+
+from posthog_llm_cli.model import mask_key
+
+_KEY = re.compile(r"""ph[cx]_[^\s"'`,;:()\[\]{}\\…]+""")
+_UNSAFE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
+_DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that reorder what stands around them on a terminal."""
+
+
+def mask_keys(text: str) -> str:
+    """Return text with whatever looks like one of PostHog's keys masked: by mistake, a key may stand anywhere."""
+    return _KEY.sub(lambda match: mask_key(match[0]), text)
+
+
+def harmless(text: str) -> str:
+    """Return text on one line without control characters (a file's name may hold escape codes) and without keys."""
+    masked = mask_keys(text)
+    if masked.isascii() and masked.isprintable():
+        return masked
+    return "".join(_escape(character) if _is_unsafe(character) else character for character in masked)
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: `1 record`, `1,204 records`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def human_bytes(size: int) -> str:
+    """Return bytes in powers of 1000: `9.9 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    number = float(size)
+    for unit in ("kB", "MB", "GB"):
+        number /= 1000
+        if number < 999.95:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1000:,.1f} TB"
+
+
+def human_seconds(seconds: float) -> str:
+    """Return a span: `0.8 s`, `12 min 5 s`, `3 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _is_unsafe(character: str) -> bool:
+    return unicodedata.category(character) in _UNSAFE or character in _DIRECTIONS
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

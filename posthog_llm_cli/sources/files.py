@@ -1,0 +1,217 @@
+"""What the operator typed → the files it names, and their bytes in blocks."""
+
+import errno
+import fnmatch
+import glob
+import os
+import select
+import stat
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+
+from posthog_llm_cli.errors import SourceError
+
+BLOCK = 256 * 1024
+_POLL_S = 0.2
+_RECURSIVE = "**"
+_STDIN = "-"
+
+
+class Stopped(Exception):
+    """The run is to end: what has been read of the current record is not wanted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read, or stdin where `path` is None; `uri` is its name in messages, always valid Unicode."""
+
+    path: str | None
+    uri: str
+
+
+def expand(spec: str) -> Iterator[Source | SourceError]:
+    """The sources that a path, directory, glob or `-` names; a SourceError where there is nothing, or nothing to read.
+
+    A name that exists is taken as it is, even if it could be a glob. Of a directory: every regular file below it but
+    hidden ones, in the order of their paths, each directory once.
+    """
+    if spec == _STDIN:
+        yield Source(None, _STDIN)
+        return
+    try:
+        mode = os.stat(spec).st_mode  # noqa: PTH116 -- names are str throughout, and may be no UTF-8
+    except OSError as error:
+        if glob.has_magic(spec):
+            yield from _or_nothing(_expand_glob(spec), spec, "matches no file")
+        else:
+            yield _failure(spec, error)
+        return
+    if stat.S_ISDIR(mode):
+        yield from _or_nothing(_walk(spec, set()), spec, "holds no file")
+    else:
+        yield _source(spec)
+
+
+def size_of(source: Source, stdin_fd: int) -> int | None:
+    """Bytes on disk; None where that is not known before the end (a pipe), 0 where there is nothing to read."""
+    try:
+        found = os.stat(stdin_fd if source.path is None else source.path)  # noqa: PTH116
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def open_source(source: Source, stdin_fd: int) -> int:
+    """A descriptor to read the source from, never waiting for a FIFO's writer. Raises SourceError."""
+    if source.path is None:
+        return stdin_fd
+    try:
+        return os.open(source.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise _failure(source.path, error) from None
+
+
+def is_live(descriptor: int, uri: str) -> bool:
+    """Whether reading may have to wait (a pipe, a terminal). Raises SourceError."""
+    try:
+        return not stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError as error:
+        raise _failure(uri, error) from None
+
+
+def read_blocks(
+    descriptor: int, uri: str, *, live: bool, should_stop: Callable[[], bool], idle_s: float, block_size: int = BLOCK
+) -> Generator[bytes, None, None]:
+    """The bytes, block by block; an empty block whenever a live source had nothing for `idle_s`.
+
+    Raises: SourceError `source-unreadable`; Stopped within 0.2 s of `should_stop`.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    heard_at = time.monotonic()
+    while not should_stop():
+        try:
+            if live and not poll.poll(1000 * min(_POLL_S, idle_s)):
+                if time.monotonic() - heard_at >= idle_s:
+                    heard_at = time.monotonic()
+                    yield b""
+                continue
+            block = os.read(descriptor, block_size)
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            raise _failure(uri, error) from None
+        if not block:
+            return
+        yield block
+        heard_at = time.monotonic()
+    raise Stopped
+
+
+# ------------------------------------------------------------------------------------------------------------ names
+
+
+def _source(path: str) -> Source:
+    return Source(path, _uri(path))
+
+
+def _uri(path: str) -> str:
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _failure(path: str, error: OSError) -> SourceError:
+    reason = os.strerror(error.errno).lower() if error.errno else "an error"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return SourceError("source-not-found", _uri(path), "expected a file, a directory or a glob and found nothing")
+    return SourceError("source-unreadable", _uri(path), f"expected a readable source and found: {reason}")
+
+
+def _or_nothing(found: Iterator[Source | SourceError], spec: str, finding: str) -> Iterator[Source | SourceError]:
+    empty = True
+    for item in found:
+        empty = False
+        yield item
+    if empty:
+        yield SourceError("source-not-found", _uri(spec), f"expected files and found none: it {finding}")
+
+
+def _walk(directory: str, seen: set[tuple[int, int]]) -> Iterator[Source | SourceError]:
+    """Every file below; `seen` holds the directories that were walked, so that links in a circle end."""
+    try:
+        found = os.stat(directory)  # noqa: PTH116
+        if (found.st_dev, found.st_ino) in seen:
+            return
+        seen.add((found.st_dev, found.st_ino))
+        with os.scandir(directory) as entries:
+            kinds = {entry.name: _kind(entry) for entry in entries if not entry.name.startswith(".")}
+    except OSError as error:
+        yield _failure(directory, error)
+        return
+    for name in _in_order({name: kind == "directory" for name, kind in kinds.items()}):
+        path = os.path.join(directory, name)  # noqa: PTH118
+        kind = kinds[name]
+        if isinstance(kind, OSError):
+            yield _failure(path, kind)
+        elif kind == "directory":
+            yield from _walk(path, seen)
+        elif kind == "file":
+            yield _source(path)
+        # sockets, devices and pipes are no logs
+
+
+def _in_order(is_directory: dict[str, bool]) -> list[str]:
+    """By path: a directory sorts with the slash behind its name, as the paths below it do."""
+    return sorted(is_directory, key=lambda name: f"{name}/" if is_directory[name] else name)
+
+
+def _kind(entry: "os.DirEntry[str]") -> str | OSError:
+    try:
+        mode = entry.stat().st_mode
+    except OSError as error:
+        return error
+    if stat.S_ISDIR(mode):
+        return "directory"
+    return "file" if stat.S_ISREG(mode) else "other"
+
+
+def _expand_glob(pattern: str) -> Iterator[Source | SourceError]:
+    """Files that match; a directory that matches is walked, as a shell's expansion would be, but not behind `**`."""
+    parts = pattern.split("/")
+    if _RECURSIVE in parts:
+        at = parts.index(_RECURSIVE)
+        base = "/".join(parts[:at]) or pattern[: pattern.startswith("/")]
+        yield from _expand_recursive(base, [part for part in parts[at:] if part])
+        return
+    seen: set[tuple[int, int]] = set()
+    matches = {path: os.path.isdir(path) for path in glob.iglob(pattern)}  # noqa: PTH112, PTH207
+    for path in _in_order(matches):
+        if matches[path]:
+            yield from _walk(path, seen)
+        else:
+            yield _source(path)
+
+
+def _expand_recursive(base: str, parts: list[str]) -> Iterator[Source | SourceError]:
+    # Walked here and not by glob, which follows links in a circle until the system's limit.
+    bases = [base]
+    if glob.has_magic(base):
+        bases = sorted(f"{path}/" for path in glob.iglob(base) if os.path.isdir(path))  # noqa: PTH112, PTH207
+    for found in bases:
+        below = len(os.path.join(found or ".", ""))  # noqa: PTH118
+        for item in _walk(found or ".", set()):
+            if isinstance(item, SourceError):
+                yield item
+            elif item.path is not None and _matches(item.path[below:].split("/"), parts):
+                yield item if found else _source(item.path[below:])
+
+
+def _matches(names: list[str], parts: list[str]) -> bool:
+    """Whether a path below a directory matches the rest of a pattern that starts with `**`."""
+    if not parts:
+        return not names
+    if parts == [_RECURSIVE]:
+        return True
+    if parts[0] == _RECURSIVE:
+        return any(_matches(names[skipped:], parts[1:]) for skipped in range(len(names)))
+    return bool(names) and fnmatch.fnmatchcase(names[0], parts[0]) and _matches(names[1:], parts[1:])

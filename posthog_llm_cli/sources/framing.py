@@ -1,0 +1,291 @@
+"""Which bytes of a source make one record.
+
+`Framer` decides by the head of a source how its records lie, with a bounded look-ahead, and hands the bytes to `Lines`,
+`ServerSentEvents` or `Documents`. Physical lines end at `\\n` only. Offsets count bytes of the decompressed stream.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from enum import Enum
+
+from posthog_llm_cli.decoding import decode
+from posthog_llm_cli.errors import RecordError, SourceError
+from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.sources.documents import Documents, Flow
+from posthog_llm_cli.sources.lines import SSE_STARTS, Lines, ServerSentEvents
+from posthog_llm_cli.sources.scanner import Scan, Structure
+from posthog_llm_cli.sources.track import Track, is_console_line
+
+LOOK_AHEAD = 4 * 1024 * 1024
+"""Bytes of an array's first line that are held to see whether more lines follow."""
+CONSOLE_HEAD = 64 * 1024
+"""Bytes in which a console log shows itself."""
+
+_MAX_PARTS = 3
+_BOM = b"\xef\xbb\xbf"
+_GIT_LFS = b"version https://git-lfs.github.com/spec/v1"
+_LEADING = re.compile(rb"[\s\0]*+")
+_LINE_REST = re.compile(rb"[ \t\r\0]*+")
+_ARRAY_START = re.compile(rb'\[[\s\0]*+(?:["{\[\]tfnNI\d-]|\Z)')
+_FIRST_CONTENT = re.compile(rb"\[[\s\0]*+([^\s\0])")
+_LINE_OF_ONE_BRACE = re.compile(rb"^\{[ \t\r]*$", re.MULTILINE)
+
+Mode = Lines | ServerSentEvents | Documents
+NewMode = Callable[[Track], Mode]
+
+
+class First(Enum):
+    """What the first element of an array says about the array."""
+
+    UNKNOWN = "unknown"
+    MESSAGE = "message"
+    REQUEST = "request"
+    OTHER = "other"
+
+
+class Framer:
+    """Takes a source's bytes in blocks of any size and gives its records in order.
+
+    Feed every block, then `finish`. `settle` says that nothing more may come for a while: what can be decided by the
+    head that is there is decided. Holds the head until then, and one record under `max_record`.
+    """
+
+    def __init__(self, uri: str, *, max_record: int) -> None:
+        self._track = Track(uri, max_record=max_record)
+        self._head = bytearray()
+        self._mode: Mode | None = None
+        self._chosen: NewMode | None = None
+        self._probe = Structure()
+        self._probed = 0
+        self._scan = Scan.MORE
+        self._first = First.UNKNOWN
+        self._started = False
+
+    def feed(self, block: bytes) -> Iterator[LogLine]:
+        """The records that are complete with this block. Raises SourceError for a Git LFS pointer."""
+        if self._mode is not None:
+            return self._run(block)
+        self._head += block
+        return self._try(final=False, settling=False)
+
+    def settle(self) -> Iterator[LogLine]:
+        """Decide by what is there: a live source is silent, and its first records should not wait."""
+        return iter(()) if self._mode is not None else self._try(final=False, settling=True)
+
+    def finish(self) -> Iterator[LogLine]:
+        """What is left at the end of the source."""
+        if self._mode is None:
+            yield from self._try(final=True, settling=True)
+        if self._mode is not None:
+            yield from self._mode.finish()
+
+    def _try(self, *, final: bool, settling: bool) -> Iterator[LogLine]:
+        if self._chosen is None and self._skip_leading(final=final):
+            self._chosen = self._choose(final=final, settling=settling)
+        if self._chosen is None or not (settling or len(self._head) >= CONSOLE_HEAD):
+            return
+        self._track.console = _shows_console(bytes(self._head[:CONSOLE_HEAD]))
+        self._mode = self._chosen(self._track)
+        head, self._head = self._head, bytearray()
+        yield from self._run(head)
+
+    def _run(self, block: bytes | bytearray) -> Iterator[LogLine]:
+        assert self._mode is not None  # noqa: S101 -- for the type checker
+        if isinstance(self._mode, Documents):
+            yield from self._mode.feed(block)
+            return
+        yield from self._mode.feed(bytes(block))
+        if self._mode.rest is not None:
+            rest = self._mode.rest
+            self._mode = Documents(self._track, Flow.CONSOLE)
+            yield from self._mode.feed(rest)
+
+    def _skip_leading(self, *, final: bool) -> bool:
+        """Drop a byte order mark and what is blank; true when the first character of the content is there."""
+        if not self._started:
+            if not final and len(self._head) < len(_BOM) and _BOM.startswith(self._head):
+                return False
+            self._started = True
+            if self._head.startswith(_BOM):
+                self._drop(len(_BOM))
+        found = _LEADING.match(self._head)
+        self._drop(0 if found is None else found.end())
+        return bool(self._head)
+
+    def _drop(self, size: int) -> None:
+        self._track.line += self._head.count(b"\n", 0, size)
+        self._track.offset += size
+        del self._head[:size]
+
+    # ---------------------------------------------------------------------------------------------- the decision
+
+    def _choose(self, *, final: bool, settling: bool) -> NewMode | None:
+        """The framing that the head shows; None while it may be one or another."""
+        head = self._head
+        if not final and any(start.startswith(head) for start in (*SSE_STARTS, _GIT_LFS)):
+            return None
+        if head.startswith(_GIT_LFS):
+            head.clear()
+            raise SourceError(
+                "git-lfs-pointer",
+                self._track.uri,
+                "expected a log and found a Git LFS pointer: this is a pointer, not the file",
+                hint="run `git lfs pull`",
+            )
+        if head.startswith(SSE_STARTS):
+            return ServerSentEvents
+        if head.startswith(b"{"):
+            return self._choose_for_object(final=final)
+        if head.startswith(b"[") and _ARRAY_START.match(head):
+            return self._choose_for_array(final=final, settling=settling)
+        return Lines
+
+    def _choose_for_object(self, *, final: bool) -> NewMode | None:
+        self._advance_probe(final=final)
+        if self._spans_lines():
+            return _documents
+        match self._scan:
+            case Scan.MORE:
+                return Lines if final or self._probed > self._longest_head() else None
+            case Scan.CLOSED:
+                return self._choose_by_rest(Lines, _documents, final=final)
+            case Scan.CUT | Scan.NEXT:
+                return Lines
+
+    def _choose_for_array(self, *, final: bool, settling: bool) -> NewMode | None:
+        self._advance_probe(final=final)
+        match self._scan:
+            case Scan.MORE:
+                return self._choose_for_open_array(final=final)
+            case Scan.CLOSED if self._spans_lines():
+                return self._choose_for_closed_array()
+            case Scan.CLOSED if self._head.find(b"\n", self._probed) < 0:
+                alone = self._choose_for_closed_array() if final else Lines
+                return self._choose_by_rest(alone, _elements, final=final or settling)
+            case Scan.CLOSED:
+                return self._choose_by_next_line(final=final, settling=settling)
+            case Scan.CUT | Scan.NEXT:
+                following = self._head[self._probed + 1 : self._probed + 2]
+                if not following and not final:
+                    return None
+                return Lines if following == b"[" and not self._spans_lines() else _elements
+
+    def _choose_for_open_array(self, *, final: bool) -> NewMode | None:
+        first = self._first_element()
+        whole = first is First.MESSAGE
+        if final or (self._spans_lines() and (whole or first is First.OTHER)):
+            return _whole_array if whole else _elements
+        # Few elements so far may yet be one record, whose parts are large; many can only be a long first line.
+        few = self._probe.children <= _MAX_PARTS and first is not First.OTHER
+        if not few and self._spans_lines():
+            return _elements
+        if self._probed > (self._longest_head() if few else LOOK_AHEAD):
+            return _whole_array if whole else _elements
+        return None
+
+    def _choose_for_closed_array(self) -> NewMode:
+        first = self._first_element()
+        if first is First.MESSAGE:
+            return _whole_array
+        if first is First.REQUEST and self._probe.children <= _MAX_PARTS:
+            value = _json_of(self._head[: self._probed])
+            return _whole_array if is_request_with_answer(value) else _elements
+        return _elements
+
+    def _choose_by_next_line(self, *, final: bool, settling: bool) -> NewMode | None:
+        """Line 1 is a complete array: more lines make the source lines, none make it one document."""
+        found = _LEADING.match(self._head, self._probed)
+        end = self._probed if found is None else found.end()
+        if self._head.find(b"\n", self._probed, end) < 0:
+            return self._choose_by_rest(Lines, _elements, final=final)
+        if end < len(self._head):
+            return Lines
+        if final or end - self._probed > LOOK_AHEAD:
+            return self._choose_for_closed_array()
+        return Lines if settling else None
+
+    def _choose_by_rest(self, alone: NewMode, followed: NewMode, *, final: bool) -> NewMode | None:
+        """By what stands behind the document that is complete on line 1: its line's end, or another document."""
+        found = _LINE_REST.match(self._head, self._probed)
+        end = self._probed if found is None else found.end()
+        if end == len(self._head):
+            return alone if final or end - self._probed > LOOK_AHEAD else None
+        if bytes(self._head[end : end + 1]) in (b"{", b"[", b",") and _json_of(self._head[: self._probed]) is not None:
+            return followed
+        return alone
+
+    def _advance_probe(self, *, final: bool) -> None:
+        if self._scan is Scan.MORE:
+            self._scan, self._probed = self._probe.advance(self._head, self._probed, final=final)
+
+    def _longest_head(self) -> int:
+        """Never so short that the decision on a small source depends on how its blocks are cut."""
+        return max(self._track.max_record, LOOK_AHEAD)
+
+    def _spans_lines(self) -> bool:
+        """Whether the first document goes on behind line 1."""
+        return self._head.find(b"\n", 0, self._probed) >= 0
+
+    def _first_element(self) -> First:
+        if self._first is First.UNKNOWN and (found := _FIRST_CONTENT.match(self._head)):
+            if found[1] != b"{":
+                self._first = First.OTHER
+            elif self._probe.children:
+                self._first = _first_of(_json_of(self._head[found.start(1) : self._probe.first_child_end]))
+        return self._first
+
+
+def is_request_with_answer(value: Json) -> bool:
+    """Whether an array is one call: `[request, response or list of errors(, metadata)]`.
+
+    OpenAI's cookbook, `api_request_parallel_processor.py`. Stricter than its readers need, for two home-made records
+    side by side have a prompt and an output each: the answer's parts must have the types of an API's answer.
+    """
+    if not isinstance(value, list) or not 2 <= len(value) <= _MAX_PARTS or _first_of(value[0]) is not First.REQUEST:
+        return False
+    answer = value[1]
+    if isinstance(answer, list):
+        return all(isinstance(error, str) for error in answer)
+    return isinstance(answer, dict) and (
+        any(isinstance(answer.get(key), list) for key in ("choices", "output", "data"))
+        or isinstance(answer.get("error"), dict)
+        or isinstance(answer.get("object"), str)
+    )
+
+
+def _first_of(value: Json) -> First:
+    if not isinstance(value, dict):
+        return First.OTHER
+    if "role" in value:
+        return First.MESSAGE
+    if "object" in value or "choices" in value:
+        return First.OTHER  # an answer: a Responses object has a `prompt` too
+    is_request = any(value.get(key) is not None for key in ("messages", "prompt", "input"))
+    return First.REQUEST if is_request else First.OTHER
+
+
+def _json_of(raw: bytes | bytearray) -> Json:
+    """The value, or None where it is no JSON (or null)."""
+    try:
+        return decode(bytes(raw)).value
+    except RecordError:
+        return None
+
+
+def _documents(track: Track) -> Documents:
+    return Documents(track, Flow.DOCUMENTS)
+
+
+def _elements(track: Track) -> Documents:
+    return Documents(track, Flow.ARRAY)
+
+
+def _whole_array(track: Track) -> Documents:
+    return Documents(track, Flow.ARRAY, whole=True)
+
+
+def _shows_console(head: bytes) -> bool:
+    """Whether a line is only `{` (a pretty-printed payload), or one of LiteLLM's JSON console lines."""
+    if _LINE_OF_ONE_BRACE.search(head):
+        return True
+    return any(b'"component"' in line and is_console_line(line) for line in head.split(b"\n"))

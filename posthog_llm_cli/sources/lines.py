@@ -1,0 +1,183 @@
+"""Framing by physical lines: one record a line, and server-sent events."""
+
+import re
+from collections.abc import Iterator
+
+import orjson
+
+from posthog_llm_cli.model import LogLine
+from posthog_llm_cli.sources.track import PADDING, Track
+
+_SLACK = 64
+"""Bytes that a held line may be over the ceiling: its line end and blanks do not count."""
+
+_SSE_FIELD = re.compile(rb"(data|event|id|retry)(?::|\Z)|:")
+
+SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+class Splitter:
+    """Cuts blocks at `\\n` and nowhere else (U+2028 and U+0085 are data), holding one line under the ceiling."""
+
+    __slots__ = ("_block", "_held", "_next", "_parts", "_skipping", "_track")
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._skipping = False
+        self._block = b""
+        self._next = 0
+
+    def feed(self, block: bytes) -> Iterator[tuple[int, int, bytes | None]]:
+        """The lines that end in this block: offset, number, and bytes without `\\n`; None in place of too many."""
+        track = self._track
+        lines = block.split(b"\n")
+        last = lines.pop()
+        self._block, self._next = block, 0
+        for fresh in lines:
+            self._next += len(fresh) + 1
+            offset, number = track.offset, track.line
+            line: bytes | None = fresh
+            if self._held:
+                line = None if self._skipping else b"".join((*self._parts, fresh))
+                track.offset += self._held
+                self._release()
+            track.offset += len(fresh) + 1
+            track.line += 1
+            yield offset, number, line
+        self._hold(last)
+
+    def finish(self) -> Iterator[tuple[int, int, bytes | None]]:
+        """The last line, where it has no line end."""
+        if self._held:
+            line = None if self._skipping else b"".join(self._parts)
+            yield self._track.offset, self._track.line, line
+            self._release()
+
+    def unread(self) -> bytes:
+        """What of the block lies behind the line that `feed` gave last."""
+        return self._block[self._next :]
+
+    def _hold(self, part: bytes) -> None:
+        if not self._held:
+            kept = part.lstrip(PADDING)
+            # Leading padding is let go at once: a preallocated file may hold gigabytes of NULs.
+            self._track.offset += len(part) - len(kept)
+            part = kept
+        self._held += len(part)
+        if self._held > self._track.max_record + _SLACK:
+            self._skipping = True
+            self._parts.clear()
+        elif part:
+            self._parts.append(part)
+
+    def _release(self) -> None:
+        self._parts.clear()
+        self._held = 0
+        self._skipping = False
+
+
+class Lines:
+    """One record a line. A line that is only `{` starts a pretty-printed document: it and all behind it is `rest`."""
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+        self._splitter = Splitter(track)
+        self.rest: bytes | None = None
+
+    def feed(self, block: bytes) -> Iterator[LogLine]:
+        """The records that end in this block, until `rest` is set."""
+        track = self._track
+        for offset, number, line in self._splitter.feed(block):
+            if line is None:
+                yield track.too_long(offset=offset, line=number)
+                continue
+            raw = line.strip(PADDING)
+            if not raw:
+                continue
+            if raw == b"{":
+                self.rest = line + b"\n" + self._splitter.unread()
+                track.offset, track.line = offset, number
+                return
+            if len(raw) != len(line):
+                offset += len(line) - len(line.lstrip(PADDING))  # noqa: PLW2901
+            yield track.record(raw, offset=offset, line=number)
+
+    def finish(self) -> Iterator[LogLine]:
+        """The last line, where it has no line end."""
+        for offset, number, line in self._splitter.finish():
+            if line is None:
+                yield self._track.too_long(offset=offset, line=number)
+            elif raw := line.strip(PADDING):
+                yield self._track.record(raw, offset=offset, line=number)
+
+
+class ServerSentEvents:
+    """One record a block of `data:` lines; comments, other fields and `[DONE]` are framing.
+
+    A line that is no field is a record of its own, so that nothing is lost. Blocks whose blank lines a logger left out
+    are told apart by their payloads: one that is complete JSON has no second line.
+    """
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+        self._splitter = Splitter(track)
+        self._data: list[bytes] = []
+        self._size = 0
+        self._offset, self._line = 0, 0
+        self.rest: bytes | None = None
+
+    def feed(self, block: bytes) -> Iterator[LogLine]:
+        """The records of the event blocks that end in this block of bytes."""
+        for offset, number, line in self._splitter.feed(block):
+            yield from self._take(offset, number, line)
+
+    def finish(self) -> Iterator[LogLine]:
+        """The record of a block that the end of the source ended."""
+        for offset, number, line in self._splitter.finish():
+            yield from self._take(offset, number, line)
+        yield from self._flush()
+
+    def _take(self, offset: int, number: int, line: bytes | None) -> Iterator[LogLine]:
+        if line is None:
+            yield from self._flush()
+            yield self._track.too_long(offset=offset, line=number)
+            return
+        text = line.strip(PADDING)
+        offset += len(line) - len(line.lstrip(PADDING)) if text else 0
+        field = _SSE_FIELD.match(text)
+        if not text:
+            yield from self._flush()
+        elif field is None:
+            yield from self._flush()
+            yield self._track.record(text, offset=offset, line=number)
+        elif field[1] == b"data":
+            payload = text[field.end() :].lstrip(PADDING)
+            if len(self._data) == 1 and self._is_complete():
+                yield from self._flush()
+            if not self._data:
+                self._offset, self._line = offset + len(text) - len(payload), number
+            self._size += len(payload) + 1
+            if self._size <= self._track.max_record + 1:
+                self._data.append(payload)
+            else:
+                # The size alone is kept, and the record refused when its block ends.
+                self._data = [b"", b""]
+
+    def _is_complete(self) -> bool:
+        if self._data[0] == b"[DONE]":
+            return True
+        try:
+            orjson.loads(self._data[0])
+        except orjson.JSONDecodeError:
+            return False
+        return True
+
+    def _flush(self) -> Iterator[LogLine]:
+        payload, size = b"\n".join(self._data), self._size
+        self._data, self._size = [], 0
+        if size > self._track.max_record + 1:
+            yield self._track.too_long(offset=self._offset, line=self._line)
+        elif payload and payload != b"[DONE]":
+            yield self._track.record(payload, offset=self._offset, line=self._line)

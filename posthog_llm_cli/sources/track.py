@@ -1,0 +1,51 @@
+"""The place in one source, and what framing has learnt about it so far: the part that all framings share."""
+
+import orjson
+
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.model import LogLine, SourceRef
+
+PADDING = b" \t\r\0"
+"""What may surround a record on its line: blanks, the `\\r` of CRLF, and the NULs of a preallocated or crashed file."""
+
+_CONSOLE_KEYS = ("message", "level", "timestamp", "component")
+_CONSOLE_STARTS = (b'{"message"', b"{\n", b"{\r\n")
+
+
+class Track:
+    """Where the next byte of a source stands, and whether the source is a console log; makes its `LogLine`s."""
+
+    __slots__ = ("console", "line", "max_record", "offset", "uri")
+
+    def __init__(self, uri: str, *, max_record: int) -> None:
+        self.uri = uri
+        self.max_record = max_record
+        self.offset = 0
+        self.line = 1
+        self.console = False
+
+    def record(self, raw: bytes, *, offset: int, line: int) -> LogLine:
+        """The record `raw`, or its refusal where it is over the ceiling."""
+        if len(raw) > self.max_record:
+            return self.too_long(offset=offset, line=line)
+        if not self.console and raw.startswith(_CONSOLE_STARTS):
+            self.console = raw[1:2] != b'"' or is_console_line(raw)
+        return LogLine(SourceRef(self.uri, line, offset), raw, None, self.console)
+
+    def too_long(self, *, offset: int, line: int) -> LogLine:
+        """A record over the ceiling: only its place is kept."""
+        error = RecordError(
+            "record-too-long",
+            f"expected a record of at most {self.max_record} bytes and found a longer one",
+            hint="raise --max-record if this is one call",
+        )
+        return LogLine(SourceRef(self.uri, line, offset), b"", error, self.console)
+
+
+def is_console_line(raw: bytes) -> bool:
+    """Whether this is a line of LiteLLM's `json_logs: true`: message, level, timestamp and component at the top."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) and all(key in value for key in _CONSOLE_KEYS)

@@ -1,0 +1,337 @@
+"""`Capture`: the POST, the retry, the split. The one place where a request leaves for PostHog.
+
+What an answer means is in `answers.py`, what a route looks like in `routes.py`, what is known of a host in `hosts.py`;
+here is the order of things. One chunk is delivered by one thread; the state that chunks share (routes, refused keys,
+the rate limit) is thread-safe.
+"""
+
+import random
+import re
+import ssl
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from posthog_llm_cli.errors import DeliveryError, KeyRefused, Refused, Retryable, Unreachable
+from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint
+from posthog_llm_cli.transport.answers import Answer, NotServed, Reading, Taken, Verdicts, clean
+from posthog_llm_cli.transport.client import attempt_deadline
+from posthog_llm_cli.transport.deliverer import RetryNotice
+from posthog_llm_cli.transport.hosts import Halted, Host, Hosts
+from posthog_llm_cli.transport.pacing import Pacer, parse_retry_after, retry_wait_s
+from posthog_llm_cli.transport.routes import COMMON_HEADERS, ROUTES, Attempt, Route, compress
+from posthog_llm_cli.transport.work import Part, Work
+
+MAX_ANSWER = 32 * 1024 * 1024
+"""v1 answers some 100 bytes an event; more than this comes from something else, and is not held in memory."""
+
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]*")
+
+
+class _MovedOn(Exception):
+    """The route is not served and another may be: encode the rest anew."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """One request over all its attempts: the id and the creation time stay, v1 may leave fewer events to send."""
+
+    route: Route
+    parts: list[Part]
+    body: bytes = field(repr=False)
+    created_at: datetime
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    attempts: int = 0
+    settled: int = 0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Capture:
+    """Delivers chunks over HTTP. Thread-safe.
+
+    `sleep` replaces the interruptible wait (tests), `run_clock` tells the wall clock's time, `monotonic` measures
+    silence and pace. `on_retry` is called from pool threads. Closing it closes `client`.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        *,
+        endpoint: Endpoint,
+        max_retries: int,
+        rate_limit: float | None = None,
+        run_clock: Callable[[], datetime] = _utc_now,
+        sleep: Callable[[float], None] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_retry: Callable[[RetryNotice], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._max_retries = max_retries
+        self._clock = run_clock
+        self._sleep = sleep
+        self._on_retry = on_retry
+        self._stopped = threading.Event()
+        self._pacer = Pacer(rate_limit, monotonic=monotonic)
+        self._hosts = Hosts(endpoint, monotonic=monotonic, stop=self._stopped)
+        self._refused: dict[Destination, KeyRefused] = {}
+
+    def deliver(self, chunk: Chunk) -> Delivery:
+        """Send a chunk, with retries, splits and fallbacks, and return one outcome for each event.
+
+        Blocks for as long as that takes. Raises nothing for what a network or a server does.
+        """
+        work = Work(chunk)
+        destination = chunk.destination
+        host = self._hosts.of(destination.host)
+        try:
+            self._check_key(destination)
+            with host.admitted():
+                self._send(work, host)
+        except KeyRefused as error:
+            self._refused.setdefault(destination, error)
+            work.fail(error)
+        except Retryable as error:
+            host.spent()
+            work.fail(error)
+        except DeliveryError as error:
+            work.fail(error)
+        return work.delivery()
+
+    def stop(self) -> None:
+        """End every wait and begin no further attempt; requests on the wire may finish."""
+        self._stopped.set()
+        self._hosts.wake()
+
+    def close(self) -> None:
+        """Stop, and close the connections."""
+        self.stop()
+        self._client.close()
+
+    # ------------------------------------------------------------------------------------------- chunk → requests
+
+    def _check_key(self, destination: Destination) -> None:
+        known = self._refused.get(destination)
+        if known is not None:
+            raise KeyRefused(known.message, status=known.status, hint=known.hint)
+        if not _HEADER_SAFE.fullmatch(destination.api_key):
+            raise KeyRefused(
+                f"{destination.host}: expected a key of printable ASCII and found another character in it",
+                hint="it was not sent; check for a stray quote or line break",
+            )
+
+    def _send(self, work: Work, host: Host) -> None:
+        while True:
+            route = ROUTES[host.endpoint]
+            try:
+                self._send_on(route, work, host)
+            except _MovedOn:
+                continue
+            return
+
+    def _send_on(self, route: Route, work: Work, host: Host) -> None:
+        """Send what is open on one route, halving whatever is too large or refused, down to single events."""
+        groups = deque([work.encode(route)])
+        while groups:
+            group = groups.popleft()
+            if not group:
+                continue
+            request = self._new_request(route, work.chunk, group)
+            if request is None:
+                groups.extendleft(reversed(_halves(group)))
+                continue
+            try:
+                self._request(request, work, host)
+            except Refused as refusal:
+                host.succeeded()  # an answer that blames an event is the word of a living server
+                work.endpoint = route.endpoint
+                left = work.open(group)
+                if len(left) == 1:
+                    work.reject(left[0], refusal)
+                else:
+                    groups.extendleft(reversed(_halves(left)))
+            except Retryable as error:
+                if not request.settled:
+                    raise  # the host itself is unwell: spare it, and us, the other halves
+                work.fail(error)
+
+    def _new_request(self, route: Route, chunk: Chunk, parts: list[Part]) -> _Request | None:
+        """Return a request, or None where several events are too large for one."""
+        size = sum(len(part.encoded) + 1 for part in parts)
+        if len(parts) > 1 and size > route.max_decompressed:
+            return None
+        created_at = self._clock()
+        body = compress(route, chunk, [part.encoded for part in parts], created_at)
+        if len(parts) > 1 and len(body) > route.max_body:
+            return None
+        return _Request(route, parts, body, created_at)
+
+    # ------------------------------------------------------------------------------------------ request → attempts
+
+    def _request(self, request: _Request, work: Work, host: Host) -> None:
+        """Send one request until each of its events has a final word, or the retries are spent.
+
+        Raises: Retryable when they are spent, otherwise the `DeliveryError` that ended it.
+        """
+        destination = work.chunk.destination
+
+        def notify(state: RetryCallState) -> None:
+            if self._on_retry is not None and state.next_action is not None:
+                reason = str(state.outcome.exception()) if state.outcome else ""
+                wait_s = state.next_action.sleep
+                self._on_retry(RetryNotice(destination.host, state.attempt_number, self._max_retries, wait_s, reason))
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(Retryable),
+            stop=_any_of(stop_after_attempt(self._max_retries + 1), self._is_stopped),
+            wait=_wait,
+            sleep=self._pause,
+            before_sleep=notify,
+            reraise=True,
+        )
+        retrying(self._attempt, request, work, host)
+
+    def _attempt(self, request: _Request, work: Work, host: Host) -> None:
+        destination = work.chunk.destination
+        self._pause(self._pacer.reserve(len(request.parts)))
+        self._check_key(destination)  # another chunk may have heard it meanwhile
+        request.attempts += 1
+        work.requests += 1
+        work.retries += request.attempts > 1
+        answer = self._post(request, destination)
+        self._apply(request.route.read(answer, destination), request, work, host)
+
+    def _apply(self, reading: Reading, request: _Request, work: Work, host: Host) -> None:
+        match reading:
+            case NotServed(status):
+                host.not_served(request.route.endpoint, status)
+                raise _MovedOn
+            case Taken():
+                work.endpoint = request.route.endpoint
+                host.decide()
+                host.succeeded()
+                work.accept(request.parts)
+            case Verdicts():
+                work.endpoint = request.route.endpoint
+                host.decide()
+                self._apply_verdicts(reading, request, work, host)
+
+    def _apply_verdicts(self, verdicts: Verdicts, request: _Request, work: Work, host: Host) -> None:
+        sent = len(request.parts)
+        settled = work.settle(request.parts, verdicts.outcomes)
+        request.settled += settled
+        if settled:
+            host.succeeded()
+        left = work.open(request.parts)
+        if verdicts.refusal is not None and any(
+            work.chunk.events[part.index].uuid in verdicts.over_quota for part in left
+        ):
+            host.succeeded()
+            raise verdicts.refusal
+        if not left:
+            return
+        if settled:
+            request.parts = left
+            encoded = [part.encoded for part in left]
+            request.body = compress(request.route, work.chunk, encoded, request.created_at)
+        raise Retryable(
+            f"{work.chunk.destination.host} confirmed {settled} of {sent} events",
+            retry_after_s=verdicts.retry_after_s,
+        )
+
+    # --------------------------------------------------------------------------------------------------- the wire
+
+    def _post(self, request: _Request, destination: Destination) -> Answer:
+        """Send the request once and read the answer whole. Raises: Retryable or Unreachable where there is none."""
+        route = request.route
+        attempt = Attempt(request.request_id, request.attempts, self._clock())
+        headers = {**COMMON_HEADERS, **route.headers(destination, attempt)}
+        try:
+            with (
+                attempt_deadline(self._client.timeout.read),
+                self._client.stream(
+                    "POST", destination.host + route.path, content=request.body, headers=headers
+                ) as response,
+            ):
+                return self._read(response, destination)
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise Unreachable(
+                f"expected an http:// or https:// URL and found {clean(destination.host, destination)}",
+                hint="check --host",
+            ) from error
+        except httpx.RequestError as error:
+            raise _network_error(error, destination) from error
+        except RuntimeError as error:
+            if not self._client.is_closed:
+                raise
+            raise Halted("stopped before the server's final word") from error  # closed between check and request
+
+    def _read(self, response: httpx.Response, destination: Destination) -> Answer:
+        body = bytearray()
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) > MAX_ANSWER:
+                raise Retryable(
+                    f"{destination.host} answered with more than {MAX_ANSWER} bytes", status=response.status_code
+                )
+        return Answer(
+            status=response.status_code,
+            content_type=response.headers.get("content-type", ""),
+            retry_after_s=parse_retry_after(response.headers.get("retry-after"), now=self._clock()),
+            location=response.headers.get("location"),
+            body=bytes(body),
+        )
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless the run stops. Raises: Halted."""
+        if seconds > 0:
+            if self._sleep is None:
+                self._stopped.wait(seconds)
+            else:
+                self._sleep(seconds)
+        if self._stopped.is_set():
+            raise Halted("stopped before the server's final word")
+
+    def _is_stopped(self, _state: RetryCallState) -> bool:
+        return self._stopped.is_set()
+
+
+def _any_of(*rules: Callable[[RetryCallState], bool]) -> Callable[[RetryCallState], bool]:
+    return lambda state: any(rule(state) for rule in rules)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    retry_after_s = error.retry_after_s if isinstance(error, Retryable) else None
+    jitter = random.random()  # noqa: S311  (spreads the load, guards nothing)
+    return retry_wait_s(state.attempt_number, jitter=jitter, retry_after_s=retry_after_s)
+
+
+def _halves(parts: Sequence[Part]) -> list[list[Part]]:
+    middle = len(parts) // 2
+    return [list(parts[:middle]), list(parts[middle:])]
+
+
+def _network_error(error: httpx.RequestError, destination: Destination) -> DeliveryError:
+    """Translate what the network did; everything but a refused certificate may pass."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Unreachable(
+                f"the certificate of {destination.host} was not accepted ({clean(cause.verify_message, destination)})",
+                hint="behind a proxy with its own authority, set SSL_CERT_FILE to its certificate",
+            )
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.TimeoutException):
+        return Retryable(f"{destination.host} did not answer in time ({type(error).__name__})")
+    reason = clean(str(error), destination) or type(error).__name__
+    return Retryable(f"{destination.host} did not answer ({reason})")

@@ -1,0 +1,132 @@
+"""The HTTP client: keep-alive, no redirects, proxies and CA settings from the environment, and a deadline.
+
+httpx's timeouts bound single socket operations, so a server that drips one byte at a time could hold an attempt for
+ever. `attempt_deadline` bounds the attempt as a whole: the client's sockets look at it before each operation.
+"""
+
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore
+import httpx
+
+from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.transport.routes import AGENT
+
+KEEPALIVE_S = 60.0
+
+_SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+_attempt = threading.local()
+
+
+def new_client(*, timeout_s: float, concurrency: int) -> httpx.Client:
+    """Return a client for so many requests at a time, each bounded by `timeout_s`.
+
+    Honours HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR (httpx reads them).
+    Raises: ConfigError where they cannot be used.
+    """
+    connections = max(1, concurrency)
+    limits = httpx.Limits(
+        max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_S
+    )
+    try:
+        client = httpx.Client(
+            headers={"User-Agent": AGENT},
+            timeout=httpx.Timeout(timeout_s),
+            limits=limits,
+            follow_redirects=False,
+            trust_env=True,
+        )
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(
+            f"expected certificates at SSL_CERT_FILE or SSL_CERT_DIR and found none to read ({reason})",
+            hint="both may be unset: the usual authorities are built in",
+        ) from error
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        # The reason stays out: it may quote the proxy's password.
+        raise ConfigError(
+            "expected an http:// or https:// URL in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY and found another",
+            hint="socks proxies are not supported",
+        ) from error
+    _watch_deadlines(client)
+    return client
+
+
+@contextmanager
+def attempt_deadline(timeout_s: float | None) -> Iterator[None]:
+    """Bound everything that this thread does with a client of `new_client` meanwhile to `timeout_s` in all."""
+    _attempt.deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    try:
+        yield
+    finally:
+        _attempt.deadline = None
+
+
+def _left(timeout: float | None, expired: type[httpcore.TimeoutException]) -> float | None:
+    deadline: float | None = getattr(_attempt, "deadline", None)
+    if deadline is None:
+        return timeout
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise expired("the attempt took too long")
+    return left if timeout is None else min(timeout, left)
+
+
+def _watch_deadlines(client: httpx.Client) -> None:
+    # httpx has no public way to pass httpcore's (public) network backend on to the transports that it makes for the
+    # environment's proxies. tests/transport/test_client.py fails by name if these attributes move.
+    for transport in (client._transport, *client._mounts.values()):
+        pool: Any = getattr(transport, "_pool", None)
+        if pool is not None:
+            pool._network_backend = _Backend(pool._network_backend)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A socket that looks at the attempt's deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Opens sockets that look at the attempt's deadline."""
+
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        self._backend = backend
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[_SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
+
+    def sleep(self, seconds: float) -> None:
+        self._backend.sleep(seconds)

@@ -1,0 +1,33 @@
+"""The seam between the pipeline and whatever takes its chunks."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from posthog_llm_cli.model import Chunk, Delivery
+
+
+class Deliverer(Protocol):
+    """Takes chunks. `Capture` sends them, `Printer` prints them, `Rehearsal` only weighs them."""
+
+    def deliver(self, chunk: Chunk) -> Delivery:
+        """Return one outcome for each event, in order. Called from pool threads; a failed request raises nothing."""
+        ...
+
+    def stop(self) -> None:
+        """End every wait: what has no final word by then is unconfirmed. Called from the main thread."""
+        ...
+
+    def close(self) -> None:
+        """Release connections; nothing is delivered afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetryNotice:
+    """A request failed and goes out again after `wait_s` seconds; `attempt` counts the retries from 1."""
+
+    host: str
+    attempt: int
+    max_retries: int
+    wait_s: float
+    reason: str

@@ -1,0 +1,62 @@
+"""How long to wait: between attempts, and between requests under a rate limit."""
+
+import math
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+BACKOFF_START_S = 0.5
+BACKOFF_CAP_S = 60.0
+RETRY_AFTER_CAP_S = 300.0
+
+_DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]*)?")
+
+
+def retry_wait_s(failed_attempts: int, *, jitter: float, retry_after_s: float | None) -> float:
+    """Return the wait after the Nth failed attempt: doubling from 0.5 s to 60 s, or what the server asks, if longer.
+
+    `jitter` between 0 and 1 takes off up to half of the backoff, so that workers that failed together do not return
+    together. Retry-After is a minimum, never a replacement (posthog-ingestion.md, 4.4).
+    """
+    backoff = min(BACKOFF_CAP_S, BACKOFF_START_S * 2.0 ** min(failed_attempts - 1, 32))
+    return max(backoff * (0.5 + jitter / 2), min(retry_after_s or 0.0, RETRY_AFTER_CAP_S))
+
+
+def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Return a Retry-After header in seconds, or None where it is absent, past or unreadable.
+
+    Takes seconds, a decimal number (proxies send it) or an HTTP date.
+    """
+    text = (value or "").strip()
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+        if at.tzinfo is None:  # "-0000" means UTC of an unknown place
+            at = at.replace(tzinfo=UTC)
+        seconds = (at - now).total_seconds()
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+class Pacer:
+    """Spaces requests so that all threads together stay under `per_second` events."""
+
+    def __init__(self, per_second: float | None, *, monotonic: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._next = -math.inf
+
+    def reserve(self, events: int) -> float:
+        """Take the next free place for a request of so many events; return the seconds until then."""
+        if self._per_second is None:
+            return 0.0
+        with self._lock:
+            now = self._monotonic()
+            at = max(now, self._next)
+            self._next = at + events / self._per_second
+            return at - now

@@ -1,0 +1,202 @@
+"""PostHog's capture routes, one table: path, headers, envelope, limits, and how an answer is read. Pure.
+
+Facts and their sources: posthog-ingestion.md, sections 2 to 4. Bytes are joined, never parsed: an event's JSON is made
+once, by the builder.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import orjson
+
+from posthog_llm_cli.model import Chunk, Destination, Endpoint, Event
+from posthog_llm_cli.transport.answers import Answer, Reading, read_legacy, read_v1
+from posthog_llm_cli.version import __version__
+
+AGENT = f"posthog-llm-cli/{__version__}"
+
+MAX_BODY = 20 * 1024 * 1024
+"""One request as sent, compressed, on any route."""
+
+MAX_DECOMPRESSED = 5 * MAX_BODY
+"""The same before compression; capture allows five times the body."""
+
+MAX_AI_EVENT = 8 * 1024 * 1024
+"""One event on the AI routes: its properties on v1, its JSON on ai-batch."""
+
+MAX_BATCH_EVENT = 900 * 1024
+"""One event's JSON on `batch`: below the 983,040 bytes of capture, which operators may lower."""
+
+MAX_BROKER_MESSAGE = 1_000_000
+"""The broker's message behind `batch`, which holds the event's JSON once more as a JSON string."""
+
+_BROKER_OVERHEAD = 1000
+
+_COMPRESSION_LEVEL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Oversize:
+    """An event over a limit: what was weighed, and what it may weigh."""
+
+    what: str
+    size: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What changes between requests and their attempts; v1 tells the server, for its own bookkeeping."""
+
+    request_id: str
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One capture route.
+
+    `encode` makes an event's JSON, `envelope` the bytes before and after the events. `oversize` weighs an event and its
+    JSON, None where it fits. `headers` come on top of those of every request. `read` reads the answer.
+    """
+
+    endpoint: Endpoint
+    path: str
+    encode: Callable[[Event], bytes]
+    envelope: Callable[[Chunk, datetime], tuple[bytes, bytes]]
+    headers: Callable[[Destination, Attempt], Mapping[str, str]]
+    oversize: Callable[[Event, bytes], Oversize | None]
+    read: Callable[[Answer, Destination], Reading]
+    max_body: int = MAX_BODY
+    max_decompressed: int = MAX_DECOMPRESSED
+
+
+COMMON_HEADERS: Mapping[str, str] = MappingProxyType(
+    {"Content-Type": "application/json", "Content-Encoding": "gzip", "User-Agent": AGENT}
+)
+"""gzip always: the one encoding that every route takes."""
+
+
+def wire_time(at: datetime) -> str:
+    """Return an aware time as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def encode_legacy(event: Event) -> bytes:
+    """Return the event as an object of a legacy batch: what the routes differ in goes into `properties`."""
+    rest = event.properties[1:]
+    separator = b"" if rest[:16].lstrip().startswith(b"}") else b","
+    return b'%b,"properties":{%b%b%b}' % (_head(event), event.legacy_properties, separator, rest)
+
+
+def encode_v1(event: Event) -> bytes:
+    """Return the event as an object of a v1 batch: what the routes differ in stands beside `properties`."""
+    return b'%b,%b,"properties":%b}' % (_head(event), event.v1_members, event.properties)
+
+
+def _head(event: Event) -> bytes:
+    return b'{"event":%b,"uuid":"%b","distinct_id":%b,"timestamp":"%b"' % (
+        orjson.dumps(event.name),
+        event.uuid.encode(),
+        orjson.dumps(event.distinct_id),
+        wire_time(event.timestamp).encode(),
+    )
+
+
+def compress(route: Route, chunk: Chunk, parts: Sequence[bytes], created_at: datetime) -> bytes:
+    """Return the body of a request with these events. No time is stamped into the gzip header: same in, same out."""
+    before, after = route.envelope(chunk, created_at)
+    body = b"%b%b%b" % (before, b",".join(parts), after)
+    return zlib.compress(body, _COMPRESSION_LEVEL, wbits=31)
+
+
+def _legacy_envelope(chunk: Chunk, _created_at: datetime) -> tuple[bytes, bytes]:
+    # Never `sent_at`: with it the server moves every timestamp by the clock skew that it measures.
+    key = orjson.dumps(chunk.destination.api_key)
+    return b'{"api_key":%b,"historical_migration":%b,"batch":[' % (key, _flag(chunk)), b"]}"
+
+
+def _v1_envelope(chunk: Chunk, created_at: datetime) -> tuple[bytes, bytes]:
+    at = wire_time(created_at).encode()
+    return b'{"created_at":"%b","historical_migration":%b,"batch":[' % (at, _flag(chunk)), b"]}"
+
+
+def _flag(chunk: Chunk) -> bytes:
+    return b"true" if chunk.historical else b"false"
+
+
+def _legacy_headers(_destination: Destination, _attempt: Attempt) -> Mapping[str, str]:
+    return {}
+
+
+def _v1_headers(destination: Destination, attempt: Attempt) -> Mapping[str, str]:
+    return {
+        "Authorization": f"Bearer {destination.api_key}",
+        "PostHog-Sdk-Info": AGENT,
+        "PostHog-Attempt": str(attempt.number),
+        "PostHog-Request-Id": attempt.request_id,
+        "PostHog-Request-Timestamp": wire_time(attempt.at),
+    }
+
+
+def _oversize_v1(event: Event, _encoded: bytes) -> Oversize | None:
+    return _over("properties", len(event.properties), MAX_AI_EVENT)
+
+
+def _oversize_ai_batch(_event: Event, encoded: bytes) -> Oversize | None:
+    return _over("an event", len(encoded), MAX_AI_EVENT)
+
+
+def _oversize_batch(_event: Event, encoded: bytes) -> Oversize | None:
+    if (over := _over("an event", len(encoded), MAX_BATCH_EVENT - 1)) is not None:
+        return over
+    limit = MAX_BROKER_MESSAGE - _BROKER_OVERHEAD - 1
+    if 2 * len(encoded) + 2 <= limit:
+        return None  # however many quotes: escaping at most doubles it, and most events are small
+    # JSON has no raw control characters, and the server (serde_json) escapes nothing above ASCII.
+    escaped = len(encoded) + encoded.count(b'"') + encoded.count(b"\\") + 2
+    return _over("an event, encoded as a string,", escaped, limit)
+
+
+def _over(what: str, size: int, limit: int) -> Oversize | None:
+    return Oversize(what, size, limit) if size > limit else None
+
+
+ROUTES: Mapping[Endpoint, Route] = MappingProxyType(
+    {
+        Endpoint.V1: Route(Endpoint.V1, "/i/v1/ai/events", encode_v1, _v1_envelope, _v1_headers, _oversize_v1, read_v1),
+        Endpoint.AI_BATCH: Route(
+            Endpoint.AI_BATCH,
+            "/i/v0/ai/batch/",  # with its final slash: some servers answer the bare form with a 308
+            encode_legacy,
+            _legacy_envelope,
+            _legacy_headers,
+            _oversize_ai_batch,
+            read_legacy,
+        ),
+        Endpoint.BATCH: Route(
+            Endpoint.BATCH, "/batch/", encode_legacy, _legacy_envelope, _legacy_headers, _oversize_batch, read_legacy
+        ),
+    }
+)
+"""Every route, in the order in which `auto` tries them."""
+
+
+def candidates(endpoint: Endpoint) -> tuple[Endpoint, ...]:
+    """Return the routes that `endpoint` allows, in the order to try them."""
+    return tuple(ROUTES) if endpoint is Endpoint.AUTO else (endpoint,)
+
+
+def oversize_message(route: Route, event: Event, encoded: bytes) -> str | None:
+    """Return why the event is too large for this route, with size, limit and the way out; None where it fits."""
+    over = route.oversize(event, encoded)
+    if over is None:
+        return None
+    message = f"expected {over.what} of at most {over.limit} bytes on the {route.endpoint} route and found {over.size}"
+    if route.endpoint is Endpoint.BATCH and len(encoded) <= MAX_AI_EVENT:
+        message += f"; the v1 and ai-batch routes take up to {MAX_AI_EVENT}"
+    return message

@@ -1,0 +1,296 @@
+"""Worker processes change nothing but the time it takes: same results, same order, whatever dies."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from posthog_llm_cli.errors import SourceError
+from posthog_llm_cli.model import Idle, LogLine, Skipped
+from posthog_llm_cli.pipeline import Plan, Stop, conversion, send, validate
+from posthog_llm_cli.pipeline.conversion import Done, Item, convert_in_workers
+from posthog_llm_cli.pipeline.workers import WorkerPool
+from posthog_llm_cli.report import RunReport
+from tests.pipeline import fakes
+from tests.pipeline.fakes import Entry, Letters, Recorder, Source, Watcher
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool(fakes.convert, fakes.OPTIONS, workers=2) as pool:
+        yield pool
+        assert not pool.is_broken
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "BATCH_LINES", 3)
+
+
+def run(source: Source, plan: Plan, stop: Stop | None = None) -> tuple[RunReport, Recorder, Letters, Watcher]:
+    recorder, letters, watcher, report = Recorder(), Letters(), Watcher(), fakes.report()
+    before = set(multiprocessing.active_children())
+    send(
+        source,
+        plan,
+        deliverer=recorder,
+        dead_letters=letters,
+        report=report,
+        observer=watcher,
+        stop=stop or Stop(),
+        convert_line=fakes.convert,
+    )
+    assert set(multiprocessing.active_children()) == before, "no worker outlives its run"
+    return report, recorder, letters, watcher
+
+
+def with_workers(**changes: object) -> Plan:
+    """A plan whose workers start after the first line."""
+    return fakes.plan(workers=2, workers_after_bytes=1, **changes)
+
+
+WORD = st.one_of(
+    st.integers(0, 30).map("e:{}".format), st.sampled_from(["skip", "bad", "filtered", "e:1:b", "e:2:a:99"])
+)
+ITEM = st.one_of(
+    st.lists(WORD, min_size=1, max_size=3).map(lambda words: fakes.line(" ".join(words))),
+    st.just(Idle()),
+    st.integers(0, 9).map(lambda number: SourceError("source-damaged", f"{number}.gz", "cut off")),
+)
+
+
+@given(items=st.lists(ITEM, max_size=60))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.usefixtures("small_batches")
+def test_any_mix_of_items_comes_out_as_without_workers(pool: WorkerPool, items: list[Item]) -> None:
+    def seen_from_outside(item: Done | SourceError | Idle) -> object:
+        # Errors compare by identity, and those of conversions come from another process.
+        return repr(item) if isinstance(item, Done) else item
+
+    here = [Done(item, fakes.convert(item, fakes.OPTIONS)) if isinstance(item, LogLine) else item for item in items]
+    there = list(convert_in_workers(iter(items), pool, max_batches=4))
+    assert list(map(seen_from_outside, there)) == list(map(seen_from_outside, here))
+
+
+def test_what_a_rejection_says_survives_the_way_back(pool: WorkerPool) -> None:
+    ((converted,),) = pool.results(pool.submit([fakes.line("bad")]))
+    ((expected,),) = [fakes.convert(fakes.line("bad"), fakes.OPTIONS)]
+    assert repr(converted.result) == repr(expected.result)
+    assert vars(converted.result) == vars(expected.result)
+
+
+def test_lines_are_converted_in_other_processes_and_not_in_this_one(pool: WorkerPool) -> None:
+    found = [next(pool.results(pool.submit([fakes.line("pid")])))[0].result for _ in range(4)]
+    pids = {int(result.message) for result in found if isinstance(result, Skipped)}
+    assert pids <= set(pool.pids)
+    assert os.getpid() not in pids
+
+
+def test_a_run_with_workers_reports_and_delivers_what_one_without_does() -> None:
+    texts = [f"e:{number % 700} e:{number}:b bad" if number % 3 else "skip" for number in range(2_000)]
+    runs = []
+    for plan in (fakes.plan(concurrency=0), with_workers(concurrency=0)):
+        report, recorder, letters, watcher = run(Source(fakes.lines(texts)), plan)
+        counts = {**report.as_dict(), "elapsed_s": 0}
+        runs.append((counts, recorder.chunks, letters.letters, watcher.rejected))
+    assert runs[0] == runs[1]
+
+
+def test_small_inputs_never_start_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_pool(*_args: object, **_kwargs: object) -> None:
+        raise AssertionError("a pool was started")
+
+    monkeypatch.setattr(conversion, "WorkerPool", no_pool)
+    report, *_ = run(Source(fakes.lines(["e:1"] * 100)), fakes.plan(workers=2))
+    assert report.records == 100
+    with pytest.raises(AssertionError, match="a pool was started"):
+        run(Source([fakes.line(" " * 5_000_000 + "skip"), fakes.line("skip")]), fakes.plan(workers=2))
+
+
+def test_validate_uses_workers_too() -> None:
+    report = fakes.report()
+    plan = with_workers()
+    texts = ["e:1 e:2", "e:1", "bad", "skip"] * 300
+    validate(
+        Source(fakes.lines(texts)), plan, report=report, observer=Watcher(), stop=Stop(), convert_line=fakes.convert
+    )
+    assert (report.records, report.accepted, report.duplicates) == (1500, 2, 898)
+
+
+@pytest.mark.parametrize("limit", [1, 700])
+def test_reading_ahead_is_not_counted_when_the_limit_is_reached(limit: int) -> None:
+    source = Source(fakes.lines([f"e:{number} skip" for number in range(5_000)]))
+    report, recorder, *_ = run(source, with_workers(limit=limit))
+    assert report.accepted == len(recorder.uuids) == limit
+    assert report.records == 2 * limit - 1
+    assert source.taken < 5_000
+
+
+def test_a_run_that_has_enough_does_not_wait_for_busy_workers() -> None:
+    texts = ["skip"] + [f"e:{number}" for number in range(256)] + ["slow:30"] * 1_000
+    began_s = time.monotonic()
+    report, *_ = run(Source(fakes.lines(texts)), with_workers(limit=100))
+    assert report.accepted == 100
+    assert time.monotonic() - began_s < 3
+
+
+def test_reading_ahead_is_bounded() -> None:
+    stop = Stop()
+    ahead: list[int] = []
+    watcher, report = Watcher(), fakes.report()
+
+    def reading(number: int) -> Callable[[], LogLine]:
+        def read() -> LogLine:
+            ahead.append(number - report.records)
+            return fakes.line("slow:0.0001", number)
+
+        return read
+
+    source = Source(reading(number) for number in range(5_000))
+    validate(source, with_workers(), report=report, observer=watcher, stop=stop, convert_line=fakes.convert)
+    assert report.records == 5_000
+    assert 256 < max(ahead) <= (2 * 2 + 2) * conversion.BATCH_LINES
+
+
+def test_a_pause_brings_out_everything_that_was_read() -> None:
+    report = fakes.report()
+    counted: list[int] = []
+    items: list[Entry] = [
+        *fakes.lines(["skip"] * 10),
+        Idle(),
+        lambda: counted.append(report.records),
+        fakes.line("skip"),
+    ]
+    validate(Source(items), with_workers(), report=report, observer=Watcher(), stop=Stop(), convert_line=fakes.convert)
+    assert counted == [10]
+
+
+def test_a_slow_source_that_never_pauses_is_converted_as_it_comes() -> None:
+    report = fakes.report()
+    behind: list[int] = []
+
+    def trickle(number: int) -> Callable[[], LogLine]:
+        def read() -> LogLine:
+            time.sleep(0.05)
+            behind.append(number - report.records)
+            return fakes.line("skip", number)
+
+        return read
+
+    source = Source(trickle(number) for number in range(40))
+    validate(source, with_workers(), report=report, observer=Watcher(), stop=Stop(), convert_line=fakes.convert)
+    assert report.records == 40
+    assert min(behind[-10:]) <= 12, "lines wait for 0.2 s, not for a full batch"
+
+
+def test_a_stop_converts_and_delivers_what_was_read_ahead() -> None:
+    stop = Stop()
+    items: list[Entry] = [*fakes.lines([f"e:{number}" for number in range(1_000)])]
+    items.insert(900, lambda: stop.request(15))
+    source = Source(items)
+    report, recorder, *_ = run(source, with_workers(grace_s=30.0), stop)
+    assert report.accepted == report.records == source.taken == len(recorder.uuids) == 901
+
+
+# --------------------------------------------------------------------------------------------------------------- faults
+
+
+def test_a_worker_killed_from_outside_loses_no_record_and_no_order(pool: WorkerPool) -> None:
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        victim = next(child for child in multiprocessing.active_children() if child.pid not in pool.pids)
+        assert victim.pid is not None
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.join(5)
+        assert victim.exitcode == -signal.SIGKILL
+        killed.append(victim.pid)
+
+    items: list[Entry] = [*fakes.lines([f"e:{number}" for number in range(3_000)])]
+    items.insert(1_500, kill_one)
+    report, recorder, *_ = run(Source(items), with_workers(concurrency=0))
+    assert len(killed) == 1
+    assert report.accepted == report.records == 3_000
+    assert recorder.uuids == [fakes.event_uuid(str(number)) for number in range(3_000)]
+
+
+def test_a_worker_killed_over_a_batch_has_the_batch_converted_here(tmp_path: Path) -> None:
+    marker = tmp_path / "killed"
+    texts = [f"e:{number}" for number in range(2_000)]
+    texts[1_000] = f"killed-in-worker:{marker}"
+    report, recorder, *_ = run(Source(fakes.lines(texts)), with_workers(concurrency=0))
+    assert int(marker.read_text()) != os.getpid(), "a worker took the line and died of it"
+    assert (report.records, report.accepted, report.skipped) == (2_000, 1_999, 1)
+    assert recorder.uuids == [fakes.event_uuid(text[2:]) for text in texts if text.startswith("e:")]
+
+
+def test_a_bug_in_a_worker_is_raised_here_and_is_no_dead_letter() -> None:
+    letters, report = Letters(), fakes.report()
+    texts = ["e:1"] * 600
+    texts[500] = "bug"
+    with pytest.raises(ZeroDivisionError, match="a bug in conversion"):
+        send(
+            Source(fakes.lines(texts)),
+            with_workers(),
+            deliverer=Recorder(),
+            dead_letters=letters,
+            report=report,
+            observer=Watcher(),
+            stop=Stop(),
+            convert_line=fakes.convert,
+        )
+    assert letters.letters == []
+    assert report.records == 500, "all lines before it were taken first"
+
+
+def test_without_processes_to_be_had_this_one_converts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def refuse(*args: object) -> int:
+        asked.append(args)
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr("multiprocessing.util.spawnv_passfds", refuse)
+    report, *_ = run(Source(fakes.lines(["e:1", "bad", "skip"] * 300)), with_workers())
+    assert asked
+    assert report.records == 900
+
+
+def test_interrupts_from_the_terminal_do_not_reach_the_workers() -> None:
+    with WorkerPool(fakes.convert, fakes.OPTIONS, workers=1) as pool:
+        # At once, while it still starts: Ctrl-C goes to the whole process group.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pool.pids[0], number)
+        (found,) = pool.results(pool.submit([fakes.line("pid")]))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pool.pids[0], number)
+        (again,) = pool.results(pool.submit([fakes.line("pid")]))
+        assert not pool.is_broken
+        assert found == again
+        assert found[0].result == Skipped("not-a-model-call", str(pool.pids[0]))
+
+
+def test_large_lines_do_not_pile_up_although_they_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion, "READ_AHEAD_BYTES", 3_000_000)
+    report = fakes.report()
+    ahead: list[int] = []
+
+    def reading(number: int) -> Callable[[], LogLine]:
+        def read() -> LogLine:
+            ahead.append(number - report.records)
+            return fakes.line(" " * 1_000_000 + "skip", number)
+
+        return read
+
+    source = Source(reading(number) for number in range(12))
+    plan = replace(with_workers(), workers=4)
+    validate(source, plan, report=report, observer=Watcher(), stop=Stop(), convert_line=fakes.convert)
+    assert report.records == 12
+    assert max(ahead) <= 4
