@@ -199,6 +199,6 @@ def _check_folder(folder: Path) -> None:
 
 def _unwritable(path: Path, reason: str) -> ConfigError:
     return ConfigError(
-        f"{path}: expected a place for dead letters and found none: {reason}",
+        f"{path}: expected a place for dead letters and found none: {reason.lower()}",
         hint="name a file or folder that can be written with --dead-letter or PLH_DEAD_LETTER",
     )

@@ -3,6 +3,7 @@
 import base64
 import os
 import stat
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -184,11 +185,10 @@ def test_a_folder_without_permission_is_found_before_the_run(tmp_path: Path) -> 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
 def test_a_full_disk_ends_the_run_with_a_message() -> None:
-    file = plan_file("/dev/full", RUN)
-    with pytest.raises(ConfigError, match=r"/dev/full.*no space"):
-        file.add(letter())
-    assert file.count == 0
-    file.close()
+    with closing(plan_file("/dev/full", RUN)) as file:
+        with pytest.raises(ConfigError, match=r"/dev/full.*no space"):
+            file.add(letter())
+        assert file.count == 0
 
 
 def test_a_rehearsal_counts_letters_and_writes_none() -> None:

@@ -117,7 +117,7 @@ def _load(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise wrong(str(path), f"expected a readable file and found: {error.strerror}") from error
+        raise wrong(str(path), f"expected a readable file and found: {str(error.strerror).lower()}") from error
     except UnicodeDecodeError:
         raise wrong(str(path), "expected UTF-8 and found other bytes") from None
     except tomllib.TOMLDecodeError as error:

@@ -1,0 +1,265 @@
+"""`--mock`, `--dry-run`, `validate`, `formats`, `mock-server`, help, version: what needs no key and no PostHog."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+
+from posthog_llm_cli.config.options import OPTIONS
+from posthog_llm_cli.formats import FORMAT_NAMES
+from posthog_llm_cli.version import __version__
+from tests.cli.running import KEY, PLH, environment, lines, record, run, write_log
+
+# -------------------------------------------------------------------------------------------------------------- mock
+
+
+def test_mock_prints_events_and_nothing_else_on_stdout(home: Path) -> None:
+    write_log(home, 3)
+    ran = run(home, "send", "--mock", "app.jsonl")
+    events = [orjson.loads(line) for line in ran.out.splitlines()]
+    assert ran.code == 0
+    assert [event["event"] for event in events] == ["$ai_generation"] * 3
+    assert all("plh_import_id" not in event["properties"] for event in events)
+    assert ran.lines[0].startswith("mock: 3 records")
+
+
+def test_mock_is_asked_for_by_the_environment_too_and_twice_the_same(home: Path) -> None:
+    write_log(home, 3)
+    first = run(home, "send", "app.jsonl", env={"POSTHOG_MOCK": "true"})
+    assert first.code == 0
+    assert first.out == run(home, "send", "--mock", "app.jsonl", "--workers", "2").out
+    assert first.out.count("\n") == 3
+
+
+def test_mock_with_json_has_the_report_on_stderr(home: Path) -> None:
+    write_log(home, 1)
+    ran = run(home, "send", "--mock", "--json", "--import-id", "try-1", "app.jsonl")
+    assert orjson.loads(ran.err)["mode"] == "mock"
+    assert orjson.loads(ran.out)["properties"]["plh_import_id"] == "try-1"
+
+
+def test_what_mock_prints_can_be_sent_as_it_is(home: Path) -> None:
+    write_log(home, 2)
+    first = run(home, "send", "--mock", "app.jsonl")
+    second = run(home, "send", "--mock", "-", stdin=first.out.encode())
+    assert second.code == 0
+    assert [orjson.loads(line)["uuid"] for line in second.out.splitlines()] == [
+        orjson.loads(line)["uuid"] for line in first.out.splitlines()
+    ]
+
+
+def test_a_reader_that_has_had_enough_ends_it_quietly(home: Path) -> None:
+    write_log(home, 3000)
+    process = subprocess.Popen(
+        f"{' '.join(PLH)} send --mock --chunk-events 10 app.jsonl | head -1; echo ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", cwd=home, env=environment(home), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, err = process.communicate(timeout=60)
+    event, code = out.splitlines()
+    assert orjson.loads(event)["event"] == "$ai_generation"
+    assert (code, err) == (b"0", b"")
+
+
+def test_help_into_a_closed_pipe_ends_quietly(home: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [*PLH, "send", "--help"], cwd=home, env=environment(home), stdout=writer, stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_is_a_message_and_no_bug(home: Path) -> None:
+    write_log(home, 3)
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [*PLH, "send", "--mock", "app.jsonl"], cwd=home, env=environment(home), stdout=full,
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(b"error: expected room to write")
+    assert b"Exception ignored" not in ended.stderr
+
+
+# ----------------------------------------------------------------------------------------------- dry-run, validate
+
+
+def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(home: Path) -> None:
+    (home / "app.jsonl").write_bytes(lines(record(1), b"{broken"))
+    before = sorted(home.rglob("*"))
+    ran = run(home, "send", "-n", "app.jsonl", env={"POSTHOG_API_KEY": KEY})
+    assert (ran.code, ran.out) == (3, "")
+    assert any(
+        line.startswith("  for https://us.i.posthog.com with key phc_…6789: 1 event in 1 chunk") for line in ran.lines
+    )
+    assert "nothing was sent" in ran.lines
+    assert sorted(home.rglob("*")) == before
+
+
+def test_validate_shows_every_rejected_record_and_the_coverage(home: Path) -> None:
+    (home / "app.jsonl").write_bytes(lines(record(1), *(b"{broken" for _ in range(25))))
+    ran = run(home, "validate", "app.jsonl")
+    assert ran.code == 3
+    assert sum(line.startswith("error: app.jsonl:") for line in ran.lines) == 25
+    assert any(line.startswith("of 1 call: ") and "input 100 %" in line for line in ran.lines)
+
+
+def test_validate_takes_the_same_environment_and_knows_its_codes(home: Path) -> None:
+    write_log(home, 2)
+    ran = run(
+        home, "validate", "--json", env={"PLH_FORMAT": "openai-embeddings"}, stdin=(home / "app.jsonl").read_bytes()
+    )
+    report = orjson.loads(ran.out)
+    assert (ran.code, report["mode"], report["rejections"]) == (3, "validate", {"unknown-format": 2})
+    assert run(home, "validate", "nowhere").code == 4
+    assert run(home, "validate", "app.jsonl", "--chunk-events", "1").code == 2
+
+
+def test_no_ledger_is_accepted(home: Path) -> None:
+    write_log(home, 1)
+    assert run(home, "send", "-n", "--no-ledger", "app.jsonl").code == 0
+
+
+# ----------------------------------------------------------------------------------------------------- usage errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sned",), "no such command 'sned'"),
+        (("send", "--bogus"), "no such option: --bogus"),
+        (("send", "--limit"), "'--limit' requires an argument"),
+        (("send", "--limit", "0", "app.jsonl"), "--limit: expected a whole number of at least 1 and found '0'"),
+        (("send", "--format", "litelm", "app.jsonl"), "nearest is litellm"),
+        (("formats", "openai-caht"), "found 'openai-caht'"),
+        (("mock-server", "--fail", "nonsense"), "--fail: "),
+        (("mock-server", "--host", "256.1.1.1"), "expected to listen on 256.1.1.1 port 8765"),
+        (("send", "app.jsonl"), "expected a project key in POSTHOG_API_KEY and found none"),
+        (("send", "app.jsonl", "--api-key", "phx_abcdefghijkl"), "found a personal key (phx_…)"),
+        (("send", "--mock", "--dry-run", "app.jsonl"), "found both"),
+    ],
+)
+def test_a_usage_error_is_exit_2_with_a_message_and_nothing_else(
+    home: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ran = run(home, *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("send", KEY), (KEY,), ("send", f"--{KEY}"), ("send", f"--bogus={KEY}"), ("send", "--host", KEY, "x"),
+        ("send", "--format", KEY, "x"), ("validate", KEY, "--json"), ("formats", KEY), ("send", "-n", f"--limit={KEY}"),
+    ],
+)  # fmt: skip
+def test_a_key_in_the_wrong_place_is_not_printed(home: Path, arguments: tuple[str, ...]) -> None:
+    ran = run(home, *arguments)
+    assert ran.code in (2, 4)
+    assert KEY not in ran.err + ran.out
+    assert KEY[4:] not in ran.err + ran.out
+
+
+def test_a_bug_is_a_traceback_without_values_and_exit_1(home: Path) -> None:
+    write_log(home, 1)
+    (home / "sitecustomize.py").write_text(
+        "import posthog_llm_cli.sources as s\n"
+        "def broken(self): raise KeyError('the prompt of phc_secretsecretsecret')\n"
+        "s.SourceReader.__iter__ = broken\n"
+    )
+    pythonpath = os.pathsep.join([str(home), environment(home)["PYTHONPATH"]])
+    ran = run(home, "send", "-n", "app.jsonl", env={"PYTHONPATH": pythonpath})
+    assert ran.code == 1
+    assert "this is a bug in plh" in ran.err
+    assert "builtins.KeyError" in ran.err
+    assert "pipeline" in ran.err
+    printed = ran.err.replace("def broken(self): raise KeyError('the prompt of", "")
+    assert "secretsecret" not in printed
+
+
+# --------------------------------------------------------------------------------------------------- help, formats
+
+
+def test_version_is_quick_and_right(home: Path) -> None:
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        ran = run(home, "--version")
+        times.append(time.monotonic() - began)
+        assert (ran.code, ran.out) == (0, f"plh {__version__}\n")
+    assert min(times) < 0.15
+    assert run(home, "--version", "send").out == f"plh {__version__}\n"
+
+
+def test_no_command_means_help(home: Path) -> None:
+    ran = run(home)
+    assert ran.code == 0
+    assert all(command in ran.out for command in ("send", "validate", "formats", "mock-server"))
+
+
+def test_the_help_of_send_names_every_option_with_its_variable_and_default(home: Path) -> None:
+    ran = run(home, "send", "--help", env={"COLUMNS": "400"})
+    text = re.sub(r"\s+", " ", ran.out)
+    for option in OPTIONS.values():
+        assert f"{option.flag} " in text
+        for variable in option.environment:
+            assert variable in text
+    for panel in ("Input", "Destination", "Mapping", "Delivery", "State", "Limits", "Mode", "Output"):
+        assert f"╭─ {panel} ─" in ran.out
+    for name, default in (("chunk-events", "500"), ("chunk-bytes", "4MiB"), ("timeout", "30"), ("max-record", "32MiB")):
+        assert re.search(rf"--{name} [^│]*│?[^│]*default {default}", text) is not None
+    assert "\x1b" not in ran.out
+
+
+def test_the_options_of_validate_are_those_of_send(home: Path) -> None:
+    def flags(command: str) -> set[str]:
+        out = run(home, command, "--help", env={"COLUMNS": "400"}).out
+        return set(re.findall(r"^│ (--[a-z-]+)", out, re.MULTILINE))
+
+    left_out = {option.flag for option in OPTIONS.values()} - flags("validate")
+    assert flags("validate") < flags("send")
+    assert left_out == {
+        "--chunk-events", "--chunk-bytes", "--concurrency", "--max-retries", "--timeout", "--rate-limit",
+        "--historical-migration", "--no-ledger", "--dead-letter", "--max-duration", "--workers", "--shard",
+        "--yes", "--dry-run", "--mock",
+    }  # fmt: skip
+
+
+def test_formats_lists_them_and_shows_the_page_of_one(home: Path) -> None:
+    table = run(home, "formats")
+    assert table.code == 0
+    assert [line.split()[0] for line in table.out.splitlines()] == list(FORMAT_NAMES)
+    page = run(home, "formats", "litellm")
+    smallest = page.out.splitlines()[-1].strip()
+    assert orjson.loads(smallest)
+    assert "recognised by" in page.out
+
+
+def test_the_mock_server_serves_until_it_is_told_to_stop(home: Path) -> None:
+    process = subprocess.Popen(
+        [*PLH, "mock-server", "--port", "0", "--seed", "3"], cwd=home, env=environment(home), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[2]
+    write_log(home, 2)
+    sent = run(home, "send", "app.jsonl", env={"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": url})
+    arrived = httpx.get(f"{url}/events", trust_env=False).text
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (sent.code, process.returncode, err) == (0, 0, "")
+    assert "$ai_generation" in arrived
+    assert KEY not in out

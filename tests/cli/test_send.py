@@ -1,0 +1,236 @@
+"""`plh send` from the command line to a real server: streams, exit codes, dead letters."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from posthog_llm_cli.mockserver import Faults, MockServer
+from tests.cli.running import KEY, MASKED, PLH, environment, lines, record, run, write_log
+
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+def to(server: MockServer, **more: str) -> dict[str, str]:
+    return {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url, **more}
+
+
+def test_what_is_sent_arrives_and_the_summary_says_so(home: Path, server: MockServer) -> None:
+    write_log(home, 3)
+    ran = run(home, "send", "app.jsonl", env=to(server))
+    assert (ran.code, ran.out) == (0, "")
+    assert len(server.events) == 3
+    assert ran.lines[0].startswith("send: 3 records read (litellm 3)")
+    assert f"  {server.url} with key {MASKED} on route v1: 3 accepted" in ran.lines
+    assert "plh_import_id = '" in ran.err
+
+
+def test_piped_stdin_is_the_source_where_none_is_typed(home: Path, server: MockServer) -> None:
+    ran = run(home, "send", env=to(server), stdin=lines(record(1)))
+    assert (ran.code, len(server.events)) == (0, 1)
+
+
+def test_rejected_records_go_to_a_dead_letter_file_that_can_be_sent(home: Path, server: MockServer) -> None:
+    (home / "app.jsonl").write_bytes(lines(record(1), b"{broken", record(2), b"\xff\xfe"))
+    ran = run(home, "send", "app.jsonl", "--json", env=to(server))
+    report = orjson.loads(ran.out)
+    assert (ran.code, report["exit_code"]) == (3, 3)
+    assert (report["records"], report["accepted"], report["rejections"]) == (4, 2, {"invalid-json": 2})
+    path = Path(report["dead_letter"])
+    assert home in path.parents
+    assert path.parent.name == "dead-letters"
+    letters = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    assert [letter["line"] for letter in letters] == [2, 4]
+    assert letters[0]["record"] == "{broken"
+    assert letters[1]["record_base64"] == "//4="
+    again = run(home, "send", str(path), "--json", "--dead-letter", "again.jsonl", env=to(server))
+    assert (again.code, orjson.loads(again.out)["rejected"]) == (3, 2)
+    assert (home / "again.jsonl").read_bytes().count(b"\n") == 2
+    assert "{broken" not in (home / "again.jsonl").read_text().replace('"record":"{broken"', "")
+
+
+def test_a_dead_letter_whose_cause_is_gone_is_accepted(home: Path, server: MockServer) -> None:
+    record_without_time = record(1, startTime=None, endTime=None)
+    (home / "app.jsonl").write_bytes(lines(record_without_time))
+    assert run(home, "send", "app.jsonl", "--dead-letter", "dead.jsonl", env=to(server)).code == 3
+    ran = run(home, "send", "dead.jsonl", "--default-time", "2026-01-01", env=to(server))
+    assert (ran.code, len(server.events)) == (0, 1)
+
+
+@pytest.mark.parametrize("source", ["dead.jsonl", "."])
+def test_the_file_that_letters_are_added_to_is_no_source(home: Path, server: MockServer, source: str) -> None:
+    (home / "dead.jsonl").write_bytes(lines(b"{broken"))
+    ran = run(home, "send", source, "--dead-letter", "dead.jsonl", env=to(server))
+    assert ran.code == 2
+    assert "the file that dead letters are added to" in ran.err
+
+
+def test_letters_that_come_into_a_source_folder_are_not_read_by_the_same_run(home: Path, server: MockServer) -> None:
+    (home / "logs").mkdir()
+    (home / "app.jsonl").write_bytes(lines(b"{broken"))
+    write_log(home / "logs", 1)
+    ran = run(home, "send", "app.jsonl", "logs", "--dead-letter", "logs/", "--json", env=to(server))
+    report = orjson.loads(ran.out)
+    assert (ran.code, report["records"], report["rejected"]) == (3, 2, 1)
+    assert Path(report["dead_letter"]).parent == home / "logs"
+
+
+def test_the_first_twenty_rejections_of_a_code_are_shown_and_then_their_number(home: Path, server: MockServer) -> None:
+    (home / "app.jsonl").write_bytes(lines(*(b"{broken" for _ in range(25))))
+    ran = run(home, "send", "app.jsonl", env=to(server))
+    shown = [line for line in ran.lines if line.startswith("error: app.jsonl:")]
+    assert len(shown) == 20
+    assert shown[0].startswith("error: app.jsonl:1: ")
+    assert shown[0].endswith("[invalid-json]")
+    assert "error: … and 5 more [invalid-json] in app.jsonl" in ran.lines
+
+
+def test_quiet_leaves_errors_only(home: Path, server: MockServer) -> None:
+    write_log(home, 1)
+    assert run(home, "send", "app.jsonl", "-q", env=to(server)).err == ""
+    (home / "bad.jsonl").write_bytes(lines(b"{broken"))
+    ran = run(home, "send", "bad.jsonl", "-q", env=to(server))
+    assert {line.split(":")[0] for line in ran.lines} <= {"error", "hint"}
+    assert len(ran.lines) >= 2
+
+
+def test_json_is_one_object_on_stdout_and_no_summary(home: Path, server: MockServer) -> None:
+    write_log(home, 2)
+    ran = run(home, "send", "app.jsonl", "--json", env=to(server))
+    assert ran.out.count("\n") == 1
+    assert orjson.loads(ran.out)["import_id"] == orjson.loads(ran.out)["run_id"]
+    assert ran.err == ""
+
+
+def test_verbose_tells_retries_and_routes(home: Path) -> None:
+    write_log(home, 2)
+    with MockServer(faults=Faults.parse("503:0.5"), seed=1) as server:
+        ran = run(home, "send", "app.jsonl", "-v", "--chunk-events", "1", "--concurrency", "1", env=to(server))
+        assert server.tally["faults"]
+        url = server.url
+    assert ran.code == 0
+    assert f"route: {url} with key {MASKED} takes v1" in ran.lines
+    assert any(line.startswith("retry 1 of 8 in ") for line in ran.lines)
+
+
+def test_a_missing_source_is_exit_4_and_the_rest_is_done(home: Path, server: MockServer) -> None:
+    write_log(home, 1)
+    ran = run(home, "send", "nowhere.jsonl", "app.jsonl", "*.gz", env=to(server))
+    assert (ran.code, len(server.events)) == (4, 1)
+    assert any(line.startswith("error: nowhere.jsonl: ") and "[source-not-found]" in line for line in ran.lines)
+    assert any(line.startswith("error: *.gz: ") for line in ran.lines)
+
+
+def test_a_server_that_is_not_there_is_exit_5(home: Path) -> None:
+    write_log(home, 1)
+    ran = run(
+        home,
+        "send",
+        "app.jsonl",
+        "--max-retries",
+        "0",
+        env={"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": "http://127.0.0.1:9"},
+    )
+    assert ran.code == 5
+    assert "1 event without the server's final word; nothing is lost" in ran.err
+    assert "hint: run the same command again" in ran.err
+
+
+def test_a_refused_key_is_exit_6(home: Path, server: MockServer) -> None:
+    write_log(home, 1)
+    ran = run(home, "send", "app.jsonl", "--host", server.url, env={"POSTHOG_API_KEY": "x" * 64})
+    if ran.code == 0:  # the stand-in takes any key that PostHog's edge would
+        with MockServer(faults=Faults.parse("401:1")) as refusing:
+            ran = run(home, "send", "app.jsonl", env=to(refusing))
+            assert refusing.tally["faults"]
+    assert ran.code == 6
+    assert "once the key or the quota is in order, run the same command again" in ran.err
+
+
+def test_an_odd_key_is_warned_of_before_anything_is_sent(home: Path, server: MockServer) -> None:
+    write_log(home, 1)
+    ran = run(home, "send", "app.jsonl", "--host", server.url, env={"POSTHOG_API_KEY": "sTMFPsFhdP1SsgAbcd"})
+    assert "[odd-api-key]" in ran.lines[0]
+    assert "sTMFPsFhdP1SsgAbcd" not in ran.err
+
+
+def test_only_keys_in_the_records_count(home: Path, server: MockServer) -> None:
+    own = {"standard_callback_dynamic_params": {"posthog_api_key": "phc_recordkey00001111"}}
+    (home / "app.jsonl").write_bytes(lines({"standard_logging_object": record(1), **own}, record(2)))
+    ran = run(home, "send", "app.jsonl", "--record-keys-only", "--json", env=to(server))
+    report = orjson.loads(ran.out)
+    assert (ran.code, report["accepted"], report["rejections"]) == (3, 1, {"no-api-key": 1})
+    assert report["destinations"][0]["api_key"] == "phc_…1111"
+
+
+@pytest.mark.parametrize("stop_with", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_well(home: Path, server: MockServer, stop_with: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [*PLH, "send", "-", "--json", "--chunk-events", "1"], cwd=home, env=environment(home, to(server)),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(lines(record(1), record(2)))
+    process.stdin.flush()
+    until = time.monotonic() + 30
+    while len(server.events) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(stop_with)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + stop_with
+    assert orjson.loads(out)["accepted"] == 2
+    assert f"interrupted by {stop_with.name}" in err.decode()
+
+
+def test_a_reader_of_stderr_that_has_gone_stops_nothing(home: Path, server: MockServer) -> None:
+    (home / "app.jsonl").write_bytes(lines(*(b"{broken" for _ in range(30)), *(record(n) for n in range(5))))
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [*PLH, "send", "app.jsonl", "--json"], cwd=home, env=environment(home, to(server)), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=writer, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (ended.returncode, len(server.events)) == (3, 5)
+    assert orjson.loads(ended.stdout)["accepted"] == 5
+
+
+def test_a_reader_of_the_report_that_has_gone_does_not_change_the_exit_code(home: Path, server: MockServer) -> None:
+    (home / "app.jsonl").write_bytes(lines(b"{broken"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [*PLH, "send", "app.jsonl", "--json"], cwd=home, env=environment(home, to(server)), stdin=subprocess.DEVNULL,
+        stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert ended.returncode == 3
+    assert b"Traceback" not in ended.stderr
+    assert b"Exception ignored" not in ended.stderr
+
+
+def test_without_a_terminal_there_is_no_control_character_and_no_question(home: Path, server: MockServer) -> None:
+    evil = home / "app\x1b[31m\nevil.jsonl"
+    evil.write_bytes(lines(record(1), b"{broken"))
+    ran = run(home, "send", "-v", os.fsencode(evil.name), env=to(server, TERM="xterm"))
+    assert ran.code == 3
+    assert CONTROL.search(ran.err) is None
+    assert "app\\x1b[31m\\nevil.jsonl:2" in ran.err
+    assert "[y/N]" not in ran.err
+
+
+def test_colour_without_a_terminal_where_it_is_forced(home: Path, server: MockServer) -> None:
+    (home / "app.jsonl").write_bytes(lines(b"{broken"))
+    assert "\x1b[31merror:\x1b[0m" in run(home, "send", "app.jsonl", env=to(server, FORCE_COLOR="1")).err
+    assert "\x1b" not in run(home, "send", "app.jsonl", env=to(server, FORCE_COLOR="1", NO_COLOR="1")).err
+
+
+def test_an_ascii_locale_can_print_everything(home: Path, server: MockServer) -> None:
+    write_log(home, 1)
+    ran = run(home, "send", "app.jsonl", env=to(server, PYTHONIOENCODING="ascii:strict"))
+    assert (ran.code, len(server.events)) == (0, 1)

@@ -1,0 +1,162 @@
+"""The summary says what a backfill must tell its operator, and only lines that say something."""
+
+import signal
+from collections.abc import Iterable
+
+import pytest
+
+from posthog_llm_cli.codes import WARNINGS
+from posthog_llm_cli.errors import KeyRefused, RecordError, Retryable, SourceError
+from posthog_llm_cli.model import Destination, Endpoint, SourceRef
+from posthog_llm_cli.report import Mode, RunReport
+from posthog_llm_cli.report.terminal import problems, rejection, source_problem, status_line, summary
+from tests.report.making import EU, US, destined, report
+
+
+def text(found: RunReport, *, every_warning: bool = False) -> str:
+    return "\n".join(summary(found, every_warning=every_warning))
+
+
+def told(found: RunReport) -> str:
+    return "\n".join(f"{problem.message} | {problem.hint}" for problem in problems(found))
+
+
+def test_a_run_in_which_all_went_well() -> None:
+    found = report(
+        records=1204, accepted=1190, duplicates=11, skips={"health-check": 3}, bytes_read=9_876_543, elapsed_s=0.82,
+        formats={"openai-chat": 204, "litellm": 1000}, events={"$ai_generation": 1100, "$ai_embedding": 90},
+        destinations={US: destined()}, import_id="run-1",
+    )  # fmt: skip
+    assert text(found).splitlines() == [
+        "send: 1,204 records read (litellm 1,000, openai-chat 204), 9.9 MB in 0.8 s",
+        "  accepted     1,190  $ai_generation 1,100, $ai_embedding 90",
+        "  duplicates      11  the same call for the same destination again",
+        "  skipped          3  health-check 3",
+        "  https://us.i.posthog.com with key phc_…wxyz on route v1: 1,190 accepted",
+        "check what arrived in PostHog (SQL):",
+        (
+            "  SELECT count(distinct uuid) FROM events WHERE event IN ('$ai_embedding', '$ai_generation') "
+            "AND properties.plh_import_id = 'run-1'"
+        ),
+    ]
+    assert told(found) == ""
+
+
+def test_an_empty_run_is_two_lines() -> None:
+    assert text(report()).splitlines() == ["send: 0 records read, 0 B in 0.0 s", "  accepted     0"]
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.AI_BATCH, Endpoint.BATCH])
+def test_on_a_legacy_route_accepted_is_the_edges_word(endpoint: Endpoint) -> None:
+    found = report(accepted=5, destinations={US: destined(accepted=5, endpoint=endpoint)})
+    assert f"on route {endpoint.value}: 5 accepted by PostHog's edge" in text(found)
+
+
+def test_the_check_query_cannot_be_broken_out_of() -> None:
+    found = report(accepted=1, events={"$ai_generation": 1}, import_id="it's \\ mine")
+    assert text(found).endswith(r"plh_import_id = 'it\'s \\ mine'")
+
+
+@pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.MOCK, Mode.VALIDATE])
+def test_there_is_nothing_to_check_where_nothing_was_sent(mode: Mode) -> None:
+    assert "SELECT" not in text(report(mode, accepted=1, events={"$ai_generation": 1}, import_id="x"))
+
+
+def test_a_dry_run_says_what_would_be_sent_where() -> None:
+    found = report(Mode.DRY_RUN, accepted=1190, destinations={US: destined(), EU: destined(EU, accepted=1)})
+    lines = text(found).splitlines()
+    assert "  for https://us.i.posthog.com with key phc_…wxyz: 1,190 events in 3 chunks, 9.9 MB" in lines
+    assert "  for https://eu.i.posthog.com with key phc_…abcd: 1 event in 3 chunks, 9.9 MB" in lines
+    assert lines[-1] == "nothing was sent"
+
+
+def test_warnings_come_with_meaning_and_count_the_rest_by_code() -> None:
+    numbers = {code: 100 - rank for rank, code in enumerate(sorted(WARNINGS)[:9])}
+    lines = [line for line in text(report(warnings=numbers)).splitlines() if line.startswith("warning: ")]
+    first = sorted(WARNINGS)[0]
+    assert lines[0] == f"warning: 100 × {WARNINGS[first]} [{first}]"
+    assert len(lines) == 7
+    assert all(code in lines[-1] for code in sorted(WARNINGS)[6:9])
+    assert text(report(warnings=numbers), every_warning=True).count("warning: ") == 9
+
+
+def test_expired_content_comes_with_what_a_project_may_drop() -> None:
+    assert "a project may also be set to drop old events" in text(report(warnings={"content-expired": 40}))
+    assert "drop old events" not in text(report(warnings={"no-user": 40}))
+
+
+def test_coverage_says_0_and_100_only_where_it_is_meant() -> None:
+    found = report(Mode.VALIDATE, coverage={"calls": 1000, "provider": 1000, "cost": 999, "tools": 1, "user": 0})
+    assert "of 1,000 calls: provider 100 %, cost 99 %, tools 1 %" in text(found).splitlines()
+
+
+def test_the_summary_stays_short_with_many_destinations_codes_and_warnings() -> None:
+    many = [Destination(f"https://h{number}.example", "phc_abcdefghijkl") for number in range(50)]
+    found = report(
+        records=99, accepted=9, already_sent=1, duplicates=1, filtered=1, unconfirmed=1, import_id="x", limit_reached=True,
+        skips={f"skip-{number}": 1 for number in range(50)}, rejections={f"code-{number}": 1 for number in range(50)},
+        warnings=dict.fromkeys(WARNINGS, 3), destinations={one: destined(one) for one in many},
+        formats={f"format-{number}": 1 for number in range(50)}, source_errors=[SourceError("source-not-found", "a", "b")],
+    )  # fmt: skip
+    assert len(text(found).splitlines()) <= 26
+    assert "… and 46 more destinations" in text(found)
+    assert "others 44" in text(found)
+
+
+def test_refused_keys_come_with_what_to_do() -> None:
+    error = KeyRefused("https://us.i.posthog.com refused the key (401)", status=401, hint="check POSTHOG_API_KEY")
+    found = report(unconfirmed=7, destinations={US: destined(unconfirmed=7, error=error)})
+    first, second = told(found).splitlines()
+    assert first == "https://us.i.posthog.com refused the key (401) (key phc_…wxyz) | check POSTHOG_API_KEY"
+    assert second.startswith("7 events without the server's final word; nothing is lost | once the key or the quota is")
+
+
+def test_unconfirmed_events_are_to_be_sent_again() -> None:
+    found = report(unconfirmed=1, destinations={US: destined(unconfirmed=1, error=Retryable("no answer"))})
+    assert "1 event without" in told(found)
+    assert "run the same command again: the ids stay the same" in told(found)
+
+
+def test_an_error_of_many_destinations_is_told_once() -> None:
+    found = report(destinations={one: destined(one, error=Retryable("no answer")) for one in (US, EU)})
+    assert told(found).count("no answer") == 1
+
+
+def test_rejected_records_come_with_the_command_that_takes_them_up() -> None:
+    found = report(rejections={"missing-field": 2}, dead_letter="/tmp/my letters.jsonl")
+    assert "2 records rejected and kept in /tmp/my letters.jsonl" in told(found)
+    assert "plh send '/tmp/my letters.jsonl'" in told(found)
+
+
+def test_an_interruption_and_the_end_of_the_time_are_told() -> None:
+    assert "interrupted by SIGTERM" in told(report(interrupted_by=int(signal.SIGTERM)))
+    assert "--max-duration" in told(report(out_of_time=True))
+
+
+def test_a_rejection_says_where_and_why() -> None:
+    ref = SourceRef("app.jsonl", 1204, 0)
+    error = RecordError("missing-field", "expected a time and found none", path="$.startTime")
+    assert rejection(ref, error) == "app.jsonl:1204: expected a time and found none at $.startTime [missing-field]"
+    assert rejection(ref, RecordError("invalid-json", "not JSON")) == "app.jsonl:1204: not JSON [invalid-json]"
+    assert (
+        source_problem(SourceError("source-not-found", "a", "nothing there")) == "a: nothing there [source-not-found]"
+    )
+
+
+def test_the_status_line_has_the_counts() -> None:
+    line = status_line(report(records=1204, accepted=1000, unconfirmed=3, bytes_read=5000, rejections={"x": 2}))
+    assert line == "1,204 records, 1,000 accepted, 2 rejected, 3 unconfirmed, 5.0 kB"
+
+
+def no_key(lines: Iterable[str]) -> bool:
+    return all("abcdefghijklmnop" not in line for line in lines)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_no_mode_shows_a_whole_key(mode: Mode) -> None:
+    found = report(
+        mode, accepted=1, unconfirmed=2, destinations={US: destined(error=KeyRefused("no")), EU: destined(EU)}
+    )
+    assert US.host in text(found)
+    assert no_key(summary(found))
+    assert no_key(problem.message for problem in problems(found))
