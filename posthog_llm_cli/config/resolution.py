@@ -121,7 +121,9 @@ def _read_key_file(path: Path, place: str) -> str:
         with path.open("rb") as file:
             content = file.read(_MAX_KEY_FILE)
     except OSError as error:
-        raise wrong(place, f"{path}: expected a file that holds a key and found: {str(error.strerror).lower()}") from error
+        raise wrong(
+            place, f"{path}: expected a file that holds a key and found: {str(error.strerror).lower()}"
+        ) from error
     try:
         text = content.decode("ascii").strip()
         if len(text.splitlines()) > 1:

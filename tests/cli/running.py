@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
@@ -29,6 +30,12 @@ class Ran:
     @property
     def lines(self) -> list[str]:
         return self.err.splitlines()
+
+
+class Called(Protocol):
+    """`plh` in this process, see conftest.py."""
+
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ran: ...
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:

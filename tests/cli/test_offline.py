@@ -14,7 +14,7 @@ import pytest
 from posthog_llm_cli.config.options import OPTIONS
 from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.version import __version__
-from tests.cli.running import KEY, PLH, environment, lines, record, run, write_log
+from tests.cli.running import KEY, PLH, Called, environment, lines, record, run, write_log
 
 # -------------------------------------------------------------------------------------------------------------- mock
 
@@ -37,9 +37,9 @@ def test_mock_is_asked_for_by_the_environment_too_and_twice_the_same(home: Path)
     assert first.out.count("\n") == 3
 
 
-def test_mock_with_json_has_the_report_on_stderr(home: Path) -> None:
+def test_mock_with_json_has_the_report_on_stderr(home: Path, called: Called) -> None:
     write_log(home, 1)
-    ran = run(home, "send", "--mock", "--json", "--import-id", "try-1", "app.jsonl")
+    ran = called("send", "--mock", "--json", "--import-id", "try-1", "app.jsonl")
     assert orjson.loads(ran.err)["mode"] == "mock"
     assert orjson.loads(ran.out)["properties"]["plh_import_id"] == "try-1"
 
@@ -94,10 +94,10 @@ def test_a_full_disk_is_a_message_and_no_bug(home: Path) -> None:
 # ----------------------------------------------------------------------------------------------- dry-run, validate
 
 
-def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(home: Path) -> None:
+def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(home: Path, called: Called) -> None:
     (home / "app.jsonl").write_bytes(lines(record(1), b"{broken"))
     before = sorted(home.rglob("*"))
-    ran = run(home, "send", "-n", "app.jsonl", env={"POSTHOG_API_KEY": KEY})
+    ran = called("send", "-n", "app.jsonl", env={"POSTHOG_API_KEY": KEY})
     assert (ran.code, ran.out) == (3, "")
     assert any(
         line.startswith("  for https://us.i.posthog.com with key phc_…6789: 1 event in 1 chunk") for line in ran.lines
@@ -106,9 +106,9 @@ def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(home: Path) -> Non
     assert sorted(home.rglob("*")) == before
 
 
-def test_validate_shows_every_rejected_record_and_the_coverage(home: Path) -> None:
+def test_validate_shows_every_rejected_record_and_the_coverage(home: Path, called: Called) -> None:
     (home / "app.jsonl").write_bytes(lines(record(1), *(b"{broken" for _ in range(25))))
-    ran = run(home, "validate", "app.jsonl")
+    ran = called("validate", "app.jsonl")
     assert ran.code == 3
     assert sum(line.startswith("error: app.jsonl:") for line in ran.lines) == 25
     assert any(line.startswith("of 1 call: ") and "input 100 %" in line for line in ran.lines)
@@ -125,9 +125,9 @@ def test_validate_takes_the_same_environment_and_knows_its_codes(home: Path) -> 
     assert run(home, "validate", "app.jsonl", "--chunk-events", "1").code == 2
 
 
-def test_no_ledger_is_accepted(home: Path) -> None:
+def test_no_ledger_is_accepted(home: Path, called: Called) -> None:
     write_log(home, 1)
-    assert run(home, "send", "-n", "--no-ledger", "app.jsonl").code == 0
+    assert called("send", "-n", "--no-ledger", "app.jsonl").code == 0
 
 
 # ----------------------------------------------------------------------------------------------------- usage errors
@@ -150,9 +150,9 @@ def test_no_ledger_is_accepted(home: Path) -> None:
     ],
 )
 def test_a_usage_error_is_exit_2_with_a_message_and_nothing_else(
-    home: Path, arguments: tuple[str, ...], message: str
+    home: Path, called: Called, arguments: tuple[str, ...], message: str
 ) -> None:
-    ran = run(home, *arguments)
+    ran = called(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("error: ")
     assert message in ran.err
@@ -166,8 +166,8 @@ def test_a_usage_error_is_exit_2_with_a_message_and_nothing_else(
         ("send", "--format", KEY, "x"), ("validate", KEY, "--json"), ("formats", KEY), ("send", "-n", f"--limit={KEY}"),
     ],
 )  # fmt: skip
-def test_a_key_in_the_wrong_place_is_not_printed(home: Path, arguments: tuple[str, ...]) -> None:
-    ran = run(home, *arguments)
+def test_a_key_in_the_wrong_place_is_not_printed(home: Path, called: Called, arguments: tuple[str, ...]) -> None:
+    ran = called(*arguments)
     assert ran.code in (2, 4)
     assert KEY not in ran.err + ran.out
     assert KEY[4:] not in ran.err + ran.out
@@ -210,8 +210,8 @@ def test_no_command_means_help(home: Path) -> None:
     assert all(command in ran.out for command in ("send", "validate", "formats", "mock-server"))
 
 
-def test_the_help_of_send_names_every_option_with_its_variable_and_default(home: Path) -> None:
-    ran = run(home, "send", "--help", env={"COLUMNS": "400"})
+def test_the_help_of_send_names_every_option_with_its_variable_and_default(home: Path, called: Called) -> None:
+    ran = called("send", "--help", env={"COLUMNS": "400"})
     text = re.sub(r"\s+", " ", ran.out)
     for option in OPTIONS.values():
         assert f"{option.flag} " in text
@@ -224,9 +224,9 @@ def test_the_help_of_send_names_every_option_with_its_variable_and_default(home:
     assert "\x1b" not in ran.out
 
 
-def test_the_options_of_validate_are_those_of_send(home: Path) -> None:
+def test_the_options_of_validate_are_those_of_send(home: Path, called: Called) -> None:
     def flags(command: str) -> set[str]:
-        out = run(home, command, "--help", env={"COLUMNS": "400"}).out
+        out = called(command, "--help", env={"COLUMNS": "400"}).out
         return set(re.findall(r"^│ (--[a-z-]+)", out, re.MULTILINE))
 
     left_out = {option.flag for option in OPTIONS.values()} - flags("validate")
@@ -238,11 +238,11 @@ def test_the_options_of_validate_are_those_of_send(home: Path) -> None:
     }  # fmt: skip
 
 
-def test_formats_lists_them_and_shows_the_page_of_one(home: Path) -> None:
-    table = run(home, "formats")
+def test_formats_lists_them_and_shows_the_page_of_one(home: Path, called: Called) -> None:
+    table = called("formats")
     assert table.code == 0
     assert [line.split()[0] for line in table.out.splitlines()] == list(FORMAT_NAMES)
-    page = run(home, "formats", "litellm")
+    page = called("formats", "litellm")
     smallest = page.out.splitlines()[-1].strip()
     assert orjson.loads(smallest)
     assert "recognised by" in page.out
