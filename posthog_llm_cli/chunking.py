@@ -17,7 +17,7 @@ HISTORICAL_AFTER = timedelta(hours=48)
 ENVELOPE_BYTES = 256
 """The request around the events: key, flags, punctuation."""
 
-MAX_HELD_BYTES = 4 * 1024 * 1024
+MAX_HELD_BYTES = 8 * 1024 * 1024
 """How many bytes of original records one open chunk may hold on to (for dead letters), whatever its events weigh."""
 
 MAX_OPEN_BYTES = 64 * 1024 * 1024

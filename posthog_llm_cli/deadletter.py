@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.decoding import MAX_DEPTH, is_deeper
 from posthog_llm_cli.model import SourceRef
 
 _FILE_MODE = 0o600
@@ -144,12 +145,15 @@ def _record(raw: bytes) -> dict[str, Any]:
 
 
 def _is_strict_json(raw: bytes) -> bool:
-    """Whether any JSON parser takes it: no `NaN`, no lone surrogates, no depth that readers refuse."""
+    """Whether any JSON parser takes it: no `NaN`, no lone surrogates, no depth that readers refuse.
+
+    A letter is one level around its record, and must not be too deep where the record is not.
+    """
     try:
-        orjson.loads(raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return False
-    return True
+    return raw.count(b"[") + raw.count(b"{") < MAX_DEPTH or not is_deeper(value, MAX_DEPTH - 1)
 
 
 def _text(text: str) -> str:

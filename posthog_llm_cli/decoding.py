@@ -96,7 +96,7 @@ def _value_of(content: bytes, raw: bytes) -> Json:
         is_plain = True
     if not is_plain:
         return _tolerant(_text_of(content, raw), raw)
-    if content.count(b"[") + content.count(b"{") > MAX_DEPTH and _is_deep(value):
+    if content.count(b"[") + content.count(b"{") > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
         raise _too_deep()
     return value
 
@@ -116,10 +116,10 @@ def _inner_value(text: str) -> Json:
     return value if isinstance(value, dict) or is_rows else None
 
 
-def _is_deep(value: Json) -> bool:
-    """Whether containers lie more than MAX_DEPTH levels in one another; level by level, so that no depth recurses."""
+def is_deeper(value: Json, levels: int) -> bool:
+    """Whether containers lie more than `levels` deep in one another; level by level, so that no depth recurses."""
     level = [value] if type(value) in _CONTAINERS else []
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         level = [
             child
             for container in level

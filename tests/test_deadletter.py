@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthog_llm_cli.deadletter import DeadLetter, DeadLetterFile, NoDeadLetters, encode_letter, plan_file
-from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.errors import ConfigError, RecordError
 from posthog_llm_cli.model import SourceRef
+from tests.converting import convert_bytes
 
 RUN = datetime(2026, 11, 23, 19, 2, 33, 123456, tzinfo=UTC)
 
@@ -196,3 +197,13 @@ def test_a_rehearsal_counts_letters_and_writes_none() -> None:
     none.add(letter())
     none.close()
     assert (none.count, none.path) == (1, None)
+
+
+@pytest.mark.parametrize("levels", [99, 100, 101, 5_000])
+def test_a_letter_is_never_too_deep_where_its_record_is_not(levels: int) -> None:
+    raw = b'{"a":' * levels + b"1" + b"}" * levels
+    (converted,) = convert_bytes(encode_letter(letter(raw)).strip())
+    assert isinstance(converted.result, RecordError)
+    assert converted.result.code == ("unknown-format" if levels <= 100 else "too-deep")
+    assert converted.raw is not None
+    assert b"plh_dead_letter" not in converted.raw

@@ -84,13 +84,18 @@ def _new_report(settings: Settings, mode: Mode) -> RunReport:
 def _plan(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.Plan:
     return pipeline.Plan(
         convert=_convert_options(settings, report, now=now),
-        bounds=Bounds(settings.chunk_events, settings.chunk_bytes),
+        bounds=_bounds(settings, report.mode),
         historical=settings.historical_migration,
         concurrency=settings.concurrency if report.mode is Mode.SEND else 0,
         workers=settings.workers,
         limit=settings.limit,
         max_duration_s=settings.max_duration_s,
     )
+
+
+def _bounds(settings: Settings, mode: Mode) -> Bounds:
+    """Events are printed one by one: at once from a live pipe, and in the order of the records in every run."""
+    return Bounds(1 if mode is Mode.MOCK else settings.chunk_events, settings.chunk_bytes)
 
 
 def _convert_options(settings: Settings, report: RunReport, *, now: datetime) -> ConvertOptions:

@@ -127,7 +127,7 @@ def _destination(counts: Destined, mode: Mode) -> str:
     key = f"with key {counts.destination.masked_key}" if counts.destination.api_key else "without a key"
     where = f"{counts.destination.host} {key}"
     if mode is not Mode.SEND:
-        chunks = f" in {count(counts.chunks, 'chunk')}, {human_bytes(counts.bytes)}" if counts.chunks else ""
+        chunks = f" in {count(counts.chunks, 'chunk')}, {human_bytes(counts.bytes)}" if mode is Mode.DRY_RUN else ""
         return f"for {where}: {count(counts.accepted, 'event')}{chunks}"
     route = f" on route {counts.endpoint.value}" if counts.endpoint is not None else ""
     # 200 on a legacy route says that the edge took it, no more: over quota and unknown keys get the same answer.
