@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.decoding import MAX_DEPTH, is_deeper
+from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.model import SourceRef
 
 _FILE_MODE = 0o600

@@ -59,7 +59,8 @@ def parse_time(value: Json, zone: tzinfo) -> ParsedTime | None:
     """Read a time in any form that logs use; None if `value` is none (a bool never is).
 
     Numbers and strings of digits go by the magnitude of their absolute value: seconds below 1e11, milliseconds below
-    1e14, microseconds below 1e17, else nanoseconds. Floats keep microseconds, rounded. `zone` is of texts that name none.
+    1e14, microseconds below 1e17, else nanoseconds. Floats keep microseconds, rounded. `zone` is of texts that name
+    none.
     """
     if isinstance(value, bool):
         return None

@@ -8,7 +8,7 @@ from posthog_llm_cli.errors import DeliveryError
 from posthog_llm_cli.model import Chunk, Delivery, Outcome, Verdict
 from posthog_llm_cli.transport import Deliverer
 
-QUEUED_CHUNKS = 1
+QUEUED_CHUNKS = 2
 """How many chunks may wait for a free thread: enough to keep all busy, and what memory is bounded by."""
 
 _JOIN_S = 0.5

@@ -20,7 +20,7 @@ _LAST_WAIT_S = 2.0
 class Outbox:
     """Takes events, has them delivered, and settles every one of them, whatever happens; the main thread's.
 
-    At most `concurrency` + 1 chunks are under way, so `add()` waits when the server is slow. After a signal, deliveries
+    At most `concurrency` + 2 chunks are under way, so `add()` waits when the server is slow. After a signal, deliveries
     have the grace period, then they are told to stop, and what still does not come back is unconfirmed.
     """
 

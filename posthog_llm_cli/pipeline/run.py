@@ -27,7 +27,7 @@ def send(
 ) -> None:
     """Read, convert and deliver everything; fills `report`, whose law holds afterwards however the run ended.
 
-    Memory is bounded by the open chunks and `plan.concurrency` + 1 under way, whatever the input's size. `convert_line`
+    Memory is bounded by the open chunks and `plan.concurrency` + 2 under way, whatever the input's size. `convert_line`
     stands in for `convert.convert`; with worker processes it must be importable by its name.
 
     Raises:
