@@ -140,18 +140,18 @@ def _texts(value: Any) -> list[str]:
 
 def _output(case: Case) -> bool:
     if case.payload["call_type"] in {"embedding", "aembedding"} or case.redacted:
-        return case.ours == ABSENT
+        return bool(case.ours == ABSENT)
     raw = _texts(case.base)
     if case.ours == ABSENT:
         return not raw
     said = _texts(case.ours)
     if not raw:  # images, speech, rerank, moderation: a placeholder or compact JSON
         return bool(case.ours[0]["content"])
-    return set(raw) <= set(said) or "results" in case.base
+    return bool(set(raw) <= set(said) or "results" in case.base)
 
 
 def _input(case: Case) -> bool:
-    messages = case.payload.get("messages")
+    messages = case.payload.get("messages") or []
     if case.redacted:
         return bool(case.ours == ABSENT)
     if case.event["event"] == "$ai_embedding":
@@ -165,15 +165,15 @@ def _input(case: Case) -> bool:
 
 def _known_zero(case: Case) -> bool:
     payload = case.payload
-    return case.ours == ABSENT and not payload.get("total_tokens") and not payload.get("prompt_tokens")
+    return bool(case.ours == ABSENT and not payload.get("total_tokens") and not payload.get("prompt_tokens"))
 
 
 def _duration(case: Case) -> bool:
-    return abs(case.ours - (case.payload["endTime"] - case.payload["startTime"])) < 1e-5
+    return bool(abs(case.ours - (case.payload["endTime"] - case.payload["startTime"])) < 1e-5)
 
 
 def _first_token(case: Case) -> bool:
-    return abs(case.ours - (case.payload["completionStartTime"] - case.payload["startTime"])) < 1e-5
+    return bool(abs(case.ours - (case.payload["completionStartTime"] - case.payload["startTime"])) < 1e-5)
 
 
 def _cost_parts(case: Case) -> bool:
@@ -192,7 +192,7 @@ def _own(case: Case) -> bool:
 def _trace(case: Case) -> bool:
     session = case.event["properties"].get("$ai_session_id")
     metadata = (case.kwargs.get("litellm_params") or {}).get("metadata") or {}
-    return case.base == session or (case.base == metadata.get("session_id")) or not case.base
+    return bool(case.base == session or case.base == metadata.get("session_id") or not case.base)
 
 
 def _span(case: Case) -> bool:
