@@ -1,7 +1,7 @@
 """Reading fields of records: a field of the wrong type counts as absent."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TypeGuard
 
 import orjson
@@ -31,6 +31,11 @@ def text(value: Json) -> str | None:
 def first_text(*values: Json) -> str | None:
     """Return the first text that is not empty."""
     return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def is_one_of(value: Json, words: Container[str]) -> bool:
+    """Whether `value` is one of these words; anything but a text is none (lists and objects do not even hash)."""
+    return isinstance(value, str) and value in words
 
 
 def is_number(value: Json) -> TypeGuard[int | float]:

@@ -6,7 +6,7 @@ choice, whose content is always a list of parts. Media stay as they are here; `p
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from posthog_llm_cli.formats._fields import compact, items, mapping, text
+from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
 from posthog_llm_cli.model import Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
@@ -39,7 +39,7 @@ def input_messages(value: Json) -> list[Json] | None:
 def with_instructions(messages: list[Json] | None, instructions: Json) -> list[Json] | None:
     """Prepend instructions (text, or a list of input items) unless the messages begin with a system message."""
     first = mapping(messages[0]) if messages else {}
-    if first.get("role") in _SYSTEM_ROLES:
+    if is_one_of(first.get("role"), _SYSTEM_ROLES):
         return messages
     if isinstance(instructions, str) and instructions:
         return [{"role": "system", "content": instructions}, *(messages or [])]
@@ -162,7 +162,7 @@ def _content_part(part: Json) -> Iterator[Json]:
     if not isinstance(part, dict) or not part:
         return
     kind = part.get("type")
-    said = part.get("text" if kind in {"text", "output_text"} else str(kind))
+    said = part.get("text" if is_one_of(kind, ("text", "output_text")) else str(kind))
     match kind:
         case "text" | "output_text" | "refusal" if isinstance(said, str):
             if said:

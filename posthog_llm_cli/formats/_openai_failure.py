@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from posthog_llm_cli.formats._errors import error_text
-from posthog_llm_cli.formats._fields import compact, first_text, is_number, mapping, text
+from posthog_llm_cli.formats._fields import compact, first_text, is_number, is_one_of, mapping, text
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.formats._openai_shapes import is_error
 from posthog_llm_cli.model import CallError, Json
@@ -31,7 +31,7 @@ def find_failure(exchange: Exchange) -> Failure | None:
     failed = (
         bool(errors or told)
         or (status is not None and not 200 <= status <= 299)
-        or outer.get("status") in _FAILED_STATUSES
+        or is_one_of(outer.get("status"), _FAILED_STATUSES)
         or response.get("status") == "failed"
     )
     if not failed:

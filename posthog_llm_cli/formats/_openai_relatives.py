@@ -5,7 +5,7 @@ Each is one line here; a reader for one becomes a format module of its own.
 
 from collections.abc import Callable, Mapping
 
-from posthog_llm_cli.formats._fields import mapping
+from posthog_llm_cli.formats._fields import is_one_of, mapping
 from posthog_llm_cli.model import Json
 
 _LANGFUSE_TYPES = frozenset({"GENERATION", "SPAN", "EVENT", "EMBEDDING", "AGENT", "TOOL", "CHAIN"})
@@ -30,16 +30,16 @@ def _is_anthropic(record: Mapping[str, Json]) -> bool:
     kind = record.get("type")
     if kind == "message":
         return record.get("role") == "assistant" and "stop_reason" in record
-    return isinstance(kind, str) and kind in _ANTHROPIC_EVENTS
+    return is_one_of(kind, _ANTHROPIC_EVENTS)
 
 
 _RELATIVES: tuple[tuple[str, Callable[[Mapping[str, Json]], bool]], ...] = (
     ("Bedrock invocation log", lambda r: r.get("schemaType") == "ModelInvocationLog"),
     ("OpenTelemetry", _is_otel),
     ("LangSmith", lambda r: "run_type" in r and "inputs" in r),
-    ("Langfuse", lambda r: "traceId" in r and "startTime" in r and r.get("type") in _LANGFUSE_TYPES),
+    ("Langfuse", lambda r: "traceId" in r and "startTime" in r and is_one_of(r.get("type"), _LANGFUSE_TYPES)),
     ("Helicone", lambda r: "response_id" in r and ("request_created_at" in r or "response_created_at" in r)),
-    ("Azure diagnostics", lambda r: r.get("category") in _AZURE_CATEGORIES and "operationName" in r),
+    ("Azure diagnostics", lambda r: is_one_of(r.get("category"), _AZURE_CATEGORIES) and "operationName" in r),
     ("openai/evals", lambda r: all(key in r for key in ("run_id", "event_id", "type", "data"))),
     ("inspect_ai event", lambda r: r.get("event") == "model" and isinstance(r.get("output"), dict)),
     ("Gemini", lambda r: "candidates" in r and "usageMetadata" in r),

@@ -3,10 +3,11 @@
 `classify_response` looks at an answer alone; `classify` at a whole record. The first row that matches wins.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from posthog_llm_cli.formats._fields import decoded, is_number, items, mapping, text
+from posthog_llm_cli.formats._fields import decoded, is_number, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.model import Json
 
@@ -37,6 +38,8 @@ _METADATA_ONLY_TELLS = (
     "elapsed", "elapsed_ms", "elapsed_s", "response_time", "response_time_ms", "cost", "cost_usd", "total_cost",
     "total_cost_usd", "response_cost", "prompt_hash", "response_hash",
 )  # fmt: skip
+_SSE = re.compile(r"\s*(?:data:|event:|:[^\n]*\n(?:.*\n)*?data:)")
+PENDING = frozenset({"queued", "in_progress"})
 _NO_ERROR = frozenset({"", "None", "null", "nan"})
 _OTHER_OBJECTS = frozenset({
     "batch", "conversation", "file", "model", "thread", "thread.run", "thread.message", "assistant", "vector_store",
@@ -78,7 +81,7 @@ def _text_completion(value: Mapping[str, Json]) -> str:
 
 
 def _responses(value: Mapping[str, Json]) -> str:
-    return "pending" if value.get("status") in {"queued", "in_progress"} else "openai-responses"
+    return "pending" if is_one_of(value.get("status"), PENDING) else "openai-responses"
 
 
 def _list(value: Mapping[str, Json]) -> str:
@@ -170,10 +173,8 @@ class Nested:
     @property
     def shape(self) -> str | None:
         """The shape of what is inside, a stream's text and a list of chunks included."""
-        if isinstance(self.value, str) and self.value.lstrip()[:6] in {"data: ", "event:"}:
-            return "openai-stream"
-        if isinstance(self.value, str) and self.value.lstrip().startswith("data:"):
-            return "openai-stream"
+        if isinstance(self.value, str):
+            return "openai-stream" if _SSE.match(self.value) else None
         if isinstance(self.value, list) and self.value:
             shapes = {classify_response(item) for item in self.value[:3]}
             return "openai-stream" if shapes == {"openai-stream"} else None
@@ -210,7 +211,7 @@ class Candidate:
             is_error(record.get(key)) for key in ("error_message", "error_type", "exception")
         ):
             return True
-        if record.get("status") in {"failure", "failed", "error", "timeout"}:
+        if is_one_of(record.get("status"), ("failure", "failed", "error", "timeout")):
             return True
         nested = next((Nested(record[key]) for key in RESPONSE_KEYS if isinstance(record.get(key), dict)), None)
         statuses = [record.get(key) for key in ("status_code", "http_status", "status")]

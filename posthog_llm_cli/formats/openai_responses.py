@@ -4,11 +4,11 @@ Smallest record: `{"object": "response", "created_at": 1748772000, "status": "co
 []}`. A queued or running response is a poll, and skipped.
 """
 
-from posthog_llm_cli.formats._fields import first_text, mapping
+from posthog_llm_cli.formats._fields import first_text, is_one_of, mapping
 from posthog_llm_cli.formats._messages import responses_output
 from posthog_llm_cli.formats._openai_call import Answer, build_call
 from posthog_llm_cli.formats._openai_exchange import read_exchange
-from posthog_llm_cli.formats._openai_shapes import classify
+from posthog_llm_cli.formats._openai_shapes import PENDING, classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Json, Operation, ParseContext, Skipped
 
@@ -28,7 +28,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     """
     exchange = read_exchange(record)
     response = exchange.response
-    if response.get("status") in {"queued", "in_progress"}:
+    if is_one_of(response.get("status"), PENDING):
         return Skipped("pending-response", f"a poll of a response that is still {response['status']}")
     incomplete = mapping(response.get("incomplete_details")).get("reason")
     answer = Answer(

@@ -447,8 +447,54 @@ def test_a_wrong_type_in_any_field_never_crashes(field: str, odd: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["request", "response", "error", "status_code", "timestamp", "latency", "user", "metadata", "url", "tags"]
+    "field",
+    [
+        "request",
+        "response",
+        "error",
+        "status",
+        "type",
+        "object",
+        "category",
+        "status_code",
+        "timestamp",
+        "latency",
+        "user",
+        "metadata",
+        "url",
+        "tags",
+    ],
 )
 @pytest.mark.parametrize("odd", [None, [], {}, "x", -1, True, [None], {"a": None}, 1e300])
 def test_a_wrong_type_around_a_pair_never_crashes(field: str, odd: Any) -> None:
     assert convert_value({**pair(), field: odd}).result is not None
+
+
+@pytest.mark.parametrize(
+    "field", ["status", "object", "error", "output", "incomplete_details", "usage", "instructions"]
+)
+@pytest.mark.parametrize("odd", [None, [], {}, "x", -1, True, [None], [[]], {"a": None}])
+def test_a_wrong_type_in_a_response_never_crashes(field: str, odd: Any) -> None:
+    response = {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": CREATED,
+        "status": "completed",
+        "model": "m",
+        "output": [],
+    }
+    assert convert_value({**response, field: odd}).result is not None
+    assert convert_value(pair({**response, field: odd})).result is not None
+
+
+@pytest.mark.parametrize("odd", [[], {}, [[]], 1, None])
+def test_wrong_types_inside_messages_never_crash(odd: Any) -> None:
+    message = {
+        "role": odd,
+        "content": [{"type": odd, "text": odd}],
+        "tool_calls": [{"id": odd, "function": odd, "type": odd}],
+    }
+    record = pair(
+        chat(choices=[{"index": odd, "message": message, "finish_reason": odd}]), {"model": "m", "messages": [message]}
+    )
+    assert convert_value(record).result is not None
