@@ -3,6 +3,8 @@
 Worker processes import this module by its name: it imports nothing heavy.
 """
 
+import os
+import signal
 import sys
 
 from posthog_llm_cli.version import __version__
@@ -10,6 +12,8 @@ from posthog_llm_cli.version import __version__
 
 def main() -> None:
     """Run the command line, and exit with its code."""
+    # Until a run has its own handlers, and after it: an interrupt is exit 130 and no traceback.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     if sys.argv[1:] == ["--version"]:
         # Typer and pydantic take a fifth of a second to load, which scripts that only ask for this need not spend.
         sys.stdout.write(f"plh {__version__}\n")

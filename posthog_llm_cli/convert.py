@@ -33,7 +33,9 @@ from posthog_llm_cli.model import (
 from posthog_llm_cli.payload import build_event, build_pass_through
 from posthog_llm_cli.routing import route
 
+_PADDING = b" \t\r\n\0\xef\xbb\xbf"
 _MAX_LETTERS_DEEP = 5
+_JSON_STARTS = frozenset((b"{", b"}", b'"', b"]"))
 _NOT_JSON = frozenset({"invalid-json", "python-repr"})
 
 
@@ -47,6 +49,7 @@ class _Record:
     path: str = "$"
     raw: bytes | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
+    is_json_like: bool = False
 
 
 def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
@@ -67,10 +70,15 @@ def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> Iter
     except RecordError as error:
         pieces = split_documents(raw)
         if not pieces:
-            yield _Record(ref, error=error, raw=own)
+            # In a console log, text is noise; what begins like JSON is a record that was cut or broken.
+            yield _Record(ref, error=error, raw=own, is_json_like=raw.lstrip()[:1] in _JSON_STARTS)
         for offset, piece in pieces:
             line = ref.line + raw.count(b"\n", 0, offset)
             yield from _records(piece, SourceRef(ref.uri, line, ref.offset + offset), whole=False, depth=depth)
+        return
+    if decoded.value is None and raw.strip(_PADDING) != b"null":
+        # NaN and its like are null inside of a record; alone they are no empty record.
+        yield _Record(ref, error=RecordError("unknown-format", "expected an object, found a number"), raw=own)
         return
     if is_dead_letter(decoded.value):
         yield from _letter(decoded.value, ref, raw, depth)
@@ -102,7 +110,7 @@ def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_R
 
 def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Converted:
     if record.error is not None:
-        if console and record.error.code in _NOT_JSON:
+        if console and record.error.code in _NOT_JSON and not record.is_json_like:
             skipped = Skipped("console-log", "a line of a console log")
             return Converted(record.ref, skipped, raw=record.raw)
         return Converted(record.ref, record.error, raw=record.raw)

@@ -44,19 +44,29 @@ class DeadLetterFile:
     def __init__(self, path: Path, *, own: bool = False) -> None:
         self.path = path
         self.count = 0
+        self.unwritten = 0
+        self.failure: ConfigError | None = None
         self._own = own
         self._file: BinaryIO | None = None
 
     def add(self, letter: DeadLetter) -> None:
-        """Write one letter. Raises: ConfigError where the file cannot be made or written."""
+        """Write one letter; where that fails, count it under `unwritten` and keep why in `failure`.
+
+        The run goes on: what can be delivered is, and its report says what became of every record.
+        """
         try:
             if self._file is None:
                 self._file = self._open()
             self._file.write(encode_letter(letter))
             self._file.flush()
         except OSError as error:
-            raise _unwritable(self.path, error.strerror or str(error)) from error
-        self.count += 1
+            self.failure = self.failure or _unwritable(self.path, error.strerror or str(error))
+            self.unwritten += 1
+        except ConfigError as error:
+            self.failure = self.failure or error
+            self.unwritten += 1
+        else:
+            self.count += 1
 
     def close(self) -> None:
         """Put what was written on disk, and close the file if there is one."""
@@ -85,6 +95,8 @@ class NoDeadLetters:
     """Counts letters and writes nothing: mock, dry run, validate."""
 
     path: Path | None = None
+    failure: ConfigError | None = None
+    unwritten = 0
 
     def __init__(self) -> None:
         self.count = 0

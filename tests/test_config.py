@@ -486,3 +486,20 @@ def test_a_span_longer_than_time_is_a_message(text: str) -> None:
 )
 def test_what_the_environment_wishes_of_colour(environ: dict[str, str], display: Display) -> None:
     assert read_display(environ) == display
+
+
+def test_a_project_file_cannot_open_another_host_for_a_key_from_elsewhere(home: Home) -> None:
+    home.project('allow_host = ["https://evil.example"]\n')
+    error = home.error(environ={"POSTHOG_API_KEY": "phc_abcdefghijkl"})
+    assert "allows hosts for a key that is given elsewhere" in error.message
+    home.project('allow_host = ["https://own.example"]\napi_key = "phc_abcdefghijkl"\n')
+    assert home.resolve().allow_host == ("https://own.example",)
+
+
+@pytest.mark.parametrize("key", ["$ai_model", "$lib", "$ignore_sent_at", "capture_internal"])
+def test_a_property_may_not_take_the_place_of_posthogs_own(home: Home, key: str) -> None:
+    assert key in home.error({"property": [f"{key}=x"]}).message
+
+
+def test_a_timeout_beyond_any_sense_is_refused(home: Home) -> None:
+    assert "at most" in home.error({"timeout": "1e308"}).message

@@ -226,3 +226,17 @@ def test_coverage_names_what_a_call_carries() -> None:
     found = set(convert_value(pair(user="u", latency=1.5), replace(OPTIONS, coverage=True)).coverage)
     assert {"calls", "user", "latency", "tokens", "input", "output", "provider"} <= found
     assert "cost" not in found
+
+
+@pytest.mark.parametrize("raw", [b'{"cut": "of', b'"key": 1,', b"}", b'{\n "a": \n}'])
+def test_a_cut_record_in_a_console_log_is_rejected_and_not_taken_for_noise(raw: bytes) -> None:
+    (converted,) = convert(LogLine(SourceRef("a", 1, 0), raw, console=True), OPTIONS)
+    assert isinstance(converted.result, RecordError)
+    assert converted.result.code == "invalid-json"
+
+
+@pytest.mark.parametrize("raw", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+def test_a_number_that_is_none_is_no_empty_record(raw: bytes) -> None:
+    (converted,) = convert_bytes(raw)
+    assert isinstance(converted.result, RecordError)
+    assert converted.result.code == "unknown-format"

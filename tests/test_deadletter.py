@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import stat
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -185,11 +186,13 @@ def test_a_folder_without_permission_is_found_before_the_run(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_disk_ends_the_run_with_a_message() -> None:
+def test_a_full_disk_is_remembered_and_ends_no_run() -> None:
     with closing(plan_file("/dev/full", RUN)) as file:
-        with pytest.raises(ConfigError, match=r"/dev/full.*no space"):
-            file.add(letter())
-        assert file.count == 0
+        file.add(letter())
+        file.add(letter())
+        assert (file.count, file.unwritten) == (0, 2)
+        assert file.failure is not None
+        assert re.search(r"/dev/full.*no space", file.failure.message)
 
 
 def test_a_rehearsal_counts_letters_and_writes_none() -> None:

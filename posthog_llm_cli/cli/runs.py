@@ -196,10 +196,14 @@ def _finish(
     """Print the report, and return the exit code."""
     if letters.path is not None and letters.count:
         report.dead_letter = os.fsencode(letters.path).decode(errors="replace")
+    report.letters_unwritten = letters.unwritten
     if not settings.json:
         talk.say(*summary(report, every_warning=settings.verbose))
     for problem in problems(report):
         talk.error(problem.message, problem.hint)
+    if letters.failure is not None:
+        kept = "still in the sources, and not in the dead-letter file: send them again when it can be written"
+        talk.error(letters.failure.message, f"{letters.unwritten:,} rejected records are {kept}")
     if settings.json:
         print_data(render_json(report), out)
     return int(report.exit_code)

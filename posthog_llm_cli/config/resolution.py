@@ -64,6 +64,7 @@ def resolve(
     api_key = None if given["record_keys_only"].value else _api_key(given, cwd)
     if api_key is not None:
         _check_host(given["host"], api_key)
+        _check_allowed_hosts(given["allow_host"], api_key)
     return _settings(given, None if api_key is None else api_key.value, state_home=state_home, now=now)
 
 
@@ -149,6 +150,16 @@ def _check_host(host: Given, api_key: Given) -> None:
             host.place,
             f"names a host for a key that is given elsewhere ({api_key.place})",
             hint="name the host where the key is: --host or POSTHOG_HOST, or both in one plh.toml",
+        )
+
+
+def _check_allowed_hosts(allowed: Given, api_key: Given) -> None:
+    """A project's file must not open another way out for a key that it did not bring."""
+    if allowed.layer is Layer.PROJECT_FILE and allowed.value and api_key.layer is not Layer.PROJECT_FILE:
+        raise wrong(
+            allowed.place,
+            f"allows hosts for a key that is given elsewhere ({api_key.place})",
+            hint="allow the host where the key is: --allow-host or PLH_ALLOW_HOST, or both in one plh.toml",
         )
 
 

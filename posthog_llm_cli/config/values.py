@@ -70,14 +70,17 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     return read
 
 
+_MOST = 1_000_000
+
+
 def read_positive(text: str) -> float:
     """Return a finite number over zero."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or number <= 0:
-        raise ValueError(f"expected a number over zero and found {text!r}")
+    if not math.isfinite(number) or not 0 < number <= _MOST:
+        raise ValueError(f"expected a number over zero, at most {_MOST:,}, and found {text!r}")
     return number
 
 
@@ -165,8 +168,8 @@ def read_property(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError(f"expected KEY=VALUE and found {key!r}")
-    if key.startswith("$ai_"):
-        raise ValueError(f"expected a key that is not PostHog's ($ai_…) and found {key!r}")
+    if key.startswith("$") or key == "capture_internal":
+        raise ValueError(f"expected a key that is not PostHog's ($ai_…, $…) and found {key!r}")
     if not _is_unicode(text):
         raise ValueError("expected UTF-8 and found other bytes")
     return key, value

@@ -61,6 +61,7 @@ class RunReport:
     destinations: dict[Destination, Destined] = field(default_factory=dict)
     source_errors: list[SourceError] = field(default_factory=list)
     dead_letter: str | None = None
+    letters_unwritten: int = 0
     import_id: str | None = None
     interrupted_by: int | None = None
     out_of_time: bool = False
@@ -119,13 +120,15 @@ class RunReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The run's exit code; when several apply: a signal, then 6, 5, 4, 3."""
+        """The run's exit code; when several apply: a signal, then 6, 5, 4, 3; 2 where letters could not be written."""
         if self.interrupted_by is not None:
             return ExitCode(128 + self.interrupted_by)
         if any(isinstance(counts.error, KeyRefused) for counts in self.destinations.values()):
             return ExitCode.KEY_REFUSED
         if self.unconfirmed or self.out_of_time:
             return ExitCode.INCOMPLETE
+        if self.letters_unwritten:
+            return ExitCode.USAGE
         if self.source_errors:
             return ExitCode.SOURCE
         if self.rejected:
@@ -163,6 +166,7 @@ class RunReport:
             ],
             "import_id": self.import_id,
             "dead_letter": self.dead_letter,
+            "letters_unwritten": self.letters_unwritten,
         }
 
 

@@ -79,7 +79,7 @@ def problems(report: RunReport) -> Iterator[Problem]:
     if report.interrupted_by is not None:
         yield Problem(
             f"interrupted by {signal.Signals(report.interrupted_by).name}; what was in flight was finished",
-            "run the same command again",
+            "run the same command again; what came through a pipe must be given again",
         )
     if report.rejected:
         yield _rejected(report)

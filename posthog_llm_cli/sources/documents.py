@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import lru_cache
 
-from posthog_llm_cli.model import LogLine
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.model import LogLine, SourceRef
 from posthog_llm_cli.sources.scanner import Scan, Structure
 from posthog_llm_cli.sources.track import PADDING, Track
 
@@ -77,8 +78,15 @@ class Documents:
         self._compact()
 
     def finish(self) -> Iterator[LogLine]:
-        """What the end of the source cut off, as one record."""
+        """What the end of the source cut off, as one record; an array that was cut between two elements says so."""
+        pending = self._reach is not None or self._at < len(self._buffer)
         yield from self._drain(final=True)
+        if self._in_array and not pending:
+            ref = SourceRef(self._track.uri, self._track.line, self._track.offset + self._at)
+            error = RecordError(
+                "invalid-json", "the array is not closed: what came before is read", hint="the file may be cut off"
+            )
+            yield LogLine(ref, b"", problem=error)
 
     def _drain(self, *, final: bool) -> Iterator[LogLine]:
         while self._reach is not None or self._begin(final=final):

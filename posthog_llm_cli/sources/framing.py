@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from posthog_llm_cli.decoding import decode
+from posthog_llm_cli.decoding import MAX_DEPTH, decode
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Json, LogLine
 from posthog_llm_cli.sources.documents import Documents, Flow
@@ -134,11 +134,21 @@ class Framer:
             )
         if head.startswith(SSE_STARTS):
             return ServerSentEvents
+        if self._is_hopelessly_deep():
+            return Lines
         if head.startswith(b"{"):
             return self._choose_for_object(final=final)
         if head.startswith(b"[") and _ARRAY_START.match(head):
             return self._choose_for_array(final=final, settling=settling)
         return Lines
+
+    def _is_hopelessly_deep(self) -> bool:
+        """Whether line 1 leaves more open than any record may nest: its end is not worth the lines after it."""
+        end = self._head.find(b"\n")
+        if end < 0 or not self._head.startswith((b"{", b"[")):
+            return False
+        opened = self._head.count(b"[", 0, end) + self._head.count(b"{", 0, end)
+        return opened - self._head.count(b"]", 0, end) - self._head.count(b"}", 0, end) > MAX_DEPTH
 
     def _choose_for_object(self, *, final: bool) -> NewMode | None:
         self._advance_probe(final=final)

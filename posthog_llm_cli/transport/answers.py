@@ -123,7 +123,7 @@ def _read_results(results: Mapping[str, Json], answer: Answer, destination: Dest
         if details.endswith("_over_quota"):
             # The detail decides, not the word: over quota comes as `drop` or as `warning`, and is never stored.
             over_quota.add(uuid)
-            refusal = _over_quota(destination, to_code(details))
+            refusal = _over_quota(destination, to_code(details, destination))
         elif (outcome := _outcome(word, details, destination)) is not None:
             outcomes[uuid] = outcome
     return Verdicts(outcomes, frozenset(over_quota), refusal, answer.retry_after_s)
@@ -136,7 +136,7 @@ def _outcome(word: Json, details: str, destination: Destination) -> Outcome | No
         case "warning":
             return Outcome(Verdict.ACCEPTED, warning=clean(details, destination) or "warning without details")
         case "drop":
-            code = to_code(details)
+            code = to_code(details, destination)
             return Outcome(Verdict.REJECTED, code, f"{destination.host} dropped the event ({code})")
         case _:  # `retry`, or the word of a newer server
             return None
@@ -203,8 +203,14 @@ def _over_quota(destination: Destination, reason: str, *, status: int | None = N
 # ----------------------------------------------------------------------------------------- what the server said, safely
 
 
-def to_code(tag: str) -> str:
-    """Return a server's tag as a code: kebab-case, at most 64 characters, `server-refused` where nothing is left."""
+def to_code(tag: str, destination: Destination) -> str:
+    """Return a server's tag as a code: kebab-case, at most 64 characters, `server-refused` where nothing is left.
+
+    A tag that repeats the key, in whatever case, is no code.
+    """
+    key = _CODE_CHARS.sub("-", destination.api_key.lower()).strip("-")
+    if len(key) >= 8 and key in _CODE_CHARS.sub("-", tag.lower()):
+        return "server-refused"
     return _CODE_CHARS.sub("-", tag.lower()).strip("-")[:64].rstrip("-") or "server-refused"
 
 

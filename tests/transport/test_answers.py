@@ -253,8 +253,12 @@ def reading_or_error(endpoint: Endpoint, answer: Answer) -> Reading | DeliveryEr
 
 @given(st.text())
 def test_a_code_is_kebab_case_whatever_the_tag(tag: str) -> None:
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", to_code(tag))
-    assert len(to_code(tag)) <= 64
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", to_code(tag, DESTINATION))
+    assert len(to_code(tag, DESTINATION)) <= 64
+
+
+def test_a_tag_that_repeats_the_key_is_no_code() -> None:
+    assert to_code(f"refused_for_{KEY.upper()} !", DESTINATION) == "server-refused"
 
 
 def test_no_body_shows_in_a_repr() -> None:
