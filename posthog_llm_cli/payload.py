@@ -27,6 +27,9 @@ from posthog_llm_cli.privacy import placeholder, redact_media, without_quotes
 from posthog_llm_cli.routing import route
 from posthog_llm_cli.version import __version__
 
+VALUE_PART = "plh_value"
+"""How formats hand over a part that is a JSON value (formats/_messages.py)."""
+
 LIBRARY = "posthog-llm-cli"
 CONTENT_DAYS = timedelta(days=30)
 """PostHog keeps prompts and answers this long after the event's own timestamp."""
@@ -59,6 +62,10 @@ def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[E
     warnings = dict.fromkeys(call.warnings)
     ids = _ids(call, warnings)
     distinct_id, is_person = _distinct_id(call, options, ids["$ai_trace_id"], warnings)
+    if options.privacy_mode:
+        logged = {key: value for key, value in ids.items() if key.endswith("_logged")}
+        kept = without_quotes(logged, [call.input, call.output])
+        ids = {key: value for key, value in ids.items() if key not in logged or key in kept}
     built = {**ids, **_facts(call), **_names(call, options), **_numbers(call), **_content(call, options)}
     own = _own(call, options)
     if call.provider is None:
@@ -239,7 +246,21 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
         if "$ai_output_choices" in found:
             found["$ai_output_choices"] = [_without_audio(message) for message in found["$ai_output_choices"]]
         found = redact_media(found)
+    if "$ai_output_choices" in found:
+        found["$ai_output_choices"] = [_with_text(message) for message in found["$ai_output_choices"]]
     return found
+
+
+def _with_text(message: Json) -> Json:
+    """Show an answer of another shape than messages as compact JSON."""
+    parts = message["content"]
+    if not any(part.get("type") == VALUE_PART for part in parts):
+        return message
+    shown = [
+        {"type": "text", "text": orjson.dumps(part["value"]).decode()} if part.get("type") == VALUE_PART else part
+        for part in parts
+    ]
+    return {**message, "content": shown}
 
 
 def _without_audio(message: Json) -> Json:

@@ -6,6 +6,7 @@ is stricter than theirs (11.6): content is omitted, not null, and metadata that 
 
 import re
 from collections.abc import Iterator, Mapping
+from json import dumps
 
 from posthog_llm_cli.model import Json
 
@@ -26,8 +27,8 @@ _MEDIA_KEYS = {
     "fileData": "file",
 }
 _MIME_KEYS = ("mime_type", "mimeType", "media_type", "mediaType", "content_type")
-_DATA_URL = re.compile(r"data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[\w.+=-]+)*;base64,", re.ASCII | re.IGNORECASE)
-_EMBEDDED = re.compile(r"data:([\w.+-]+)/[\w.+-]+(?:;[\w.+=-]+)*;base64,[\w+/=-]{200,}", re.ASCII | re.IGNORECASE)
+_DATA_URL = re.compile(r"\s*data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[^,;]*)*;base64,", re.ASCII | re.IGNORECASE)
+_EMBEDDED = re.compile(r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;]*)*;base64,[\w+/=-]{64,}", re.ASCII | re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=\r\n-]{200,}", re.ASCII)
 _KINDS = frozenset({"image", "audio", "video"})
 _QUOTED_CHARACTERS = 20
@@ -79,12 +80,12 @@ def _kind_of(value: Mapping[str, Json]) -> str | None:
 
 
 def _redact_text(value: str, kind: str | None, *, in_media: bool) -> str:
-    if len(value) > 12 and ";base64," in value:
+    if len(value) > 12 and ("base64," in value or "BASE64," in value or "Base64," in value):
         match = _DATA_URL.match(value)
         if match is not None:
             return placeholder((match[1] or kind or "").lower())
         return _EMBEDDED.sub(lambda found: placeholder(found[1].lower()), value)
-    if in_media and len(value) >= 200 and _BASE64.fullmatch(value):
+    if in_media and len(value) >= 200 and _BASE64.fullmatch(value.strip()):
         return placeholder(kind)
     return value
 
@@ -110,7 +111,10 @@ class Quotes:
     __slots__ = ("_content",)
 
     def __init__(self, content: Json) -> None:
-        self._content = "\0".join(text for text in texts(content) if len(text) >= _QUOTED_CHARACTERS)
+        found = [text for text in texts(content) if len(text) >= _QUOTED_CHARACTERS]
+        # Metadata may hold the text inside of JSON, escaped in one of two ways.
+        escaped = [form for text in found for form in (dumps(text)[1:-1], dumps(text, ensure_ascii=False)[1:-1])]
+        self._content = "\0".join(dict.fromkeys(found + escaped))
 
     def __contains__(self, value: Json) -> bool:
         return bool(self._content) and any(self._quotes(text) for text in texts(value))

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -140,3 +141,27 @@ def test_any_twenty_characters_of_the_content_are_found(content: str, around: st
 def test_a_long_value_is_searched_the_other_way_round() -> None:
     assert "x" * 500 + SECRET in Quotes([SECRET])
     assert "y" * 5000 not in Quotes([SECRET])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"DATA:image/png;BASE64,{BASE64}",
+        f'data:image/png;name="a b.png";base64,{BASE64}',
+        f" data:image/png;base64,{BASE64[:100]}",
+        f" {BASE64} ",
+    ],
+)
+def test_odd_spellings_of_media_are_media(url: str) -> None:
+    found = redact_media({"image_url": {"url": url}})
+    assert found == {"image_url": {"url": "[base64 image redacted]"}}
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_in_privacy_mode_content_that_metadata_hold_as_json_goes_too(ensure_ascii: bool) -> None:
+    prompt = 'ab\n"cd" ef\n"gh" ij\n"kl" — Größe Straße Übung'
+    record = kwargs(
+        {"note": json.dumps({"p": prompt}, ensure_ascii=ensure_ascii)}, messages=[{"role": "user", "content": prompt}]
+    )
+    assert "note" not in to_properties(record, with_build(privacy_mode=True))
+    assert "note" in to_properties(record)

@@ -6,6 +6,8 @@ from typing import TypeGuard
 
 import orjson
 
+from posthog_llm_cli.decoding import decode
+from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
 
 EMPTY: Mapping[str, Json] = {}
@@ -91,12 +93,17 @@ def compact(value: Json) -> str:
 
 
 def decoded(value: Json) -> Json:
-    """Return what a text of JSON (starting with a brace or bracket) holds; anything else, and broken JSON, as it is."""
+    """Return what a text of JSON (starting with a brace or bracket) holds; anything else, and broken JSON, as it is.
+
+    Raises:
+        RecordError: `too-deep`.
+    """
     if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
         try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
+            return decode(value.encode()).value
+        except RecordError as error:
+            if error.code == "too-deep":
+                raise
     return value
 
 

@@ -2,8 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from posthog_llm_cli.formats._fields import compact, first_text, items, mapping, text
-from posthog_llm_cli.formats._messages import assistant, chat_output, responses_output, sorted_choices, text_part
+from posthog_llm_cli.formats._fields import first_text, items, mapping, text
+from posthog_llm_cli.formats._messages import (
+    assistant,
+    chat_output,
+    responses_output,
+    sorted_choices,
+    text_part,
+    value_part,
+)
 from posthog_llm_cli.model import Json
 
 SENTINEL = "redacted-by-litellm"
@@ -17,14 +24,23 @@ def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | 
         return [assistant([text_part(response)])]
     if isinstance(response, dict):
         if isinstance(response.get("choices"), list):
-            return chat_output(response["choices"])
+            return _without_sentinel(chat_output(response["choices"]))
         if isinstance(response.get("output"), list):
-            return responses_output(response["output"])
+            return _without_sentinel(responses_output(response["output"]))
         parts = _other_parts(response)
         if parts is not None:
             return [assistant(parts)] if parts else None
     warn("unknown-output")
-    return [assistant([text_part(compact(response))])]
+    return [assistant([value_part(response)])]
+
+
+def _without_sentinel(messages: list[Json] | None) -> list[Json] | None:
+    """Drop what says only that LiteLLM redacted it, beside what it did not redact."""
+    kept = [
+        {**message, "content": [part for part in message["content"] if part.get("text") != SENTINEL]}
+        for message in messages or []
+    ]
+    return kept if any(message["content"] for message in kept) else None
 
 
 def _other_parts(response: Mapping[str, Json]) -> list[Json] | None:
@@ -38,7 +54,7 @@ def _other_parts(response: Mapping[str, Json]) -> list[Json] | None:
         kind = str(response.get("content_type") or "").split("/")[0]
         return [text_part(f"[base64 {kind if kind in {'audio', 'image', 'video'} else 'file'} redacted]")]
     if isinstance(response.get("results"), list):
-        return [text_part(compact(response["results"]))]
+        return [value_part(response["results"])]
     if isinstance(response.get("text"), str):
         return [text_part(response["text"])] if response["text"] else []
     return None
@@ -74,7 +90,7 @@ def stop_reason(response: Json) -> str | None:
 def is_redacted_input(messages: Json) -> bool:
     """Whether the input is only LiteLLM's redaction sentinel, in any of its forms."""
     if isinstance(messages, dict):
-        return messages.get("text") == SENTINEL or messages.get("content") == SENTINEL
+        return any(is_redacted_input(messages.get(key)) for key in ("text", "content"))
     if isinstance(messages, list):
         return bool(messages) and all(is_redacted_input(message) for message in messages)
     return bool(messages == SENTINEL)

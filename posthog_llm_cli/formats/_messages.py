@@ -7,11 +7,12 @@ choice, whose content is always a list of parts. Media stay as they are here; `p
 from collections.abc import Iterable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
+from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
 _SYSTEM_ROLES = frozenset({"system", "developer"})
-_SECRET_TOOL_FIELDS = frozenset({"authorization", "authorization_token", "api_key"})
+_SECRET_TOOL_FIELDS = frozenset({"headers", "authorization", "authorization_token", "api_key"})
 REDACTED = "[REDACTED]"
 
 # ------------------------------------------------------------------------------------------------------------- input
@@ -216,6 +217,29 @@ def _function(name: Json, arguments: Json) -> Json:
     return function
 
 
+VALUE_PART = "plh_value"
+"""A part that holds a JSON value; the builder makes it a text part, once its media are redacted."""
+
+_VECTOR_KEYS = frozenset({"embedding", "embeddings", "vector", "vectors", "values", "dense", "sparse"})
+_MANY_NUMBERS = 16
+
+
+def value_part(value: Json) -> Json:
+    """Return an answer of another shape than messages as a part, without vectors."""
+    return {"type": VALUE_PART, "value": without_vectors(value)}
+
+
+def without_vectors(value: Json, key: str = "") -> Json:
+    """Return a value without vectors, which never leave the machine: lists of numbers, by name or by length."""
+    if isinstance(value, dict):
+        return {name: without_vectors(member, name) for name, member in value.items()}
+    if not isinstance(value, list):
+        return value
+    if value and all(isinstance(item, int | float) for item in value):
+        return "[vector]" if key.lower() in _VECTOR_KEYS or len(value) >= _MANY_NUMBERS else value
+    return [without_vectors(item, key) for item in value]
+
+
 # -------------------------------------------------------------------------------------------------- the Responses API
 
 
@@ -267,13 +291,20 @@ def clean_tools(tools: Json) -> list[Json] | None:
 def _clean_tool(tool: Json) -> Json:
     if not isinstance(tool, dict):
         return tool
-    secret = [key for key in tool if key in _SECRET_TOOL_FIELDS or key == "headers"]
-    if not secret:
-        return tool
+    is_mcp = isinstance(tool.get("type"), str) and tool["type"].startswith("mcp")
+    return _without_credentials(tool, everywhere=is_mcp or "server_url" in tool)
+
+
+def _without_credentials(tool: Mapping[str, Json], *, everywhere: bool) -> Json:
+    """Redact headers and authorizations: of a function at the top (below are parameters), of a server everywhere."""
     cleaned = dict(tool)
-    for key in secret:
-        value = tool[key]
-        cleaned[key] = dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
+    for key, value in tool.items():
+        if key.lower() in _SECRET_TOOL_FIELDS:
+            cleaned[key] = dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
+        elif everywhere and isinstance(value, dict):
+            cleaned[key] = _without_credentials(value, everywhere=True)
+        elif everywhere and key.lower().endswith("url") and isinstance(value, str):
+            cleaned[key] = clean_url(value)
     return cleaned
 
 

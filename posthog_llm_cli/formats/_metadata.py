@@ -28,6 +28,11 @@ _NEVER = _BASELINE_INTERNAL | {
     "model_group_alias", "original_model_group", "attempted_fallbacks", "attempted_retries", "max_retries",
     "request_retry_count", "response_cost_failure_debug_info", "model_map_information", "guardrail_information",
 }  # fmt: skip
+_NEVER_NESTED = re.compile(
+    r"(?:raw_)?headers\Z|(?:set-)?cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"
+    r"secret_fields|raw_request|raw_response",
+    re.IGNORECASE,
+)
 _USED = frozenset({"session_id", "trace_id", "user_id", "parent_run_id", "parent_id", "tags"})
 _NEVER_PATTERN = re.compile(r"user_api_|_|deployment|litellm_|.*_budget|.*_spend\Z", re.DOTALL)
 _SECRET_PATTERN = re.compile(r".*(?:api_?-?key|secret|password|authorization)|.*token\Z", re.IGNORECASE | re.DOTALL)
@@ -108,9 +113,13 @@ def _is_custom(key: str) -> bool:
 
 
 def without_secrets(value: Json) -> Json:
-    """Return a value without members whose name says that they hold a secret, on every level."""
+    """Return a value without members whose name says that they hold a secret or a request's headers, on every level."""
     if isinstance(value, dict):
-        return {key: without_secrets(member) for key, member in value.items() if not _SECRET_PATTERN.match(key)}
+        return {
+            key: without_secrets(member)
+            for key, member in value.items()
+            if not (_SECRET_PATTERN.match(key) or _NEVER_NESTED.match(key))
+        }
     if isinstance(value, list):
         return [without_secrets(member) for member in value]
     return value

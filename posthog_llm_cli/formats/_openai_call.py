@@ -145,7 +145,7 @@ def _provider(exchange: Exchange, url: str | None, base: str | None, model: str)
     """A bare answer's own `provider` is OpenRouter's upstream, so only an outer one counts."""
     outer = exchange.outer
     named = () if exchange.is_bare else (outer.get("provider"), outer.get("custom_llm_provider"))
-    return find_provider(named, (url, base), exchange.response or outer, model)
+    return find_provider(named, (url, base), exchange.response, model)
 
 
 def _base_url(exchange: Exchange, url: str | None) -> str | None:
@@ -224,10 +224,17 @@ def _without_answer(messages: list[Json] | None, response: Mapping[str, Json]) -
     if last.get("role") != (first.get("role") or "assistant"):
         return messages
     said = first.get("content")
-    same_text = isinstance(said, str) and bool(said) and last.get("content") == said
+    same_text = isinstance(said, str) and bool(said) and _words(last.get("content")) == said
     calls = first.get("tool_calls")
     same_calls = not said and not last.get("content") and bool(calls) and last.get("tool_calls") == calls
     return messages[:-1] or None if same_text or same_calls else messages
+
+
+def _words(content: Json) -> Json:
+    """A message's text, also where it is a list of text parts."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if isinstance(mapping(part).get("text"), str))
 
 
 # --------------------------------------------------------------------------------------------------------------- ids
@@ -236,7 +243,7 @@ def _without_answer(messages: list[Json] | None, response: Mapping[str, Json]) -
 def _identity(exchange: Exchange) -> str:
     """`openai|id|created`, the same for pair, bare object and merged stream; else the record's content (3.10)."""
     response = exchange.response
-    answer_id = id_text(response.get("id")) if isinstance(response.get("id"), str) else None
+    answer_id = id_text(response.get("id"))
     if answer_id is None:
         return f"openai|sha256:{canonical_sha256(exchange.outer)}"
     created = response.get("created", response.get("created_at"))

@@ -58,18 +58,23 @@ def read_exchange(record: Mapping[str, Json]) -> Exchange:
 
 
 def _request(record: Mapping[str, Json], response_key: str | None) -> tuple[Mapping[str, Json], str | None]:
+    """The first request key with a usable value wins; an object of parameters alone stands beside the messages."""
+    parameters: Mapping[str, Json] = {}
+    url: str | None = None
     for key in REQUEST_KEYS:
         if key == response_key or key not in record:
             continue
         nested = Nested(record[key])
         inner = nested.value
         if isinstance(inner, dict) and inner and key not in {"messages", "request_messages"}:
-            return inner, nested.url
-        if key in _INPUT_KEYS and isinstance(inner, str | list) and inner:
+            if any(inner.get(name) for name in _INPUT_KEYS):
+                return {**parameters, **inner}, nested.url or url
+            parameters, url = {**parameters, **inner}, url or nested.url
+        elif key in _INPUT_KEYS and isinstance(inner, str | list) and inner:
             flat = {name: record[name] for name in _FLAT_REQUEST_KEYS if record.get(name) is not None}
             name = "messages" if key in {"messages", "request_messages"} else "input" if key != "prompt" else "prompt"
-            return {**flat, name: inner}, None
-    return {}, None
+            return {**flat, **parameters, name: inner}, url
+    return parameters, url
 
 
 def _status(record: Mapping[str, Json], recorded: Json) -> int | None:

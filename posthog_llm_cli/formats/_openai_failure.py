@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from posthog_llm_cli.formats._errors import error_text
 from posthog_llm_cli.formats._fields import compact, first_text, is_number, is_one_of, mapping, text
+from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.formats._openai_shapes import is_error
 from posthog_llm_cli.model import CallError, Json
@@ -60,7 +61,7 @@ def _message(error: Json, outer: Mapping[str, Json]) -> str | None:
     told = first_text(outer.get("error_message"), outer.get("exception"))
     if told is not None:
         return told
-    return compact(details) if details else first_text(outer.get("detail"))
+    return compact(without_secrets(details)) if details else first_text(outer.get("detail"))
 
 
 def _code_text(code: Json) -> str | None:

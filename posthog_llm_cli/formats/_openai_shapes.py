@@ -126,7 +126,7 @@ def _by_structure(value: Mapping[str, Json]) -> str | None:
     if isinstance(value.get("output"), list) and "input_tokens" in usage:
         return _responses(value)
     data = mapping(next(iter(items(value.get("data"))), None))
-    if isinstance(data.get("embedding"), list | str) and len(value) <= 8:
+    if isinstance(data.get("embedding"), list | str):
         return "openai-embeddings"
     if isinstance(value.get("done"), bool) and ("message" in value or isinstance(value.get("response"), str)):
         return "ollama"
@@ -221,7 +221,13 @@ class Candidate:
     @cached_property
     def response_is_empty(self) -> bool:
         """Whether no response key holds anything."""
-        return all(self.record.get(key) in (None, {}, "", []) for key in RESPONSE_KEYS[:13])
+        return all(_is_empty(Nested(self.record[key])) for key in RESPONSE_KEYS[:13] if key in self.record)
+
+
+def _is_empty(nested: Nested) -> bool:
+    """Nothing inside; of a recording that failed, a body of mere text is nothing either."""
+    failed = is_number(nested.status) and not 200 <= nested.status <= 299
+    return nested.value in (None, {}, "", []) or (failed and isinstance(nested.value, str))
 
 
 def _is_request(key: str, value: Json) -> bool:

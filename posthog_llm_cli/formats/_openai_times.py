@@ -69,7 +69,8 @@ def read_times(
             path="$.timestamp",
             hint="log a timestamp beside the answer, or give --default-time",
         )
-    return CallTimes(timestamp, time_of(start), time_of(end), latency, _first_token(outer, response, latency))
+    first_token = None if "bad-times" in warn.codes() else _first_token(outer, response, latency)
+    return CallTimes(timestamp, time_of(start), time_of(end), latency, first_token)
 
 
 def _log_times(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
@@ -141,7 +142,8 @@ def _first_token(outer: Mapping[str, Json], response: Mapping[str, Json], latenc
     candidates = [float(value) for _, value in _found(outer, _FIRST_TOKEN_S_KEYS) if is_number(value)]
     candidates += [value / 1000 for _, value in _found(outer, _FIRST_TOKEN_MS_KEYS) if is_number(value)]
     checkpoint = _checkpoint(outer, response)
-    azure = checkpoint.get("service_ttft_ms", checkpoint.get("engine_ttft_ms"))
+    engine, azure = checkpoint.get("engine_ttft_ms"), checkpoint.get("service_ttft_ms")
+    azure = azure if is_number(azure) else engine
     if is_number(azure):
         candidates.append(azure / 1000)
     found = next(iter(candidates), None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, error_text
+from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, first_error_text
 from posthog_llm_cli.formats._fields import (
     Warnings,
     compact,
@@ -35,7 +35,7 @@ from posthog_llm_cli.formats._messages import (
     web_searches,
     with_instructions,
 )
-from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
+from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata, without_secrets
 from posthog_llm_cli.formats._parameters import model_parameters
 from posthog_llm_cli.formats._people import find_person
 from posthog_llm_cli.formats._times import Clock, time_of
@@ -394,12 +394,12 @@ def _error(payload: Mapping[str, Json], *, redacted: bool) -> CallError:
     if redacted:
         return CallError(error_class, error_class or UNKNOWN_ERROR)
     logged = payload.get("error_str")
-    message = first_text(
-        compact(logged) if isinstance(logged, dict | list) and logged else logged,
+    message = first_error_text(
+        compact(without_secrets(logged)) if isinstance(logged, dict | list) and logged else logged,
         information.get("error_message"),
         error_class,
     )
-    return CallError(error_class, error_text(message))
+    return CallError(error_class, message)
 
 
 def _http_status(payload: Mapping[str, Json]) -> int | None:

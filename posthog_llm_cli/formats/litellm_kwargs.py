@@ -7,7 +7,7 @@ reader takes named fields and never copies a sub-tree: kwargs hold provider keys
 from collections.abc import Mapping
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import id_text, mapping, text
+from posthog_llm_cli.formats._fields import decoded, id_text, mapping, text
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import Envelope, is_proxy_payload, parse_payload
 from posthog_llm_cli.model import Credentials, Json, ParseContext
@@ -30,14 +30,18 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         RecordError: `missing-field` where the payload is null or empty, or lacks a model or any usable time.
     """
     kwargs, path = _kwargs(record)
-    payload = kwargs.get(PAYLOAD)
+    payload = decoded(kwargs.get(PAYLOAD))
     if not isinstance(payload, dict) or not payload:
         raise RecordError(
             "missing-field",
-            "LiteLLM wrote no payload for this call: standard_logging_object is null or empty",
+            "LiteLLM wrote no payload for this call: standard_logging_object is null, empty or no object",
             path=f"{path}.{PAYLOAD}",
         )
-    return parse_payload(payload, _envelope(record, kwargs, payload), context)
+    try:
+        return parse_payload(payload, _envelope(record, kwargs, payload), context)
+    except RecordError as error:
+        inner = f"{path}.{PAYLOAD}{error.path.removeprefix('$')}"
+        raise RecordError(error.code, error.message, path=inner, hint=error.hint) from error
 
 
 def _kwargs(record: Mapping[str, Json]) -> tuple[Mapping[str, Json], str]:

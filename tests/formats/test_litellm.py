@@ -621,3 +621,68 @@ def test_old_payloads_without_newer_fields_convert() -> None:
         if key not in {"litellm_call_id", "session_id", "cost_breakdown", "status"}
     }
     assert to_event({**old, "trace_id": None, "guardrail_information": {"a": 1}}).distinct_id == "chatcmpl-1"
+
+
+# ------------------------------------------------------------------------------- what a reviewer broke (and stays whole)
+
+
+@pytest.mark.parametrize(
+    ("call_type", "response"),
+    [
+        (
+            "generate_content",
+            {"candidates": [{"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "iVBO" * 80}}]}}]},
+        ),
+        ("moderation", {"results": [{"image": {"data": "iVBO" * 80}}]}),
+        ("pass_through_endpoint", {"embeddings": [[0.123, 0.5]]}),
+        ("pass_through_endpoint", {"embedding": {"values": [0.123, 0.5]}}),
+        ("pass_through_endpoint", {"odd": [0.123] * 20}),
+    ],
+)
+def test_media_and_vectors_stay_here_in_answers_of_any_shape(call_type: str, response: Any) -> None:
+    event = to_event(payload(call_type=call_type, response=response))
+    assert b"iVBO" not in event.properties
+    assert b"0.123" not in event.properties
+    assert b'"$ai_output_choices"' in event.properties
+
+
+def test_a_traceback_in_mid_line_is_cut_and_the_next_message_taken() -> None:
+    cut = payload(**FAILURE, error_str='E: x Traceback (most recent call last):\n  File "/root/a.py", line 1')
+    assert to_properties(cut)["$ai_error"] == "E: x"
+    only = payload(
+        **FAILURE, error_str="Traceback (most recent call last):\n  x", error_information={"error_message": "real"}
+    )
+    assert to_properties(only)["$ai_error"] == "real"
+
+
+def test_the_sentinel_is_no_content_in_parts_and_beside_arguments() -> None:
+    parts = [{"role": "user", "content": [{"type": "text", "text": "redacted-by-litellm"}]}]
+    assert "$ai_input" not in to_properties(payload(messages=parts))
+    call = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+    message = {"content": "redacted-by-litellm", "tool_calls": [call]}
+    record = payload(messages="redacted-by-litellm", response={"choices": [{"message": message}]})
+    (answer,) = to_properties(record)["$ai_output_choices"]
+    assert [part["type"] for part in answer["content"]] == ["function"]
+
+
+def test_an_mcp_server_keeps_no_credentials_on_any_level() -> None:
+    tool = {
+        "type": "mcp",
+        "server_url": "https://u:p@h.example/x?token=abc",
+        "Authorization": "zz",
+        "server": {"headers": {"A": "s3"}},
+    }
+    (found,) = to_properties(payload(model_parameters={"tools": [tool]}))["$ai_tools"]
+    assert found == {
+        "type": "mcp", "server_url": "https://h.example/x", "Authorization": "[REDACTED]", "server": {"headers": {"A": "[REDACTED]"}},
+    }  # fmt: skip
+
+
+def test_nested_headers_of_a_callers_metadata_stay_here() -> None:
+    metadata = {"ctx": {"requester_ip_address": "192.0.2.1", "headers": {"cookie": "c"}, "kept": 1}}
+    assert to_properties(kwargs(metadata))["ctx"] == {"kept": 1}
+
+
+def test_a_wrapped_payloads_path_is_its_place_in_the_record() -> None:
+    error = to_rejection({"kwargs": {"standard_logging_object": payload(model="", response={})}})
+    assert error.path == "$.kwargs.standard_logging_object.model"

@@ -384,7 +384,7 @@ def test_a_user_is_text_a_number_or_an_objects_id(user: Any, distinct_id: str) -
     assert to_event(pair(request={"messages": MESSAGES, "user": "req"}, user=user)).distinct_id == distinct_id
 
 
-@pytest.mark.parametrize("no_id", ["", "None", "null", None, 7])
+@pytest.mark.parametrize("no_id", ["", "None", "null", None, []])
 def test_without_a_usable_id_the_records_content_is_the_identity(no_id: Any) -> None:
     first, other = pair(chat(id=no_id), ts=CREATED), pair(chat(id=no_id), ts=CREATED + 1)
     assert to_event(first).uuid == to_event(first).uuid != to_event(other).uuid
@@ -498,3 +498,62 @@ def test_wrong_types_inside_messages_never_crash(odd: Any) -> None:
         chat(choices=[{"index": odd, "message": message, "finish_reason": odd}]), {"model": "m", "messages": [message]}
     )
     assert convert_value(record).result is not None
+
+
+# ------------------------------------------------------------------------------- what a reviewer broke (and stays whole)
+
+
+def test_a_deep_text_of_json_inside_a_record_is_too_deep_and_no_crash() -> None:
+    deep = '{"model":"gpt-4o","messages":' + "[" * 300 + "]" * 300 + "}"
+    assert to_rejection({"request": deep, "response": chat()}).code == "too-deep"
+
+
+def test_an_answer_as_text_of_json_is_read_as_tolerantly_as_a_line() -> None:
+    text = json.dumps(chat(x=float("nan")))
+    assert "NaN" in text
+    assert to_properties(pair(text))["$ai_output_tokens"] == 2
+
+
+@pytest.mark.parametrize("key", ["params", "kwargs", "payload", "request", "body"])
+def test_an_object_of_parameters_stands_beside_the_messages(key: str) -> None:
+    found = to_properties({"model": "gpt-4o", key: {"temperature": 0}, "messages": MESSAGES, "response": chat()})
+    assert found["$ai_input"] == MESSAGES
+    assert found["$ai_model_parameters"] == {"temperature": 0}
+
+
+@pytest.mark.parametrize("body", ["", {}, "Internal Server Error", None])
+def test_a_recorded_failure_without_an_answer_is_a_failure(body: Any) -> None:
+    found = to_properties(
+        {
+            "timestamp": CREATED,
+            "request": {"model": "m", "messages": MESSAGES},
+            "response": {"status_code": 500, "body": body},
+        }
+    )
+    assert (found["$ai_http_status"], found["$ai_error"]) == (500, "HTTP 500")
+
+
+def test_headers_in_an_error_object_stay_here() -> None:
+    error = {"headers": {"set-cookie": "SECRET"}, "authorization": "Basic SECRET", "reason": "x"}
+    event = to_event({"timestamp": CREATED, "request": {"model": "m"}, "response": None, "error": error})
+    assert b"SECRET" not in event.properties
+
+
+def test_a_failed_prompt_list_is_no_tell_of_a_provider() -> None:
+    record = {"timestamp": CREATED, "model": "gpt-4o", "prompt": ["a"], "error": "boom"}
+    assert to_properties(record)["$ai_provider"] == "openai"
+
+
+def test_an_appended_answer_in_parts_is_dropped_too() -> None:
+    appended = {"role": "assistant", "content": [{"type": "text", "text": "ho"}]}
+    assert to_properties(pair(request={"model": "m", "messages": [*MESSAGES, appended]}))["$ai_input"] == MESSAGES
+
+
+def test_a_numbered_answer_is_one_call_bare_and_in_a_pair() -> None:
+    assert to_event(chat(id=7)).uuid == to_event(pair(chat(id=7))).uuid
+
+
+def test_the_engines_first_token_stands_in_for_the_services() -> None:
+    checkpoint = {"service_ttft_ms": None, "engine_ttft_ms": 300}
+    assert to_properties(pair(chat(latency_checkpoint=checkpoint), latency=1.0))["$ai_time_to_first_token"] == 0.3
+    assert "$ai_time_to_first_token" not in to_properties(pair(latency=-1.0, ttft=2.0))
