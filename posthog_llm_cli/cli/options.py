@@ -164,7 +164,7 @@ Property = Annotated[
     typer.Option(
         "--property",
         metavar="KEY=VALUE",
-        help="Added to every event, as text; may be repeated. The key may not begin with $ai_.",
+        help="Added to every event, as text; may be repeated. The key may not begin with $.",
         rich_help_panel=_MAPPING,
         show_default=False,
     ),
