@@ -10,7 +10,7 @@ from typing import Self
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.model import Destination
 
-MEMORY_ENTRIES = 200_000
+MEMORY_ENTRIES = 50_000
 """How many ids are held in memory (about 25 MiB) before all move to a file."""
 
 _CACHE_KIB = 8 * 1024

@@ -11,7 +11,14 @@ from posthog_llm_cli.transport import Deliverer
 QUEUED_CHUNKS = 2
 """How many chunks may wait for a free thread: enough to keep all busy, and what memory is bounded by."""
 
+UNSETTLED_BYTES = 24 * 1024 * 1024
+"""How many bytes of events and of the records behind them may be under way, if that is fewer chunks."""
+
 _JOIN_S = 0.5
+
+
+def _weight(chunk: Chunk) -> int:
+    return chunk.size + sum(len(event.raw) for event in chunk.events)
 
 
 class DeliveryPool:
@@ -49,7 +56,9 @@ class DeliveryPool:
     @property
     def is_full(self) -> bool:
         """Whether a delivery must be collected before the next chunk is submitted."""
-        return self.unsettled >= self._threads_wanted + QUEUED_CHUNKS
+        if self.unsettled >= self._threads_wanted + QUEUED_CHUNKS:
+            return True
+        return self.unsettled > 1 and sum(map(_weight, self._unsettled.values())) >= UNSETTLED_BYTES
 
     def submit(self, chunk: Chunk) -> None:
         """Deliver `chunk` on a free thread, or as soon as there is one."""
