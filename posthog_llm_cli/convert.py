@@ -146,8 +146,7 @@ def _build(
 ) -> tuple[Event | Skipped | Filtered, tuple[str, ...]]:
     if isinstance(parsed, Skipped):
         return parsed, ()
-    uuid = parsed.uuid if isinstance(parsed, PassThrough) else event_uuid(parsed.identity)
-    if _is_filtered(parsed, uuid, options):
+    if _is_filtered(parsed, options):
         return Filtered(), ()
     if isinstance(parsed, PassThrough):
         _check_name(parsed.name, options.build)
@@ -165,7 +164,7 @@ def _check_name(name: str, options: BuildOptions) -> None:
         )
 
 
-def _is_filtered(parsed: LLMCall | PassThrough, uuid: str, options: ConvertOptions) -> bool:
+def _is_filtered(parsed: LLMCall | PassThrough, options: ConvertOptions) -> bool:
     if options.since is not None and parsed.timestamp < options.since:
         return True
     if options.until is not None and parsed.timestamp >= options.until:
@@ -173,6 +172,7 @@ def _is_filtered(parsed: LLMCall | PassThrough, uuid: str, options: ConvertOptio
     if options.shard is None:
         return False
     shard, shards = options.shard
+    uuid = parsed.uuid if isinstance(parsed, PassThrough) else event_uuid(parsed.identity)
     return int(uuid.replace("-", ""), 16) % shards != shard - 1
 
 

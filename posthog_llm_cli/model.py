@@ -62,6 +62,10 @@ class Operation(StrEnum):
     EMBEDDING = "$ai_embedding"
 
 
+VALUE_PART = "plh_value"
+"""The type of an output part that is a JSON value (`{"type", "value"}`); the builder makes it text, media redacted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts by kind, as logged; `raw` is the provider's usage object without nulls.

@@ -13,6 +13,7 @@ import orjson
 
 from posthog_llm_cli.identity import event_uuid, replaced_id
 from posthog_llm_cli.model import (
+    VALUE_PART,
     BuildOptions,
     Destination,
     Event,
@@ -26,9 +27,6 @@ from posthog_llm_cli.model import (
 from posthog_llm_cli.privacy import placeholder, redact_media, without_quotes
 from posthog_llm_cli.routing import route
 from posthog_llm_cli.version import __version__
-
-VALUE_PART = "plh_value"
-"""How formats hand over a part that is a JSON value (formats/_messages.py)."""
 
 LIBRARY = "posthog-llm-cli"
 CONTENT_DAYS = timedelta(days=30)
@@ -60,7 +58,8 @@ def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[E
     """
     destination = route(call.credentials, options)
     warnings = dict.fromkeys(call.warnings)
-    ids = _ids(call, warnings)
+    uuid = event_uuid(call.identity)
+    ids = _ids(call, uuid, warnings)
     distinct_id, is_person = _distinct_id(call, options, ids["$ai_trace_id"], warnings)
     if options.privacy_mode:
         logged = {key: value for key, value in ids.items() if key.endswith("_logged")}
@@ -80,7 +79,7 @@ def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[E
         legacy["$process_person_profile"] = False
         v1_options["process_person_profile"] = False
     event = _event(
-        (event_uuid(call.identity), call.operation.value, distinct_id),
+        (uuid, call.operation.value, distinct_id),
         call,
         destination,
         {**properties, "$geoip_disable": True},
@@ -123,8 +122,7 @@ def _event(
 # ---------------------------------------------------------------------------------------------------------------- ids
 
 
-def _ids(call: LLMCall, warnings: dict[str, None]) -> dict[str, Json]:
-    uuid = event_uuid(call.identity)
+def _ids(call: LLMCall, uuid: str, warnings: dict[str, None]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for name, value in (
         ("trace_id", call.trace_id or uuid),
@@ -254,13 +252,16 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
 def _with_text(message: Json) -> Json:
     """Show an answer of another shape than messages as compact JSON."""
     parts = message["content"]
-    if not any(part.get("type") == VALUE_PART for part in parts):
+    if not any(_is_value(part) for part in parts):
         return message
     shown = [
-        {"type": "text", "text": orjson.dumps(part["value"]).decode()} if part.get("type") == VALUE_PART else part
-        for part in parts
+        {"type": "text", "text": orjson.dumps(part["value"]).decode()} if _is_value(part) else part for part in parts
     ]
     return {**message, "content": shown}
+
+
+def _is_value(part: Json) -> bool:
+    return part.get("type") == VALUE_PART and "value" in part
 
 
 def _without_audio(message: Json) -> Json:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._urls import clean_url
-from posthog_llm_cli.model import Json
+from posthog_llm_cli.model import VALUE_PART, Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
 _SYSTEM_ROLES = frozenset({"system", "developer"})
@@ -216,9 +216,6 @@ def _function(name: Json, arguments: Json) -> Json:
         function["arguments"] = arguments if isinstance(arguments, str) else compact(arguments)
     return function
 
-
-VALUE_PART = "plh_value"
-"""A part that holds a JSON value; the builder makes it a text part, once its media are redacted."""
 
 _VECTOR_KEYS = frozenset({"embedding", "embeddings", "vector", "vectors", "values", "dense", "sparse"})
 _MANY_NUMBERS = 16

@@ -30,7 +30,6 @@ class Exchange:
     outer: Mapping[str, Json] = field(repr=False)
     request: Mapping[str, Json] = field(repr=False)
     response: Mapping[str, Json] = field(repr=False)
-    response_key: str | None = None
     status: int | None = None
     url: str | None = None
     is_bare: bool = False
@@ -51,7 +50,6 @@ def read_exchange(record: Mapping[str, Json]) -> Exchange:
         outer=record,
         request=request,
         response=response,
-        response_key=key,
         status=_status(record, answered.status if answered is not None else None),
         url=request_url or (answered.url if answered is not None else None) or _url_of(record),
     )

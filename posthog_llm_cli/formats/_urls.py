@@ -1,7 +1,7 @@
 """URLs as they may leave the machine: without user info, query and fragment."""
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from posthog_llm_cli.model import Json
 
@@ -10,17 +10,11 @@ _ROUTE = re.compile(r"(?P<base>.*?)/(?:chat/completions|responses|embeddings|com
 
 def clean_url(value: Json) -> str | None:
     """Return a URL without user info, query, fragment and trailing slash; None for what is none."""
-    if not isinstance(value, str) or not value.strip():
+    parts = _split(value)
+    if parts is None or not parts.scheme:
         return None
-    try:
-        parts = urlsplit(value.strip())
-        port = parts.port
-    except ValueError:
-        return None
-    if not parts.scheme or not parts.hostname:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    netloc = host if port is None else f"{host}:{port}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    netloc = f"{host}" if parts.port is None else f"{host}:{parts.port}"
     return urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
 
 
@@ -38,13 +32,19 @@ def base_url(request_url: str) -> str | None:
 
 def hostname(value: Json) -> str | None:
     """Return the lower-case host (with its port where one is named) of a URL."""
+    parts = _split(value)
+    if parts is None:
+        return None
+    return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+
+
+def _split(value: Json) -> SplitResult | None:
+    """Return the parts of a URL that has a host and a port that is a number, if any."""
     if not isinstance(value, str):
         return None
     try:
         parts = urlsplit(value.strip())
-        port = parts.port
+        _ = parts.port  # raises where it is none
     except ValueError:
         return None
-    if not parts.hostname:
-        return None
-    return f"{parts.hostname}:{port}" if port else parts.hostname
+    return parts if parts.hostname else None

@@ -557,3 +557,11 @@ def test_the_engines_first_token_stands_in_for_the_services() -> None:
     checkpoint = {"service_ttft_ms": None, "engine_ttft_ms": 300}
     assert to_properties(pair(chat(latency_checkpoint=checkpoint), latency=1.0))["$ai_time_to_first_token"] == 0.3
     assert "$ai_time_to_first_token" not in to_properties(pair(latency=-1.0, ttft=2.0))
+
+
+def test_a_part_that_looks_like_our_own_marker_is_no_crash() -> None:
+    message = {"role": "assistant", "content": [{"type": "plh_value"}, {"type": "text", "text": "ho"}]}
+    (answer,) = to_properties(chat(choices=[{"index": 0, "message": message, "finish_reason": "stop"}]))[
+        "$ai_output_choices"
+    ]
+    assert answer["content"] == [{"type": "plh_value"}, {"type": "text", "text": "ho"}]
