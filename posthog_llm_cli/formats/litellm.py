@@ -9,7 +9,7 @@ The defects of LiteLLM's own PostHog logger that this corrects are numbered in s
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from posthog_llm_cli.errors import RecordError
@@ -21,13 +21,21 @@ from posthog_llm_cli.formats._fields import (
     first_text,
     id_text,
     is_number,
+    is_one_of,
     items,
     mapping,
     number,
     text,
+    without_nulls,
 )
 from posthog_llm_cli.formats._litellm_kinds import CallKind, call_kind
-from posthog_llm_cli.formats._litellm_output import is_redacted_input, is_redacted_output, litellm_output, stop_reason
+from posthog_llm_cli.formats._litellm_output import (
+    is_cut,
+    is_redacted_input,
+    is_redacted_output,
+    litellm_output,
+    stop_reason,
+)
 from posthog_llm_cli.formats._messages import (
     clean_tools,
     embedding_input,
@@ -37,7 +45,7 @@ from posthog_llm_cli.formats._messages import (
 )
 from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata, without_secrets
 from posthog_llm_cli.formats._parameters import model_parameters
-from posthog_llm_cli.formats._people import find_person
+from posthog_llm_cli.formats._people import Person, find_person
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
@@ -62,12 +70,13 @@ _KEY_HASH = re.compile(r"[0-9a-f]{64}")
 _PROXY_ROUTE = re.compile(
     r"/(?:v\d|chat|completions|embeddings|responses|messages|openai|anthropic|engines|images|audio|rerank)"
 )
+_QUIET_GUARDRAILS = frozenset({"not_run", "success"})
 _TELLS = ("model_parameters", "hidden_params", "response_cost", "trace_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What may stand around a payload in a callback's kwargs: the caller's metadata, ids and credentials."""
+    """What may stand around a payload: the caller's metadata, ids and credentials, and what its reader warns of."""
 
     caller: Mapping[str, Json] = field(default_factory=dict, repr=False)
     litellm_session_id: str | None = None
@@ -75,6 +84,7 @@ class Envelope:
     top_trace_id: str | None = None
     attempted_retries: Json = None
     credentials: Credentials = field(default_factory=Credentials)
+    warnings: tuple[str, ...] = ()
 
 
 def matches(record: Json) -> bool:
@@ -120,7 +130,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     skipped = _skip(payload)
     if skipped is not None:
         return skipped
-    warn = Warnings()
+    warn = Warnings(envelope.warnings)
     kind = call_kind(payload.get("call_type"))
     if kind is CallKind.UNKNOWN:
         warn("unknown-call-type")
@@ -172,7 +182,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         posthog_session_id=caller.posthog_session_id,
         groups=caller.groups,
         metadata=caller.custom,
-        properties=_properties(payload, envelope, caller, redacted=content.redacted),
+        properties=_properties(payload, envelope, caller, person, redacted=content.redacted),
         credentials=envelope.credentials,
         warnings=warn.codes(),
     )
@@ -307,18 +317,14 @@ def _model(payload: Mapping[str, Json]) -> str:
 
 
 def _usage(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Usage:
-    usage_object = mapping(mapping(payload.get("metadata")).get("usage_object"))
-    response = mapping(payload.get("response"))
-    usage = litellm_usage(payload, usage_object or mapping(response.get("usage")), warn, embedding=embedding)
+    metadata, response = mapping(payload.get("metadata")), mapping(payload.get("response"))
+    logged = without_nulls(mapping(metadata.get("usage_object"))) or without_nulls(mapping(response.get("usage")))
+    kinds = {**without_nulls(mapping(metadata.get("additional_usage_values"))), **logged}
+    usage = litellm_usage(payload, kinds, warn, embedding=embedding)
     if usage.total is None and usage.input is None and payload.get("status") != "failure":
         warn("no-usage")
-    searches = web_searches(response)
-    if searches is None:
-        return usage
-    return Usage(
-        usage.input, usage.output, usage.total, usage.cache_read, usage.cache_creation, usage.reasoning,
-        usage.cache_exclusive, searches, usage.raw,
-    )  # fmt: skip
+    raw = (logged or usage.raw) if usage.raw is not None else None
+    return replace(usage, web_searches=web_searches(response), raw=raw)
 
 
 def _cost(payload: Mapping[str, Json], usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
@@ -368,6 +374,8 @@ def _content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) ->
         entered = with_instructions(entered, parameters.get("instructions"))
     if entered is None and not redacted:
         warn("no-input")
+    if any(is_cut(payload.get(field)) for field in ("messages", "response", "error_str")):
+        warn("truncated-content")
     output = None
     if not embedding and not output_redacted:
         output = litellm_output(response, warn)
@@ -416,12 +424,14 @@ def _http_status(payload: Mapping[str, Json]) -> int | None:
 
 
 def _properties(
-    payload: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata, *, redacted: bool
+    payload: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata, person: Person, *, redacted: bool
 ) -> dict[str, Json]:
     """What LiteLLM itself says and may leave the machine, each only when it says something (6.15)."""
     metadata = mapping(payload.get("metadata"))
     saved = number(payload.get("saved_cache_cost"))
     retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
+    end_user = find_person((payload.get("end_user"),)).user
+    guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
     found: dict[str, Json] = {
         "litellm_call_type": text(payload.get("call_type")),
         "litellm_call_id": id_text(payload.get("litellm_call_id")),
@@ -433,6 +443,8 @@ def _properties(
         "litellm_team_alias": text(metadata.get("user_api_key_team_alias")),
         "litellm_saved_cache_cost_usd": saved if saved is not None and saved > 0 else None,
         "litellm_attempted_retries": retries if is_number(retries) and retries > 0 else None,
+        "litellm_end_user": end_user if end_user != person.user else None,  # or the distinct id says it
+        "litellm_guardrail_status": None if is_one_of(guardrail, _QUIET_GUARDRAILS) else guardrail,
         "litellm_redacted": True if redacted else None,
     }
     return {key: value for key, value in found.items() if value is not None}

@@ -248,7 +248,7 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction("13 no provider", r"\$ai_provider", lambda c: not c.base and c.ours == ABSENT),
     Correction(
         "15 LiteLLM's own words",
-        r"litellm_(call_type|call_id|model_group|model_id|cache_hit|tags|key_alias|team_alias|saved_cache_cost_usd|attempted_retries|redacted)",
+        r"litellm_(call_type|call_id|model_group|model_id|cache_hit|tags|key_alias|team_alias|saved_cache_cost_usd|attempted_retries|redacted|end_user|guardrail_status)",
         _own,
     ),
     Correction(
