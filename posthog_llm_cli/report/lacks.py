@@ -237,7 +237,7 @@ ROWS: tuple[Row, ...] = (
         says="have the caller's metadata",
         advice="of an SDK call the payload keeps none. In the callback, write it beside the payload: "
         '`{"standard_logging_object": …, "litellm_params": {"metadata": …}}` with '
-        '`kwargs["litellm_params"]["metadata"]`, or all of it, `json.dumps(kwargs, default=str)`, which '
+        '`kwargs["litellm_params"].get("metadata")`, or all of it, `json.dumps(kwargs, default=str)`, which '
         "holds provider keys in clear",
         lacking=Lacking.ALL,
         least_part=0.5,

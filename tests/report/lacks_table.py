@@ -23,7 +23,9 @@ def table() -> str:
 
 
 def _when(row: Row) -> str:
-    return _WHEN[row.lacking] + (f", of {row.least_calls:,} or more" if row.least_calls > 1 else "")
+    least = f", of {row.least_calls:,} or more" if row.least_calls > 1 else ""
+    part = f", and they are {row.least_part:.0%} or more of the calls" if row.least_part else ""
+    return f"{_WHEN[row.lacking]}{least}{part}"
 
 
 if __name__ == "__main__":
