@@ -90,7 +90,9 @@ class RunReport:
 
     @property
     def advice(self) -> list[Advice]:
-        """What the log lacks, and where it is switched on."""
+        """What the log lacks, and where it is switched on: for `validate`, the only mode that collects coverage."""
+        if self.mode is not Mode.VALIDATE:
+            return []
         return list(advise(self.coverage_by_format, self.rejections, records=self.records))
 
     def add_facts(self, format_: str, facts: Iterable[str]) -> None:

@@ -104,7 +104,7 @@ ROWS: tuple[Row, ...] = (
     # The one caller of truncate_standard_logging_payload_content (integrations/custom_logger.py, max_str_length) is
     # integrations/datadog/datadog.py; the names of the callbacks: __init__.py.
     Row(
-        formats=_PAYLOADS,
+        formats=("litellm",),
         missing="whole texts",
         of=Fact.CALLS,
         fact=Fact.TRUNCATED,

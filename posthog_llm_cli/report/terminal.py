@@ -155,13 +155,11 @@ def _coverage(coverage_by_format: Mapping[str, Mapping[str, int]], width: int | 
     several = len(coverage_by_format) > 1
     for format_, counts in coverage_by_format.items():
         calls = counts.get(Fact.CALLS, 0)
-        if calls:
-            shares = [_share_of(fact, counts) for fact in _SHOWN if counts.get(fact)] or [
-                "nothing but a model and a time"
-            ]
-            noun = f"{format_} call" if several else "call"
-            pieces = [f"of {count(calls, noun)}:", *(f"{share}," for share in shares[:-1]), shares[-1]]
-            yield from fold(pieces, width)
+        if not calls:
+            continue
+        *most, last = [_share_of(fact, counts) for fact in _SHOWN if counts.get(fact)] or ["nothing but model and time"]
+        noun = f"{format_} call" if several else "call"
+        yield from fold([f"of {count(calls, noun)}:", *(f"{share}," for share in most), last], width)
 
 
 def _share_of(fact: Fact, counts: Mapping[str, int]) -> str:

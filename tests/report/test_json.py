@@ -73,3 +73,4 @@ def test_records_that_are_no_calls_have_advice_without_a_format() -> None:
     (advice,) = value["advice"]
     assert (advice["format"], advice["missing"], advice["calls"], advice["of"]) == (None, "call", 10, 12)
     assert "json.dumps(" in advice["advice"]
+    assert orjson.loads(render_json(report(Mode.SEND, records=12, rejections={"python-repr": 10})))["advice"] == []

@@ -97,7 +97,7 @@ def test_several_formats_are_covered_apart_and_streams_by_themselves() -> None:
     found = report(Mode.VALIDATE, coverage_by_format={"ollama": counts, "openai-flat": {"calls": 1}})
     lines = text(found).splitlines()
     assert "of 10 ollama calls: input 50 %, time to first token 75 % of 4 streams" in lines
-    assert "of 1 openai-flat call: nothing but a model and a time" in lines
+    assert "of 1 openai-flat call: nothing but model and time" in lines
 
 
 def test_what_is_there_only_for_the_advice_has_no_share() -> None:
