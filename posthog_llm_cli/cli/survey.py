@@ -28,15 +28,16 @@ class Survey:
         return _STDIN in self.specs
 
 
-def survey(specs: Sequence[str], *, written: Path | None) -> Survey:
-    """Look at the sources; `written` is the file that the run may write, and must not read.
+def survey(specs: Sequence[str], *, written: Sequence[Path]) -> Survey:
+    """Look at the sources; `written` are the files that the run may write, and must not read.
 
-    Raises: ConfigError where a source is that file.
+    Raises: ConfigError where a source is one of them.
     """
     found = [source for spec in specs for source in expand(spec)]
     sources = [source for source in found if isinstance(source, Source)]
-    if written is not None and written.exists():
-        _refuse_reading(sources, written)
+    for path in written:
+        if path.exists():
+            _refuse_reading(sources, path)
     sizes = [size_of(source, 0) for source in sources]
     return Survey(
         specs=tuple(_spec(source) for source in found),
@@ -56,6 +57,6 @@ def _refuse_reading(sources: Sequence[Source], written: Path) -> None:
     for source in sources:
         if source.path is not None and Path(source.path).exists() and os.path.samestat(own, Path(source.path).stat()):
             raise ConfigError(
-                f"{source.uri}: expected a source and found the file that dead letters are added to",
-                hint="name another file with --dead-letter",
+                f"{source.uri}: expected a source and found a file that this run writes: dead letters, or the ledger",
+                hint="name another place with --dead-letter or --ledger",
             )

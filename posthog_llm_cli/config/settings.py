@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from pathlib import Path
 
 from posthog_llm_cli.model import Endpoint, Historical, Media, mask_key
 
@@ -11,7 +12,8 @@ class Settings:
     """The options of cli.md in effect, by their names. Times are UTC, sizes bytes, spans seconds.
 
     `format` None is `auto`. `api_key` None: there is none, or only keys in records count. `allow_host` is normalised,
-    without PostHog's own hosts and `host`. `dead_letter` ends in `/` where it is to be a folder.
+    without PostHog's own hosts and `host`. `ledger` None: none is kept. `dead_letter` ends in `/` where it is to be a
+    folder.
     """
 
     format: str | None
@@ -39,7 +41,9 @@ class Settings:
     timeout_s: float
     rate_limit: float | None
     historical_migration: Historical
+    ledger: Path | None
     dead_letter: str
+    lock_wait_s: float
     max_duration_s: float | None
     workers: int
     shard: tuple[int, int] | None

@@ -3,20 +3,23 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import assert_never
 
 from posthog_llm_cli.deadletter import DeadLetter
-from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.model import Converted, Event, Filtered, Idle, LogLine, Skipped
+from posthog_llm_cli.errors import LedgerError, RecordError, SourceError
+from posthog_llm_cli.model import Converted, Destination, Event, Filtered, Idle, LogLine, Settlement, Skipped
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all
-from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Observer, Plan, Reader
+from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.seen import SeenIds
 
 TICK_S = 0.1
+
+_MOST_LEFT = 100_000
+"""How many rejected events are held in memory for letters that may follow; letters in a run of their own need none."""
 
 
 class Beat(Enum):
@@ -35,17 +38,20 @@ class Intake:
     report: RunReport
     observer: Observer
     dead_letters: DeadLetters
+    ledger: Ledger
     stop: Stop
     convert_line: ConvertLine
     seen: SeenIds
     began_s: float
+    left_rejected: set[tuple[Destination, str]] = field(default_factory=set)
+    """Events that stay rejected, unless a dead letter in this run takes them up again."""
 
     def events(self) -> Generator[Event | Beat]:
         """Yield the events to deliver, with their raw record, and beats between them; ends exactly at the limit."""
         if self.plan.limit == 0:
             self.report.limit_reached = True
             return
-        taken = 0
+        yielded = 0
         tick_s = time.monotonic()
         converted = convert_all(self._items(), self.plan, convert_line=self.convert_line, stop=self.stop)
         with closing(converted):
@@ -54,11 +60,10 @@ class Intake:
                     case Done():
                         for conversion in item.conversions:
                             event = self._count(item.line, conversion)
-                            if event is None:
-                                continue
-                            yield event
-                            taken += 1
-                            if taken == self.plan.limit:
+                            if event is not None:
+                                yield event
+                                yielded += 1
+                            if self._is_enough(yielded):
                                 self.report.limit_reached = True
                                 return
                     case SourceError():
@@ -84,11 +89,14 @@ class Intake:
         """Read until the end, a signal, or the end of the time; what was read by then is still converted."""
         for item in self.reader:
             yield item
-            if self.stop.should_stop():
+            if self.stop.should_stop() or self.report.ledger_error is not None:
                 return
             if self.plan.max_duration_s is not None and time.monotonic() - self.began_s >= self.plan.max_duration_s:
                 self.report.out_of_time = True
                 return
+
+    def _is_enough(self, yielded: int) -> bool:
+        return self.plan.limit is not None and yielded + self.report.already_sent >= self.plan.limit
 
     def _count(self, line: LogLine, converted: Converted) -> Event | None:
         """Count one record, and return its event if it is one and new."""
@@ -102,9 +110,8 @@ class Intake:
             report.warnings[code] += 1
         match converted.result:
             case Event() as event:
-                if self.seen.add(event.destination, event.uuid):
+                if self._is_open(event, from_letter=converted.from_letter):
                     return replace(event, raw=line.raw if converted.raw is None else converted.raw)
-                report.duplicates += 1
             case Skipped(code=code):
                 report.skips[code] += 1
             case Filtered():
@@ -114,6 +121,27 @@ class Intake:
             case _ as never:
                 assert_never(never)
         return None
+
+    def _is_open(self, event: Event, *, from_letter: bool) -> bool:
+        """Whether an event is still to be sent; counts it if it is not."""
+        key = (event.destination, event.uuid)
+        if not self.seen.add(*key) and not (from_letter and key in self.left_rejected):
+            self.report.duplicates += 1
+            return False
+        try:
+            outcome = None if self.report.ledger_error is not None else self.ledger.outcome_of(*key)
+        except LedgerError as error:
+            self.report.ledger_error = error
+        if self.report.ledger_error is not None:
+            self.report.add_unconfirmed(event.destination)
+            return False
+        if outcome is None or (from_letter and outcome is Settlement.REJECTED):
+            self.left_rejected.discard(key)
+            return True
+        self.report.already_sent += 1
+        if outcome is Settlement.REJECTED and len(self.left_rejected) < _MOST_LEFT:
+            self.left_rejected.add(key)
+        return False
 
     def _reject(self, line: LogLine, converted: Converted, error: RecordError) -> None:
         raw = line.raw if converted.raw is None else converted.raw

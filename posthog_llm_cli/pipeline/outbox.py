@@ -1,11 +1,11 @@
-"""Events → chunks → deliveries → settled: dead letters first, then the report."""
+"""Events → chunks → deliveries → settled: dead letters first, then the ledger, then the report."""
 
 import time
 
 from posthog_llm_cli.chunking import Chunker
 from posthog_llm_cli.deadletter import DeadLetter
-from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.model import Chunk, Delivery, Event, Outcome, Verdict
+from posthog_llm_cli.errors import LedgerError, RecordError
+from posthog_llm_cli.model import Chunk, Delivery, Event, Outcome, Settlement, Verdict
 from posthog_llm_cli.pipeline.deliveries import DeliveryPool, unconfirmed
 from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.transport import Deliverer
@@ -21,7 +21,8 @@ class Outbox:
     """Takes events, has them delivered, and settles every one of them, whatever happens; the main thread's.
 
     At most `concurrency` + 2 chunks are under way, so `add()` waits when the server is slow. After a signal, deliveries
-    have the grace period, then they are told to stop, and what still does not come back is unconfirmed.
+    have the grace period, then they are told to stop, and what still does not come back is unconfirmed. Where the
+    ledger fails they are told to stop at once: what it cannot take would only be sent again.
     """
 
     def __init__(self, intake: Intake, deliverer: Deliverer) -> None:
@@ -31,7 +32,7 @@ class Outbox:
             plan.bounds, historical=plan.historical, run_started_at=plan.convert.build.run_started_at
         )
         self._pool = DeliveryPool(deliverer, threads=plan.concurrency)
-        self._told_to_stop = False
+        self._told_to_stop_s: float | None = None
 
     def add(self, event: Event) -> None:
         """Take one event; waits while too many chunks are under way."""
@@ -69,7 +70,7 @@ class Outbox:
     def _submit(self, chunk: Chunk) -> None:
         while self._pool.is_full:
             self._wait()
-        if self._told_to_stop:
+        if self._told_to_stop_s is not None or self._intake.report.ledger_error is not None:
             self._settle(unconfirmed(chunk))
             return
         self._pool.submit(chunk)
@@ -82,31 +83,57 @@ class Outbox:
             self._settle(delivery)
         else:
             self._intake.progress()  # a hanging server is no reason to fall silent
-        if self._intake.stop.since_s is None:
-            return
-        over_s = time.monotonic() - self._intake.stop.since_s - self._intake.plan.grace_s
-        if over_s >= 0 and not self._told_to_stop:
-            self._told_to_stop = True
-            self._pool.stop()
-        if over_s >= _LAST_WAIT_S:
+        now_s = time.monotonic()
+        since_s = self._intake.stop.since_s
+        if since_s is not None and now_s - since_s >= self._intake.plan.grace_s:
+            self._tell_to_stop()
+        if self._intake.report.ledger_error is not None:
+            self._tell_to_stop()
+        if self._told_to_stop_s is not None and now_s - self._told_to_stop_s >= _LAST_WAIT_S:
             for chunk in self._pool.abandon():
                 self._settle(unconfirmed(chunk))
+
+    def _tell_to_stop(self) -> None:
+        if self._told_to_stop_s is None:
+            self._told_to_stop_s = time.monotonic()
+            self._pool.stop()
 
     def _settle_ready(self) -> None:
         while (delivery := self._pool.collect()) is not None:
             self._settle(delivery)
 
     def _settle(self, delivery: Delivery) -> None:
+        edge = delivery.endpoint is not None and delivery.endpoint.is_legacy
+        settled: list[tuple[str, Settlement]] = []
+        rejected: list[tuple[str, Settlement]] = []
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
-            if outcome.verdict is Verdict.REJECTED:
-                self._reject(event, outcome)
+            if outcome.verdict is Verdict.ACCEPTED:
+                settled.append((event.uuid, Settlement.EDGE if edge else Settlement.ACCEPTED))
+            elif outcome.verdict is Verdict.REJECTED and self._reject(event, outcome):
+                rejected.append((event.uuid, Settlement.REJECTED))
+        # What is not safe in a dead letter is not settled either: the next run meets it again.
+        if rejected and self._intake.dead_letters.sync():
+            settled += rejected
+        self._note(delivery, settled)
         self._intake.report.add_delivery(delivery)
         self._intake.progress()
 
-    def _reject(self, event: Event, outcome: Outcome) -> None:
+    def _note(self, delivery: Delivery, settled: list[tuple[str, Settlement]]) -> None:
+        report = self._intake.report
+        if report.ledger_error is not None:
+            return
+        try:
+            self._intake.ledger.settle(delivery.chunk.destination, settled)
+        except LedgerError as error:
+            report.ledger_error = error
+            self._tell_to_stop()
+
+    def _reject(self, event: Event, outcome: Outcome) -> bool:
+        """Keep a rejected event as a dead letter; return whether it is kept."""
         error = RecordError(outcome.code or "server-refused", outcome.message)
         letter = DeadLetter(
             event.ref, code=error.code, path=error.path, message=error.message, uuid=event.uuid, raw=event.raw
         )
-        self._intake.dead_letters.add(letter)
+        is_kept = self._intake.dead_letters.add(letter)
         self._intake.observer.on_rejected(event.ref, error)
+        return is_kept

@@ -1,6 +1,6 @@
 """What a run is asked to do, and what it needs from its neighbours."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,9 +10,11 @@ from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import (
     Converted,
     ConvertOptions,
+    Destination,
     Historical,
     Idle,
     LogLine,
+    Settlement,
     SourceRef,
 )
 from posthog_llm_cli.report import RunReport
@@ -30,8 +32,9 @@ class Plan:
 
     `concurrency` is the number of requests in flight, 0 delivers on the main thread (mock, dry run). `workers` is the
     number of processes that convert, 1 converts in this one; they start once `workers_after_bytes` of records were
-    read. `limit` counts events that are no duplicates. `linger_s` is how long an event of a slow source waits for
-    company, `grace_s` how long deliveries may go on after a signal.
+    read. `limit` counts events that are no duplicates, those too that an earlier run has sent, so that the same command
+    again sends no more. `linger_s` is how long an event of a slow source waits for company, `grace_s` how long
+    deliveries may go on after a signal.
     """
 
     convert: ConvertOptions
@@ -59,8 +62,21 @@ class Reader(Protocol):
 class DeadLetters(Protocol):
     """What keeps the records that did not become accepted events: `deadletter` has two."""
 
-    def add(self, letter: DeadLetter, /) -> None:
-        """Keep one; it is counted afterwards."""
+    def add(self, letter: DeadLetter, /) -> bool:
+        """Keep one, which is counted afterwards; return whether that has worked."""
+
+    def sync(self) -> bool:
+        """Put all of them on disk, and return whether that has worked."""
+
+
+class Ledger(Protocol):
+    """What earlier runs have settled: `ledger` has three. On the main thread only; everything may raise LedgerError."""
+
+    def outcome_of(self, destination: Destination, uuid: str, /) -> Settlement | None:
+        """Return how an earlier run settled an event; None: it is to be sent."""
+
+    def settle(self, destination: Destination, settled: Sequence[tuple[str, Settlement]], /) -> None:
+        """Note down what one delivery has settled, for good when this returns."""
 
 
 class Observer(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, SourceError
+from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, LedgerError, SourceError
 from posthog_llm_cli.model import Delivery, Destination, Endpoint, Verdict
 from posthog_llm_cli.report.advice import Advice, advise
 
@@ -68,6 +68,7 @@ class RunReport:
     interrupted_by: int | None = None
     out_of_time: bool = False
     limit_reached: bool = False
+    ledger_error: LedgerError | None = None
 
     @property
     def rejected(self) -> int:
@@ -98,6 +99,11 @@ class RunReport:
     def add_facts(self, format_: str, facts: Iterable[str]) -> None:
         """Count the facts of one call (`model.Fact`) under its format."""
         self.coverage_by_format.setdefault(format_, Counter()).update(facts)
+
+    def add_unconfirmed(self, destination: Destination) -> None:
+        """Count one event that is neither sent nor known to be settled."""
+        self.unconfirmed += 1
+        self.destined(destination).unconfirmed += 1
 
     def add_delivery(self, delivery: Delivery) -> None:
         """Count a chunk's outcomes; rejected ones by their code."""
@@ -138,7 +144,9 @@ class RunReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The run's exit code; when several apply: a signal, then 6, 5, 4, 3; 2 where letters could not be written."""
+        """The run's exit code; when several apply: 7, a signal, 6, 5, 4, 3; 2 where letters could not be written."""
+        if self.ledger_error is not None:
+            return ExitCode.LEDGER
         if self.interrupted_by is not None:
             return ExitCode(128 + self.interrupted_by)
         if any(isinstance(counts.error, KeyRefused) for counts in self.destinations.values()):

@@ -111,8 +111,9 @@ def test_a_dead_letter_is_kept_before_its_record_is_counted() -> None:
     counted: list[int] = []
 
     class Noting(Letters):
-        def add(self, letter: object) -> None:
+        def add(self, letter: object) -> bool:
             counted.append(report.rejected)
+            return True
 
     recorder = Recorder(judge=lambda _event: fakes.REFUSED)
     send(
