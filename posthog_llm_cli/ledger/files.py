@@ -26,6 +26,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     with translated(path):
         if not path.exists():
             _make(path)
+        _refuse_non_file(path)
         with contextlib.ExitStack() as on_failure:
             file = _connect(path, "rw")
             on_failure.callback(file.close)
@@ -46,9 +47,11 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
         if not path.exists():
             _refuse_remains(path)
             return None
+        _refuse_non_file(path)
         with contextlib.ExitStack() as on_failure:
             file = _connect(path, _reading_mode(path))
             on_failure.callback(file.close)
+            file.execute("PRAGMA query_only=ON")
             _check(file, path)
             on_failure.pop_all()
     return file
@@ -129,6 +132,11 @@ def _refuse_remains(path: Path) -> None:
         )
 
 
+def _refuse_non_file(path: Path) -> None:
+    if not path.is_file():
+        raise LedgerError(f"{path}: expected a file and found something else", hint=_NO_SENDING)
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = path.absolute().as_uri()
     query = "immutable=1" if mode == "immutable" else f"mode={mode}"
@@ -138,11 +146,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _reading_mode(path: Path) -> str:
-    """Return SQLite's mode: where nobody has the ledger open, reading leaves no `-wal` and `-shm` behind."""
-    wal = beside(path, "-wal")
-    if wal.exists() or os.access(path.parent, os.W_OK):
-        return "ro"
-    return "immutable"
+    """Return SQLite's mode for a reader that leaves nothing behind.
+
+    The last connection to close tidies `-wal` and `-shm` away, if it may write. Where it may not and there is no
+    `-wal`, nobody has the ledger open, and it is read as a file that does not change.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "rw"
+    return "ro" if beside(path, "-wal").exists() else "immutable"
 
 
 def _check(file: sqlite3.Connection, path: Path) -> None:
