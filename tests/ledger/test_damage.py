@@ -79,7 +79,7 @@ def lost_beside_its_wal(path: Path) -> None:
     path.with_name(path.name + "-wal").write_bytes(b"w" * 100)
 
 
-FAULTS = {
+FAULTS: dict[Callable[[Path], None], str] = {
     empty: "damaged", garbage: "damaged", cut_off: "damaged", head_lost: "damaged", other_tables: "damaged",
     newer: "found schema 2", foreign: "another SQLite database", folder: "expected a file and found something else",
     lost_beside_its_wal: "found only its ledger.sqlite-wal",
