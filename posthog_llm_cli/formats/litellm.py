@@ -97,15 +97,16 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     return parse_payload(record, Envelope(caller=requester if is_proxy_payload(record) else {}), context)
 
 
-def is_proxy_payload(payload: Mapping[str, Json]) -> bool:
+def is_proxy_payload(payload: Mapping[str, Json], *, by_client: bool = True) -> bool:
     """Whether a payload was written by the proxy, where only `requester_metadata` is the caller's (6.15).
 
-    The SDK fills the same fields from what its caller passes, so each sign is one that only a proxy leaves.
+    The SDK fills the same fields from what its caller passes, so each sign is one that only a proxy leaves; but for the
+    client's address and agent (`by_client`), which an SDK's caller may note too.
     """
     metadata = mapping(payload.get("metadata"))
     key_hash, route = metadata.get("user_api_key_hash"), metadata.get("user_api_key_request_route")
     return (
-        bool(metadata.get("requester_ip_address") or metadata.get("user_agent"))
+        (by_client and bool(metadata.get("requester_ip_address") or metadata.get("user_agent")))
         or (isinstance(key_hash, str) and _KEY_HASH.fullmatch(key_hash) is not None)
         or (isinstance(route, str) and _PROXY_ROUTE.match(route) is not None)
     )

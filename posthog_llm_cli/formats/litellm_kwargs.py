@@ -77,8 +77,12 @@ def _envelope(record: Mapping[str, Json], kwargs: Mapping[str, Json], payload: M
 def _caller(
     params: Mapping[str, Json], metadata: Mapping[str, Json], extra: Mapping[str, Json], payload: Mapping[str, Json]
 ) -> Mapping[str, Json]:
-    """The caller's own metadata: on a proxy only the keys of `requester_metadata` are theirs (6.15)."""
-    if not is_proxy_payload(payload) and not isinstance(params.get("proxy_server_request"), dict):
+    """The caller's own metadata: on a proxy only the keys of `requester_metadata` are theirs (6.15).
+
+    The SDK names a proxy's request, too, as null: then a client's address or agent is what its caller noted.
+    """
+    by_client = "proxy_server_request" not in params
+    if not is_proxy_payload(payload, by_client=by_client) and not isinstance(params.get("proxy_server_request"), dict):
         return {**extra, **metadata}
     return (
         mapping(metadata.get("requester_metadata"))

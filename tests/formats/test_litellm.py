@@ -425,6 +425,15 @@ def test_on_a_proxy_only_the_requesters_metadata_are_the_callers() -> None:
     assert "agent_id" not in found
 
 
+def test_a_client_that_an_sdk_caller_notes_makes_no_proxy_of_it() -> None:
+    noted = {"user_agent": "Firefox", "requester_ip_address": "10.0.0.1"}
+    caller = {**noted, "user_id": "anna", "feature": "search"}
+    record = kwargs(caller, params={"proxy_server_request": None}, metadata=noted)
+    assert to_event(record).distinct_id == "anna"
+    assert to_properties(record)["feature"] == "search"
+    assert not noted.keys() & to_properties(record).keys()
+
+
 def test_a_caller_cannot_overwrite_what_was_built() -> None:
     metadata = {
         "$ai_model": "X",
