@@ -5,6 +5,7 @@ Exit 0 if LiteLLM's logger and `plh` differ by the named corrections alone, 1 if
 must be.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from compat.pin import pinned
 from compat.record import Setting
 from compat.scenarios import SCENARIOS
 from compat.stand_in import StandIn
-from compat.suite import Verdict, allowed_hosts, judge, judge_generation, read
+from compat.suite import Replay, Verdict, allowed_hosts, judge, judge_generation, read
 from compat.table import render
 
 _ROOT = Path(__file__).parent.parent
@@ -39,16 +40,18 @@ def run(python: Path, folder: Path) -> Verdict:
         log = folder / "log.jsonl"
         mock = plh.send_mock(log, DEFAULT_KEY, stand_in.url, hosts)
         sent = plh.send(log, DEFAULT_KEY, stand_in.url, hosts)
-        verdict = judge(found, live, setting, mock, sent, stand_in.posted())
+        verdict = judge(found, live, Replay(mock, sent, stand_in.posted()), setting)
     verdict.problems[:0] = judge_generation(found, pinned(), SCENARIOS)
     return verdict
 
 
 def _generate(python: Path, folder: Path, url: str) -> None:
     command = [str(python), "-m", "compat.generate", str(folder), url]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}  # no keys, no proxies
     done = subprocess.run(
-        command, cwd=_ROOT, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
-    )
+        command, cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(f"LiteLLM's side ended with exit code {done.returncode}:\n{done.stderr[-4000:]}")
 
@@ -62,7 +65,11 @@ def main(arguments: list[str]) -> int:
         return 2
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="plh-compat-") as folder:
-        verdict = run(Path(arguments[0]).absolute(), Path(folder))
+        try:
+            verdict = run(Path(arguments[0]).absolute(), Path(folder))
+        except RuntimeError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 1
     sys.stdout.write(render(verdict, pinned(), len(SCENARIOS), time.monotonic() - began))
     return 0 if verdict.is_good else 1
 

@@ -1,6 +1,7 @@
 """How LiteLLM is asked for each kind of call; the only module besides `generate` that needs LiteLLM."""
 
 import asyncio
+import contextlib
 import functools
 import importlib
 import json
@@ -21,6 +22,7 @@ from compat.baseline import baseline_event
 from compat.scenarios import Made, Scenario
 
 _PATIENCE_S = 10.0
+_TRIES = 5
 _HOURS = 24 * 3600.0
 _QUIET_LOOKS = 5
 _ENDLESS = frozenset({"LoggingWorker._worker_loop", "CustomBatchLogger.periodic_flush"})
@@ -49,21 +51,26 @@ class Desk:
         litellm.callbacks = [self.posthog, Dump(self)]
 
     def note(self, phase: str, kwargs: Mapping[str, Any]) -> None:
-        """Keep one call of a callback."""
-        line = json.dumps(kwargs, default=str)
-        base, random = self._base(kwargs)
-        api_key, host = self.posthog._get_credentials_for_request(kwargs)
-        call = {
-            "scenario": self.scenario,
-            "phase": phase,
-            "base": base,
-            "random": random,
-            "transcribed": json.loads(safe_dumps(baseline_event(kwargs))),
-            "api_key": api_key,
-            "host": host,
-        }
+        """Keep one call of a callback.
+
+        LiteLLM goes on writing into some kwargs while it logs them: line and event are taken again until both are of
+        one moment.
+        """
+        for _ in range(_TRIES):
+            with contextlib.suppress(RuntimeError):  # a dictionary that changes while it is written
+                line = json.dumps(kwargs, default=str)
+                call = {"scenario": self.scenario, "phase": phase, **self._made_of(kwargs)}
+                if json.dumps(kwargs, default=str) == line:
+                    break
         with self._lock:
             self.entries.append(Entry(line, json.dumps(call)))
+
+    def _made_of(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what LiteLLM's logger makes of kwargs, and where it sends it."""
+        base, random = self._base(kwargs)
+        api_key, host = self.posthog._get_credentials_for_request(kwargs)
+        transcribed = json.loads(safe_dumps(baseline_event(kwargs)))
+        return {"base": base, "random": random, "transcribed": transcribed, "api_key": api_key, "host": host}
 
     def _base(self, kwargs: Mapping[str, Any]) -> tuple[Any, list[str]]:
         """Return the logger's event as it goes over the wire, and which of its fields are chance."""
@@ -127,15 +134,8 @@ def _is_busy() -> bool:
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     running = [task for task in tasks if getattr(task.get_coro(), "__qualname__", "") not in _ENDLESS]
     in_threads = executor._pending_slots._value < executor._max_pending_tasks
-    failing = any(
-        getattr(thread, "_target", None) is not None for thread in threading.enumerate() if _is_failure(thread)
-    )
+    failing = any("failure_handler" in thread.name for thread in threading.enumerate())  # of a stream that broke
     return bool(running) or in_threads or failing
-
-
-def _is_failure(thread: threading.Thread) -> bool:
-    """Whether LiteLLM started this thread to log a stream that broke."""
-    return "failure_handler" in thread.name
 
 
 async def make(desk: Desk, scenario: Scenario) -> str | None:

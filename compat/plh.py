@@ -12,6 +12,7 @@ from compat.values import Json
 IMPORT_ID = "compat"
 _PLH = Path(sys.executable).with_name("plh")
 _TIMEOUT_S = 120
+_NOWHERE = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,9 @@ def _report(text: str) -> dict[str, Json]:
 
 
 def _run(home: Path, extra: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run with an environment without anything of the user's: no keys, no configuration, no proxy."""
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "NO_PROXY": "127.0.0.1", **extra}
+    """Run with an environment without anything of the user's; what is not on this machine is behind a closed port."""
+    offline = {"HTTP_PROXY": _NOWHERE, "HTTPS_PROXY": _NOWHERE, "NO_PROXY": "127.0.0.1"}
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **offline, **extra}
     return subprocess.run(
         [str(_PLH), *arguments], cwd=home, env=environment, capture_output=True, text=True, encoding="utf-8",
         errors="surrogatepass", timeout=_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,

@@ -6,15 +6,16 @@ in its tally.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from compat.comparison import Tally, against, flat
 from compat.corrections import CORRECTIONS, Expected, correct
 from compat.delivery import Line, find_senders, live_fates
-from compat.laws import UUID, Fields
+from compat.laws import Fields
+from compat.laws.calls import uuid_of
 from compat.mutations import missed
 from compat.plh import Ran
 from compat.record import Record, Setting
@@ -31,6 +32,15 @@ class Generated:
     records: list[Json]
     calls: list[Json]
     about: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What `plh` did with the log: printed it, sent it, and what of it arrived."""
+
+    mock: Ran
+    sent: Ran
+    arrived: list[Posted]
 
 
 @dataclass(slots=True)
@@ -81,7 +91,7 @@ def _judge_scenario(found: Generated, scenario: Scenario) -> list[str]:
         for record, call in zip(found.records, found.calls, strict=True)
         if call["scenario"] == scenario.name
     ]
-    uuids = {_uuid(record) for record in own}
+    uuids = {uuid_of(record) for record in own}
     logged = (len(own), sum(record.is_failure for record in own), len(own) - len(uuids))
     declared = (scenario.logged, scenario.failed, scenario.doubled)
     if logged == declared:
@@ -91,56 +101,43 @@ def _judge_scenario(found: Generated, scenario: Scenario) -> list[str]:
     return [f"{scenario.name}: expected {words.format(*declared)}; found {words.format(*logged)} (raised: {raised})"]
 
 
-def _uuid(record: Record) -> str:
-    return str(correct({}, record, Setting("", "", "")).fields[UUID])
-
-
-def judge(
-    found: Generated, live: Iterable[Posted], setting: Setting, mock: Ran, sent: Ran, arrived: Iterable[Posted]
-) -> Verdict:
+def judge(found: Generated, live: Iterable[Posted], replay: Replay, setting: Setting) -> Verdict:
     """Compare LiteLLM's logger and `plh`, call by call."""
-    verdict = Verdict(lines=len(found.records))
     records = [Record(record) for record in found.records]
     lines = [_line(call, record) for call, record in zip(found.calls, records, strict=True)]
+    first = {line.uuid: number for number, line in reversed(list(enumerate(lines)))}
+    verdict = Verdict(lines=len(lines), calls=len(first))
     verdict.problems += _transcription_errors(found.calls)
     verdict.problems += find_senders(lines, live)
     verdict.fates, strange = live_fates(lines)
-    verdict.problems += strange
-    first = {line.uuid: number for number, line in reversed(list(enumerate(lines)))}
-    verdict.problems += _unlike_repeats(lines, records, first, setting)
-    verdict.calls = len(first)
-    verdict.problems += _run_errors(verdict, mock, sent)
-    taken = {
-        (event["uuid"], request.host, request.body["api_key"]): event
-        for request in arrived
-        for event in request.body["batch"]
-    }
-    verdict.delivered = len(taken)
-    by_uuid = Counter(event["uuid"] for event in mock.events)
-    verdict.problems += [
-        f"plh printed an event that no log line gives: {uuid}" for uuid in by_uuid.keys() - first.keys()
-    ]
-    events = {event["uuid"]: event for event in mock.events}
+    verdict.problems += [*strange, *_unlike_repeats(lines, records, first, setting), *_run_errors(verdict, replay)]
     used: set[str] = set()
-    for uuid, number in first.items():
-        line = lines[number]
-        if by_uuid[uuid] != 1:
-            verdict.problems.append(
-                f"{line.scenario}: expected plh to print the call once and found it {by_uuid[uuid]} times"
-            )
-            continue
-        arrivals = [key for key in taken if key[0] == uuid]
-        if len(arrivals) != 1 or not same(taken[arrivals[0]], events[uuid]):
-            verdict.problems.append(
-                f"{line.scenario}: expected plh to send what it prints, once, and found it {len(arrivals)} times"
-            )
-            continue
-        _, host, api_key = arrivals[0]
-        base, ours = flat(line.base, line.api_key, line.host), flat(events[uuid], api_key, host)
-        _judge_call(verdict, line, base, ours, correct(base, records[number], setting), used)
+    for line, ours in _delivered(verdict, [lines[number] for number in sorted(first.values())], replay):
+        base = flat(line.base, line.api_key, line.host)
+        _judge_call(verdict, line, (base, ours), correct(base, records[first[line.uuid]], setting), used)
     unused = [correction.name for correction in CORRECTIONS if correction.name not in used and not correction.is_rare]
     verdict.problems += [f"no generated call meets the correction {name}" for name in unused]
     return verdict
+
+
+def _delivered(verdict: Verdict, calls: list[Line], replay: Replay) -> Iterator[tuple[Line, Fields]]:
+    """Yield each call with what `plh` made of it: printed once, delivered once, and the same both times."""
+    printed, sent = defaultdict(list), defaultdict(list)
+    for event in replay.mock.events:
+        printed[event["uuid"]].append(event)
+    for request in replay.arrived:
+        for event in request.body["batch"]:
+            sent[event["uuid"]].append((event, request.body["api_key"], request.host))
+    known = {line.uuid for line in calls}
+    verdict.problems += [f"plh sent an event that no log line gives: {uuid}" for uuid in {*printed, *sent} - known]
+    for line in calls:
+        shown, arrivals = printed[line.uuid], sent[line.uuid]
+        if len(shown) != 1 or len(arrivals) != 1 or not same(shown[0], arrivals[0][0]):
+            counts = f"{len(shown)} times printed and {len(arrivals)} times delivered"
+            verdict.problems.append(f"{line.scenario}: expected one event, printed as it is sent; found it {counts}")
+            continue
+        verdict.delivered += 1
+        yield line, flat(*arrivals[0])
 
 
 def _unlike_repeats(lines: list[Line], records: list[Record], first: dict[str, int], setting: Setting) -> list[str]:
@@ -156,7 +153,10 @@ def _unlike_repeats(lines: list[Line], records: list[Record], first: dict[str, i
     return problems
 
 
-def _judge_call(verdict: Verdict, line: Line, base: Fields, ours: Fields, expected: Expected, used: set[str]) -> None:
+def _judge_call(
+    verdict: Verdict, line: Line, events: tuple[Fields, Fields], expected: Expected, used: set[str]
+) -> None:
+    base, ours = events
     verdict.tally.add(line.scenario, against(expected, base, ours))
     used |= {correction.name for trail in expected.trail.values() for correction in trail}
     count, unfound = missed(expected, base, ours)
@@ -166,7 +166,7 @@ def _judge_call(verdict: Verdict, line: Line, base: Fields, ours: Fields, expect
 
 def _line(call: Json, record: Record) -> Line:
     where = (call["api_key"], call["host"].rstrip("/"))
-    return Line(call["scenario"], call["phase"], _uuid(record), call["base"], frozenset(call["random"]), *where)
+    return Line(call["scenario"], call["phase"], uuid_of(record), call["base"], frozenset(call["random"]), *where)
 
 
 def _transcription_errors(calls: list[Json]) -> list[str]:
@@ -181,7 +181,7 @@ def _transcription_errors(calls: list[Json]) -> list[str]:
     return wrong
 
 
-def _run_errors(verdict: Verdict, mock: Ran, sent: Ran) -> list[str]:
+def _run_errors(verdict: Verdict, replay: Replay) -> list[str]:
     """Return what is wrong with the two runs of `plh` as a whole: exit code, and the counts of the report."""
     expected = {
         "records": verdict.lines,
@@ -190,7 +190,7 @@ def _run_errors(verdict: Verdict, mock: Ran, sent: Ran) -> list[str]:
         "rejected": 0,
     }
     problems = []
-    for name, ran in (("plh send --mock", mock), ("plh send", sent)):
+    for name, ran in (("plh send --mock", replay.mock), ("plh send", replay.sent)):
         found = {key: object_of(ran.report).get(key) for key in expected}
         if ran.code != 0 or found != expected:
             problems.append(f"{name}: expected exit 0 and {expected}; found {ran.code} and {found}: {ran.errors[:500]}")

@@ -21,6 +21,7 @@ from posthog_llm_cli.model import (
     Credentials,
     Endpoint,
     Event,
+    Fact,
     Filtered,
     Json,
     LLMCall,
@@ -128,9 +129,9 @@ def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Conv
         result, more = _build(parsed, options, record.ref)
     except RecordError as error:
         result, more = _placed(error, record.path), parsed.warnings if not isinstance(parsed, Skipped) else ()
+    coverage = facts_of(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
     if isinstance(result, Filtered):
-        more = ()
-    coverage = _coverage(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
+        more, coverage = (), ()
     return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage)
 
 
@@ -176,22 +177,47 @@ def _is_filtered(parsed: LLMCall | PassThrough, options: ConvertOptions) -> bool
     return int(uuid.replace("-", ""), 16) % shards != shard - 1
 
 
-def _coverage(call: LLMCall) -> tuple[str, ...]:
-    """Name what a call carries, for the table of `plh validate`."""
-    usage = call.usage
+# ----------------------------------------------------------------------------------------------------------- coverage
+
+
+def facts_of(call: LLMCall) -> tuple[str, ...]:
+    """Return what is true of a call, for the coverage and the advice of `plh validate`."""
+    usage, own, succeeded = call.usage, call.properties, not call.is_error
+    generates = call.operation is Operation.GENERATION
+    has_tokens = usage.input is not None or usage.output is not None or usage.total is not None
+    redacted = "litellm_redacted" in own
+    answerable = succeeded and generates and not redacted and call.input is not None
+    streamed = succeeded and (call.stream is True or call.ttft_s is not None)
+    direct = "litellm_call_type" in own and not ("litellm_model_id" in own or "litellm_key_alias" in own)
     found = {
-        "provider": call.provider is not None,
-        "input": call.input is not None,
-        "output": call.output is not None or call.operation is Operation.EMBEDDING or call.is_error,
-        "tokens": usage.input is not None or usage.output is not None or usage.total is not None,
-        "cost": call.cost is not None,
-        "latency": call.latency_s is not None,
-        "time to first token": call.ttft_s is not None,
-        "user": call.user is not None,
-        "session": call.session_id is not None,
-        "own trace": call.trace_id not in {"", call.span_id},
-        "tools": call.tools is not None,
-        "custom metadata": bool(call.metadata),
-        "error": call.is_error,
+        Fact.CALLS: True,
+        Fact.PROVIDER: call.provider is not None,
+        Fact.INPUT: call.input is not None,
+        Fact.OUTPUT: call.output is not None or not generates or call.is_error,
+        Fact.TOKENS: has_tokens,
+        Fact.COST: call.cost is not None,
+        Fact.LATENCY: call.latency_s is not None,
+        Fact.TTFT: call.ttft_s is not None,
+        Fact.USER: call.user is not None,
+        Fact.SESSION: call.session_id is not None,
+        Fact.OWN_TRACE: call.trace_id not in {"", call.span_id},
+        Fact.TOOLS: call.tools is not None,
+        Fact.METADATA: bool(call.metadata),
+        Fact.TAGS: "litellm_tags" in own,
+        Fact.KEY_ALIAS: "litellm_key_alias" in own,
+        Fact.ERROR: call.is_error,
+        Fact.REDACTED: redacted,
+        Fact.TRUNCATED: "truncated-content" in call.warnings,
+        Fact.UNREDACTED: not redacted,
+        Fact.UNREDACTED_INPUT: not redacted and call.input is not None,
+        Fact.ANSWERABLE: answerable,
+        Fact.ANSWERED: answerable and call.output is not None,
+        Fact.STREAMS: streamed,
+        Fact.STREAM_TOKENS: streamed and has_tokens,
+        Fact.STREAM_TTFT: streamed and call.ttft_s is not None,
+        Fact.PRICEABLE: succeeded and has_tokens,
+        Fact.PRICED: succeeded and has_tokens and call.cost is not None,
+        Fact.DIRECT: direct,
+        Fact.DIRECT_METADATA: direct and bool(call.metadata),
     }
-    return ("calls", *(name for name, present in found.items() if present))
+    return tuple(fact.value for fact, is_true in found.items() if is_true)

@@ -349,7 +349,7 @@ class ConvertOptions:
     """Everything that turns a line into events: sent to worker processes once, so it must pickle.
 
     `since` (inclusive) and `until` (exclusive) filter on the event's timestamp; `shard` is (I, N) with 1 ≤ I ≤ N.
-    `coverage` asks for the names of what each call carries (validate).
+    `coverage` asks for the facts of each call (validate).
     """
 
     parse: ParseContext
@@ -366,12 +366,53 @@ class Filtered:
     """A call outside `--since`/`--until`, or of another shard."""
 
 
+class Fact(StrEnum):
+    """What is true of a call: what it carries, and what it may be asked for. The value stands in the report.
+
+    `validate` counts them for each format; the advice on what a log lacks compares two counts, so a fact may be about a
+    part of the calls only (`streams with tokens` is about `streams`).
+    """
+
+    CALLS = "calls"
+    PROVIDER = "provider"
+    INPUT = "input"
+    OUTPUT = "output"
+    TOKENS = "tokens"
+    COST = "cost"
+    LATENCY = "latency"
+    TTFT = "time to first token"
+    USER = "user"
+    SESSION = "session"
+    OWN_TRACE = "own trace"
+    TOOLS = "tools"
+    METADATA = "custom metadata"
+    TAGS = "tags"
+    KEY_ALIAS = "key alias"
+    ERROR = "error"
+    REDACTED = "redacted"
+    TRUNCATED = "truncated"
+    UNREDACTED = "unredacted"
+    UNREDACTED_INPUT = "unredacted with input"
+    ANSWERABLE = "answerable"
+    """A success of a generation with its prompt, unredacted: the answer should be there too."""
+    ANSWERED = "answered"
+    STREAMS = "streams"
+    STREAM_TOKENS = "streams with tokens"
+    STREAM_TTFT = "streams with time to first token"
+    PRICEABLE = "priceable"
+    """A success with token counts: a cost could be there too."""
+    PRICED = "priced"
+    DIRECT = "direct"
+    """A LiteLLM call that went neither through a proxy nor a router."""
+    DIRECT_METADATA = "direct with custom metadata"
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
     """What became of one record before delivery.
 
     `raw` is the record's own bytes where they are not the whole line (an array's element, a glued document), else None.
-    `format` is the name of the recognised format, None where none was.
+    `format` is the name of the recognised format, None where none was. `coverage` has a call's facts, if asked for.
     """
 
     ref: SourceRef

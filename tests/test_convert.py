@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from posthog_llm_cli.codes import REJECTIONS, SKIPS, WARNINGS
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.model import Converted, Event, Filtered, LogLine, Skipped, SourceRef
-from tests.converting import OPTIONS, SAMPLES, convert_bytes, convert_value, read_lines, to_event, wire
+from posthog_llm_cli.model import Converted, ConvertOptions, Event, Filtered, LogLine, Skipped, SourceRef
+from tests.converting import OPTIONS, RUN_STARTED_AT, SAMPLES, convert_bytes, convert_value, read_lines, to_event, wire
 from tests.formats.test_litellm import payload
 from tests.formats.test_openai import chat, pair
 
@@ -222,10 +222,56 @@ def test_every_call_is_in_exactly_one_shard(shards: int, ids: list[int]) -> None
         assert sum(isinstance(result, Event) for result in results) == 1
 
 
+def facts(value: Any, options: ConvertOptions = OPTIONS) -> set[str]:
+    return set(convert_value(value, replace(options, coverage=True)).coverage)
+
+
 def test_coverage_names_what_a_call_carries() -> None:
-    found = set(convert_value(pair(user="u", latency=1.5), replace(OPTIONS, coverage=True)).coverage)
-    assert {"calls", "user", "latency", "tokens", "input", "output", "provider"} <= found
-    assert "cost" not in found
+    found = facts(pair(user="u", latency=1.5))
+    assert {"calls", "user", "latency", "tokens", "input", "output", "provider", "priceable", "answered"} <= found
+    assert not {"cost", "priced", "error", "redacted", "streams", "direct"} & found
+
+
+def test_coverage_is_collected_only_if_asked_for_and_not_of_filtered_calls() -> None:
+    assert convert_value(payload()).coverage == ()
+    late = replace(OPTIONS, since=RUN_STARTED_AT)
+    assert isinstance(convert_value(payload(), late).result, Filtered)
+    assert facts(payload(), late) == set()
+
+
+def test_a_redacted_call_lacks_no_prompt_that_a_setting_would_bring_back() -> None:
+    sentinel = [{"role": "user", "content": "redacted-by-litellm"}]
+    assert {"calls", "redacted"} <= facts(payload(messages=sentinel))
+    assert not {"unredacted", "answerable", "input"} & facts(payload(messages=sentinel))
+    assert "unredacted with input" not in facts(payload(messages=[]))
+    assert "unredacted" in facts(payload(messages=[]))
+
+
+def test_a_failure_owes_no_answer_no_cost_and_no_stream() -> None:
+    failed = facts(payload(status="failure", stream=True, response={}, response_cost=0))
+    assert {"calls", "error", "output"} <= failed
+    assert not {"answerable", "priceable", "streams", "streams with tokens"} & failed
+
+
+def test_streams_are_counted_by_what_they_measured() -> None:
+    bare = facts(payload(stream=True, prompt_tokens=0, completion_tokens=0, total_tokens=0))
+    assert "streams" in bare
+    assert not {"streams with tokens", "streams with time to first token"} & bare
+    start = payload()["startTime"]
+    timed = facts(payload(stream=True, total_tokens=7, prompt_tokens=3, completionStartTime=start + 0.5))
+    assert {"streams", "streams with tokens", "streams with time to first token"} <= timed
+
+
+def test_what_came_through_a_proxy_is_told_from_what_did_not() -> None:
+    proxied = facts(payload(model_id="dep-1", request_tags=["blue"], metadata={"user_api_key_alias": "team key"}))
+    assert {"tags", "key alias"} <= proxied
+    assert "direct" not in proxied
+    assert "direct" in facts(payload())
+    wrapped = {
+        "standard_logging_object": payload(),
+        "litellm_params": {"metadata": {"user_id": "u-1", "session_id": "s-1", "team": "x"}},
+    }
+    assert {"direct", "direct with custom metadata", "user", "session", "custom metadata"} <= facts(wrapped)
 
 
 @pytest.mark.parametrize("raw", [b'{"cut": "of', b'"key": 1,', b"}", b'{\n "a": \n}'])

@@ -12,6 +12,7 @@ from posthog_llm_cli.errors import ExitCode
 from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.version import __version__
 from tests.converting import ROOT, to_event
+from tests.report.lacks_table import table
 
 README = (ROOT / "README.md").read_text()
 FORMATS = (ROOT / "docs" / "formats.md").read_text()
@@ -71,6 +72,11 @@ def test_readme_and_formats_page_name_every_format() -> None:
     ) == set(FORMAT_NAMES)
     for name in FORMAT_NAMES:
         assert f"`{name}`" in FORMATS
+
+
+def test_the_page_on_what_a_log_lacks_has_the_table_of_the_code() -> None:
+    page = DOCS["what-a-log-lacks.md"]
+    assert page.partition("lacks.py) -->\n")[2].partition("<!-- lacks: end")[0] == table()
 
 
 def test_the_changelog_has_this_version() -> None:

@@ -40,7 +40,12 @@ def timestamp(fields: Fields, record: Record, setting: Setting) -> None:
 
 def event_uuid(fields: Fields, record: Record, _: Setting) -> None:
     """Derived from the call's id, start and status (section 8)."""
-    fields[UUID] = str(uuid.uuid5(_NAMESPACE, identity(record)))
+    fields[UUID] = uuid_of(record)
+
+
+def uuid_of(record: Record) -> str:
+    """Return the uuid of a record's event."""
+    return str(uuid.uuid5(_NAMESPACE, identity(record)))
 
 
 def identity(record: Record) -> str:
@@ -109,7 +114,7 @@ def trace(fields: Fields, record: Record, _: Setting) -> None:
 def span(fields: Fields, record: Record, _: Setting) -> None:
     """The logged id; where there is none, the attempt's, else the event's own."""
     named = _first_id(record.payload.get("id"), record.payload.get("litellm_call_id"))
-    fields["$ai_span_id"] = named or str(uuid.uuid5(_NAMESPACE, identity(record)))
+    fields["$ai_span_id"] = named or uuid_of(record)
 
 
 def parent(fields: Fields, record: Record, _: Setting) -> None:
@@ -179,6 +184,11 @@ def person_of(record: Record) -> tuple[str | None, str | None]:
         if person[0] is not None:
             return person
     return None, None
+
+
+def person_of_name(named: Json) -> str | None:
+    """Return whom a logged name stands for, None for nobody."""
+    return _person(named)[0]
 
 
 def _person(named: Json) -> tuple[str | None, str | None]:

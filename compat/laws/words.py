@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from compat.baseline import INTERNAL, built_properties
 from compat.laws import Fields, put
+from compat.laws.calls import person_of, person_of_name
 from compat.record import Record, Setting
 from compat.values import Json, is_number, is_said, list_of, object_of
 
@@ -29,10 +30,11 @@ _NEVER_INSIDE = re.compile(
 )
 
 
+_QUIET_GUARDRAILS = frozenset({"success", "not_run"})
 WORDS = (
     "litellm_call_type", "litellm_call_id", "litellm_model_group", "litellm_model_id", "litellm_cache_hit",
-    "litellm_tags", "litellm_key_alias", "litellm_team_alias", "litellm_saved_cache_cost_usd",
-    "litellm_attempted_retries",
+    "litellm_tags", "litellm_key_alias", "litellm_team_alias", "litellm_end_user", "litellm_guardrail_status",
+    "litellm_saved_cache_cost_usd", "litellm_attempted_retries",
 )  # fmt: skip
 CARRIED = ("$geoip_disable", "$ignore_sent_at", "$lib", "$lib_version", "plh_import_id")
 
@@ -95,26 +97,30 @@ def _without_secrets(value: Json) -> Json:
 def litellm_words(fields: Fields, record: Record, _: Setting) -> None:
     """What LiteLLM itself says of the call, each only where it says something."""
     payload, about = record.payload, record.about
-    saved = payload.get("saved_cache_cost")
+    end_user = person_of_name(payload.get("end_user"))
+    guardrail = object_of(payload.get("status_fields")).get("guardrail_status")
     retries = record.logged_metadata.get("attempted_retries") or about.get("attempted_retries")
-    words = {
+    tags = [*list_of(payload.get("request_tags")), *list_of(record.caller.get("tags"))]
+    said = {
         "litellm_call_type": payload.get("call_type"),
         "litellm_call_id": payload.get("litellm_call_id"),
         "litellm_model_group": payload.get("model_group"),
         "litellm_model_id": payload.get("model_id"),
         "litellm_key_alias": about.get("user_api_key_alias"),
         "litellm_team_alias": about.get("user_api_key_team_alias"),
+        "litellm_end_user": None if end_user == person_of(record)[0] else end_user,
+        "litellm_guardrail_status": None if guardrail in _QUIET_GUARDRAILS else guardrail,
     }
-    for name, value in words.items():
-        put(fields, name, value if is_said(value) else None)
-    put(fields, "litellm_cache_hit", True if payload.get("cache_hit") is True else None)
-    put(fields, "litellm_saved_cache_cost_usd", saved if is_number(saved) and saved > 0 else None)
-    put(fields, "litellm_attempted_retries", retries if is_number(retries) and retries > 0 else None)
-    put(
-        fields,
-        "litellm_tags",
-        _tags([*list_of(payload.get("request_tags")), *list_of(record.caller.get("tags"))]) or None,
-    )
+    counted = {
+        "litellm_saved_cache_cost_usd": payload.get("saved_cache_cost"),
+        "litellm_attempted_retries": retries,
+    }
+    found: Fields = {name: value if is_said(value) else None for name, value in said.items()}
+    found |= {name: value if is_number(value) and value > 0 else None for name, value in counted.items()}
+    found["litellm_cache_hit"] = True if payload.get("cache_hit") is True else None
+    found["litellm_tags"] = _tags(tags) or None
+    for name, value in found.items():
+        put(fields, name, value)
 
 
 def _tags(tags: Iterable[Json]) -> list[str]:

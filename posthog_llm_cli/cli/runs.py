@@ -198,7 +198,7 @@ def _finish(
         report.dead_letter = os.fsencode(letters.path).decode(errors="replace")
     report.letters_unwritten = letters.unwritten
     if not settings.json:
-        talk.say(*summary(report, every_warning=settings.verbose))
+        talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
     for problem in problems(report):
         talk.error(problem.message, problem.hint)
     if letters.failure is not None:

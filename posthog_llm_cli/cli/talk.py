@@ -11,6 +11,7 @@ from posthog_llm_cli.config.display import Display
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.report.text import harmless
 
+_NARROWEST = 20
 _COLOURS = {"error:": "31", "warning:": "33", "hint:": "36"}
 
 
@@ -31,6 +32,16 @@ class Talk:
         self.colour = display.colour if display.colour is not None else self.is_terminal
         self.through: Callable[[str], None] | None = None
         """Where lines go while a progress bar holds the terminal's last line."""
+
+    @property
+    def width(self) -> int | None:
+        """The terminal's columns; None where there is no terminal, or one that does not tell."""
+        if self._stream is None or not self.is_terminal:
+            return None
+        with suppress(OSError, ValueError):  # closed, or no file behind it
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+            return columns if columns >= _NARROWEST else None
+        return None
 
     def say(self, *lines: str) -> None:
         """Print lines that are no errors."""

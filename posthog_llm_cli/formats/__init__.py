@@ -11,6 +11,8 @@ from posthog_llm_cli.formats import (
     dead_letter,
     litellm,
     litellm_kwargs,
+    litellm_legacy,
+    litellm_spend,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -20,6 +22,7 @@ from posthog_llm_cli.formats import (
     refusals,
 )
 from posthog_llm_cli.formats._fields import mapping
+from posthog_llm_cli.formats._litellm_datadog import is_envelope, open_envelope
 from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
@@ -45,7 +48,8 @@ DETECTION: tuple[LogFormat | Refusal, ...] = (
     _DEAD_LETTER,
     *refusals.BEFORE_LITELLM,
     litellm_kwargs.FORMAT,
-    *refusals.LITELLM_ROWS,
+    litellm_spend.FORMAT,
+    litellm_legacy.FORMAT,
     litellm.FORMAT,
     *refusals.AFTER_LITELLM,
     openai_chat.FORMAT,
@@ -111,22 +115,35 @@ def expand(value: Json) -> Iterator[tuple[str, Json]]:
     """Yield the records in a parsed value, each with its JSON path.
 
     An array is its elements (but for lists that are a record themselves: rows 1 and 2 of openai-logs.md); a page of
-    spend logs or of stored completions is its rows.
+    spend logs, of stored completions or of DynamoDB items is its rows; Datadog's envelope is the payload in it.
     """
     if isinstance(value, list) and value and classify(value) == "unknown":
-        for index, item in enumerate(value):
-            yield f"$[{index}]", item
-    elif isinstance(value, dict) and _is_page(value):
-        for index, item in enumerate(value["data"]):
-            yield f"$.data[{index}]", item
+        rows, path = value, "$"
+    elif isinstance(value, dict) and (key := _rows_key(value)) is not None:
+        rows, path = value[key], f"$.{key}"
     else:
-        yield "$", value
+        yield _opened("$", value)
+        return
+    for index, item in enumerate(rows):
+        yield _opened(f"{path}[{index}]", item)
 
 
-def _is_page(value: Mapping[str, Json]) -> bool:
-    data = value.get("data")
+def _opened(path: str, value: Json) -> tuple[str, Json]:
+    """Return the payload in Datadog's envelope, anything else as it is."""
+    try:
+        found = open_envelope(value) if is_envelope(value) else None
+    except RecordError:  # too deep: parsing the envelope says so in its place
+        found = None
+    return (path, value) if found is None else (path + found[0].removeprefix("$"), found[1])
+
+
+def _rows_key(value: Mapping[str, Json]) -> str | None:
+    """The key of a page's rows; None where the value is no page."""
+    data, dynamo = value.get("data"), value.get("Items")
+    if isinstance(dynamo, list) and dynamo and all(litellm_legacy.matches(item) for item in dynamo):
+        return "Items"
     if not isinstance(data, list) or not data:
-        return False
+        return None
     if value.get("object") == "list":
-        return mapping(data[0]).get("object") == "chat.completion"
-    return all("request_id" in mapping(item) for item in data)
+        return "data" if mapping(data[0]).get("object") == "chat.completion" else None
+    return "data" if all("request_id" in mapping(item) for item in data) else None

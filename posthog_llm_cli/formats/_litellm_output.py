@@ -1,5 +1,6 @@
 """LiteLLM's `response` of any call type → canonical output; and its redactions (litellm-logs.md 6.5, 6.17)."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import first_text, items, mapping, text
@@ -14,6 +15,14 @@ from posthog_llm_cli.formats._messages import (
 from posthog_llm_cli.model import Json
 
 SENTINEL = "redacted-by-litellm"
+_CUT = "truncated by litellm"
+_CUT_NEAR_THE_END = 200
+_PRINTED_IMAGE = re.compile(r"(b64_json['\"]?\s*[=:]\s*['\"])[A-Za-z0-9+/=_-]{64,}")
+
+
+def is_cut(value: Json) -> bool:
+    """Whether LiteLLM cut a field: a logger with a limit writes 10,000 characters of its print, and says so."""
+    return isinstance(value, str) and _CUT in value[-_CUT_NEAR_THE_END:]
 
 
 def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
@@ -21,7 +30,8 @@ def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | 
     if response is None or response in ({}, "", []):
         return None
     if isinstance(response, str):
-        return [assistant([text_part(response)])]
+        # A cut answer is Python's print of one, and an image's base64 in it is behind no key that says so.
+        return [assistant([text_part(_PRINTED_IMAGE.sub(r"\1[base64 image redacted]", response))])]
     if isinstance(response, dict):
         if isinstance(response.get("choices"), list):
             return _without_sentinel(chat_output(response["choices"]))

@@ -42,6 +42,17 @@ _HONOURED = frozenset({
 })  # fmt: skip
 
 
+_PROXY_MARKS = ("user_api_key", "user_api_key_hash", "user_api_key_auth", "requester_ip_address", "litellm_api_version")
+"""Keys that LiteLLM's proxy mixes into a request's metadata, and no caller writes."""
+
+
+def own_metadata(metadata: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return what of a logged request's metadata is the caller's: of a proxy's only what it kept as the requester's."""
+    if any(mark in metadata for mark in _PROXY_MARKS):
+        return mapping(metadata.get("requester_metadata"))
+    return metadata
+
+
 @dataclass(frozen=True, slots=True)
 class CallerMetadata:
     """What the caller's metadata say; `custom` may leave the machine as properties."""

@@ -6,7 +6,8 @@ A shape that gets a reader moves from here into a format module of its own.
 from collections.abc import Callable
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import mapping
+from posthog_llm_cli.formats._fields import items, mapping
+from posthog_llm_cli.formats._litellm_datadog import is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats._openai_shapes import Candidate, classify
 from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
@@ -15,7 +16,7 @@ from posthog_llm_cli.model import Json, Skipped
 Matches = Callable[[Json], bool]
 
 _CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
-_LEGACY_KEYS = ("usage", "messages")
+_RAW_EXCHANGE = frozenset({"raw_request", "raw_response"})
 _NOT_YET = "this version of plh does not read it yet"
 _READS = "plh reads LiteLLM and OpenAI formats"
 _MAX_KEYS = 12
@@ -92,29 +93,14 @@ def _kind(value: Json) -> str:
     return "a number"
 
 
-def _is_datadog(record: Json) -> bool:
-    if not isinstance(record, dict):
-        return False
-    return any(
-        part.get("ddsource") == "litellm" and isinstance(part.get("message"), str)
-        for part in (record, mapping(record.get("attributes")))
-    ) or (record.get("ddsource") == "litellm" and isinstance(mapping(record.get("attributes")).get("message"), str))
+def _is_raw_exchange(record: Json) -> bool:
+    return isinstance(record, dict) and "raw_request" in record and record.keys() <= _RAW_EXCHANGE
 
 
-def _is_spend_row(record: Json) -> bool:
-    return (
-        isinstance(record, dict)
-        and all(key in record for key in ("request_id", "call_type", "startTime"))
-        and ("spend" in record or "proxy_server_request" in record)
-    )
-
-
-def _is_legacy_item(record: Json) -> bool:
-    return (
-        isinstance(record, dict)
-        and "modelParameters" in record
-        and any(isinstance(record.get(key), str) for key in _LEGACY_KEYS)
-    )
+def _is_capture_body(record: Json) -> bool:
+    """Whether this is a request to PostHog and no log: what LiteLLM's own logger sends."""
+    batch = items(record.get("batch")) if isinstance(record, dict) else []
+    return bool(batch) and "api_key" in record and all("event" in mapping(event) for event in batch)
 
 
 BEFORE_LITELLM: tuple[Refusal, ...] = (
@@ -128,15 +114,9 @@ BEFORE_LITELLM: tuple[Refusal, ...] = (
             hint="decrypt it, or switch encryption off in LiteLLM's message queue logger",
         ),
     ),
-    _not_yet("litellm-datadog", "a LiteLLM record in a Datadog archive", _is_datadog),
+    Refusal("litellm-datadog", is_envelope, refuse),
 )
 """Recognised before the LiteLLM formats (litellm-logs.md, detection rules 1 and 2)."""
-
-LITELLM_ROWS: tuple[Refusal, ...] = (
-    _not_yet("litellm-spend", "a LiteLLM SpendLogs row", _is_spend_row),
-    _not_yet("litellm-legacy", "a legacy LiteLLM item whose values are all text", _is_legacy_item),
-)
-"""Recognised after wrapped payloads and before bare ones (rules 4 and 5)."""
 
 AFTER_LITELLM: tuple[Refusal, ...] = (
     Refusal(
@@ -151,6 +131,24 @@ AFTER_LITELLM: tuple[Refusal, ...] = (
         "audit-log",
         lambda record: isinstance(record, dict) and record.keys() >= {"action", "table_name", "changed_by"},
         skipping("audit-log", "LiteLLM's audit log holds no call"),
+    ),
+    Refusal(
+        "raw-exchange",
+        _is_raw_exchange,
+        rejecting(
+            "unknown-format",
+            "what LiteLLM's log_raw_request_response adds to a call's metadata: a raw request and answer, no call",
+            hint="export the payloads themselves with an s3, gcs_bucket or generic_api callback",
+        ),
+    ),
+    Refusal(
+        "capture-body",
+        _is_capture_body,
+        rejecting(
+            "unknown-format",
+            "the body of a request to PostHog's /batch/, no log of calls: its events have no time and no uuid",
+            hint="send the log of the calls themselves",
+        ),
     ),
 )
 """Recognised after the LiteLLM formats (rule 7)."""

@@ -96,10 +96,10 @@ class Intake:
         report.records += 1
         if converted.format is not None:
             report.formats[converted.format] += 1
+            if converted.coverage:
+                report.add_facts(converted.format, converted.coverage)
         for code in converted.warnings:
             report.warnings[code] += 1
-        for name in converted.coverage:
-            report.coverage[name] += 1
         match converted.result:
             case Event() as event:
                 if self.seen.add(event.destination, event.uuid):

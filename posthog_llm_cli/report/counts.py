@@ -1,12 +1,14 @@
 """`RunReport`: every record read is counted exactly once, and the law that says so is checked after every run."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, SourceError
 from posthog_llm_cli.model import Delivery, Destination, Endpoint, Verdict
+from posthog_llm_cli.report.advice import Advice, advise
 
 SCHEMA = "plh.report/1"
 
@@ -57,7 +59,7 @@ class RunReport:
     rejections: Counter[str] = field(default_factory=Counter)
     skips: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    coverage: Counter[str] = field(default_factory=Counter)
+    coverage_by_format: dict[str, Counter[str]] = field(default_factory=dict)
     destinations: dict[Destination, Destined] = field(default_factory=dict)
     source_errors: list[SourceError] = field(default_factory=list)
     dead_letter: str | None = None
@@ -80,6 +82,22 @@ class RunReport:
     def destined(self, destination: Destination) -> Destined:
         """Return the counts of `destination`, begun at its first mention."""
         return self.destinations.setdefault(destination, Destined(destination))
+
+    @property
+    def coverage(self) -> Counter[str]:
+        """The facts of all calls, whatever their format."""
+        return sum(self.coverage_by_format.values(), Counter())
+
+    @property
+    def advice(self) -> list[Advice]:
+        """What the log lacks, and where it is switched on: for `validate`, the only mode that collects coverage."""
+        if self.mode is not Mode.VALIDATE:
+            return []
+        return list(advise(self.coverage_by_format, self.rejections, records=self.records))
+
+    def add_facts(self, format_: str, facts: Iterable[str]) -> None:
+        """Count the facts of one call (`model.Fact`) under its format."""
+        self.coverage_by_format.setdefault(format_, Counter()).update(facts)
 
     def add_delivery(self, delivery: Delivery) -> None:
         """Count a chunk's outcomes; rejected ones by their code."""
@@ -160,6 +178,8 @@ class RunReport:
             "skips": _nonzero(self.skips),
             "warnings": _nonzero(self.warnings),
             "coverage": _nonzero(self.coverage),
+            "coverage_by_format": {name: _nonzero(counts) for name, counts in sorted(self.coverage_by_format.items())},
+            "advice": [_advice(advice) for advice in self.advice],
             "destinations": [_destination(counts) for counts in self.destinations.values()],
             "source_errors": [
                 {"code": error.code, "source": error.uri, "message": error.message} for error in self.source_errors
@@ -172,6 +192,16 @@ class RunReport:
 
 def _nonzero(counts: Counter[str]) -> dict[str, int]:
     return {key: counts[key] for key in sorted(counts) if counts[key]}
+
+
+def _advice(advice: Advice) -> dict[str, Any]:
+    return {
+        "format": advice.format,
+        "missing": advice.missing,
+        "calls": advice.calls,
+        "of": advice.of,
+        "advice": advice.text,
+    }
 
 
 def _destination(counts: Destined) -> dict[str, Any]:

@@ -6,20 +6,29 @@ What a backfill must tell its operator stands in posthog-ingestion.md, section 1
 import shlex
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from posthog_llm_cli.codes import WARNINGS
 from posthog_llm_cli.errors import KeyRefused, RecordError, SourceError
-from posthog_llm_cli.model import Endpoint, SourceRef
+from posthog_llm_cli.model import Endpoint, Fact, SourceRef
+from posthog_llm_cli.report.advice import Advice
 from posthog_llm_cli.report.counts import Destined, Mode, RunReport
-from posthog_llm_cli.report.text import count, human_bytes, human_seconds
+from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds, words
 
 _LEGACY = frozenset({Endpoint.AI_BATCH, Endpoint.BATCH})
 _MAX_DESTINATIONS = 4
 _MAX_WARNINGS = 6
 _MAX_NAMED = 6
-_CALLS = "calls"
+_SHOWN = (
+    Fact.PROVIDER, Fact.INPUT, Fact.OUTPUT, Fact.TOKENS, Fact.COST, Fact.LATENCY, Fact.TTFT, Fact.USER,
+    Fact.SESSION, Fact.OWN_TRACE, Fact.TOOLS, Fact.METADATA, Fact.TAGS, Fact.KEY_ALIAS, Fact.ERROR, Fact.REDACTED,
+    Fact.TRUNCATED,
+)  # fmt: skip
+"""The facts whose shares are shown; the others are there for the advice."""
+
+_LACKS = ("no-input", "no-usage", "no-user", "no-cost", "zero-cost", "truncated-content", "legacy-format")
+"""The warnings that `plh validate` may have advice about."""
 
 _MEANT = {
     Mode.SEND: "accepted",
@@ -56,14 +65,20 @@ def status_line(report: RunReport) -> str:
     )
 
 
-def summary(report: RunReport, *, every_warning: bool = False) -> Iterator[str]:
-    """Yield the lines of the summary: what was read, what became of it, where it went, what to know about it."""
+def summary(report: RunReport, *, every_warning: bool = False, width: int | None = None) -> Iterator[str]:
+    """Yield the lines of the summary: what was read, what became of it, where it went, what to know about it.
+
+    `width` is a terminal's, for the lines that are long prose; None leaves them whole.
+    """
     yield _headline(report)
     yield from _counts(report)
     yield from _destinations(report)
     if report.mode is Mode.VALIDATE:
-        yield from _coverage(report.coverage)
+        yield from _coverage(report.coverage_by_format, width)
+        yield from _advice(report.advice, width)
     yield from _warnings(report.warnings, most=None if every_warning else _MAX_WARNINGS)
+    if report.mode in (Mode.SEND, Mode.DRY_RUN) and any(report.warnings[code] for code in _LACKS):
+        yield "plh validate tells what the log lacks, and where to switch it on"
     if report.limit_reached:
         yield "stopped at --limit"
     if report.mode is Mode.DRY_RUN:
@@ -136,12 +151,37 @@ def _destination(counts: Destined, mode: Mode) -> str:
     return f"{where}{route}: {counts.accepted:,} {taken}{unconfirmed}"
 
 
-def _coverage(coverage: Mapping[str, int]) -> Iterator[str]:
-    calls = coverage.get(_CALLS, 0)
-    if not calls:
-        return
-    shares = [f"{name} {_share(number, calls)}" for name, number in coverage.items() if name != _CALLS and number]
-    yield f"of {count(calls, 'call')}: {', '.join(shares) or 'nothing but a model and a time'}"
+def _coverage(coverage_by_format: Mapping[str, Mapping[str, int]], width: int | None) -> Iterator[str]:
+    several = len(coverage_by_format) > 1
+    for format_, counts in coverage_by_format.items():
+        calls = counts.get(Fact.CALLS, 0)
+        if not calls:
+            continue
+        *most, last = [_share_of(fact, counts) for fact in _SHOWN if counts.get(fact)] or ["nothing but model and time"]
+        noun = f"{format_} call" if several else "call"
+        yield from fold([f"of {count(calls, noun)}:", *(f"{share}," for share in most), last], width)
+
+
+def _share_of(fact: Fact, counts: Mapping[str, int]) -> str:
+    """Name a fact with its share of the calls; a time to first token is one of streams only."""
+    streams = counts.get(Fact.STREAMS, 0)
+    if fact is Fact.TTFT and streams:
+        return f"{fact} {_share(counts.get(Fact.STREAM_TTFT, 0), streams)} of {count(streams, 'stream')}"
+    return f"{fact} {_share(counts[fact], counts[Fact.CALLS])}"
+
+
+def _advice(advice: Sequence[Advice], width: int | None) -> Iterator[str]:
+    """Yield what each format lacks; what to do about it stands once, below all that it helps."""
+    helped: dict[str, list[Advice]] = {}
+    for item in advice:
+        helped.setdefault(item.text, []).append(item)
+    if helped:
+        yield "what the log lacks, and what to do about it:"
+    for text, items in helped.items():
+        for item in items:
+            about = f"{item.format}: " if item.format is not None else ""
+            yield from fold(words(f"{about}{item.sentence}"), width, indent="  ")
+        yield from fold(words(text), width, indent="    ", hanging="")
 
 
 def _share(part: int, whole: int) -> str:

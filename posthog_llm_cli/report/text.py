@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 from posthog_llm_cli.model import mask_key
 
 _KEY = re.compile(r"""ph[cx]_[^\s"'`,;:()\[\]{}\\…]+""")
+_WORD = re.compile(r"(?:`[^`]*`|[^\s`]|`)+")
 _UNSAFE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
 _DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that reorder what stands around them on a terminal."""
@@ -27,6 +29,28 @@ def harmless(text: str) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: `1 record`, `1,204 records`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def fold(pieces: Iterable[str], width: int | None, *, indent: str = "", hanging: str = "  ") -> Iterator[str]:
+    """Yield pieces, blanks between them, in lines of at most `width` columns; one line where there is no width.
+
+    No piece is broken: one that is too long has a line of its own. All lines begin with `indent`, all but the first
+    also with `hanging`.
+    """
+    line = ""
+    for piece in pieces:
+        if line and width is not None and len(line) + 1 + len(piece) > width:
+            yield line
+            line = indent + hanging + piece
+        else:
+            line = f"{line} {piece}" if line else indent + piece
+    if line:
+        yield line
+
+
+def words(text: str) -> list[str]:
+    """Return the pieces of a text that `fold` may part: its words, but what stands between backticks stays whole."""
+    return _WORD.findall(text)
 
 
 def human_bytes(size: int) -> str:

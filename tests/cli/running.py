@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,9 +66,15 @@ def run_on_terminal(
     env: Mapping[str, str] | None = None,
     answer: tuple[str, bytes] | None = None,
     stdin_is_terminal: bool = True,
+    columns: int | None = None,
 ) -> Ran:
-    """Run with stderr (and stdin) on a pseudo-terminal; type `answer[1]` once `answer[0]` has appeared."""
+    """Run with stderr (and stdin) on a pseudo-terminal; type `answer[1]` once `answer[0]` has appeared.
+
+    Without `columns` the terminal does not tell its size.
+    """
     leader, follower = pty.openpty()
+    if columns is not None:
+        termios.tcsetwinsize(follower, (50, columns))
     process = subprocess.Popen(
         [*PLH, *arguments], cwd=home, env=environment(home, {"TERM": "xterm-256color", **(env or {})}),
         stdin=follower if stdin_is_terminal else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=follower,

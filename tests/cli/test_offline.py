@@ -114,6 +114,22 @@ def test_validate_shows_every_rejected_record_and_the_coverage(home: Path, calle
     assert any(line.startswith("of 1 call: ") and "input 100 %" in line for line in ran.lines)
 
 
+def test_validate_says_what_the_log_lacks_and_send_says_that_it_does(home: Path, called: Called) -> None:
+    write_log(home, 3)
+    ran = called("validate", "app.jsonl")
+    begin = ran.lines.index("what the log lacks, and what to do about it:")
+    assert ran.lines[begin + 1] == "  litellm: 0 of 3 calls name a user"
+    assert "`x-litellm-end-user-id`" in ran.lines[begin + 2]
+    report = orjson.loads(called("validate", "--json", "app.jsonl").out)
+    assert report["coverage_by_format"]["litellm"]["calls"] == report["coverage"]["calls"] == 3
+    user = next(advice for advice in report["advice"] if advice["missing"] == "user")
+    assert (user["format"], user["calls"], user["of"]) == ("litellm", 3, 3)
+    rehearsal = called("send", "-n", "app.jsonl", env={"POSTHOG_API_KEY": KEY})
+    assert any(line.startswith("plh validate tells what the log lacks") for line in rehearsal.lines)
+    sent = orjson.loads(called("send", "-n", "--json", "app.jsonl", env={"POSTHOG_API_KEY": KEY}).out)
+    assert (sent["coverage"], sent["coverage_by_format"], sent["advice"]) == ({}, {}, [])
+
+
 def test_validate_takes_the_same_environment_and_knows_its_codes(home: Path) -> None:
     write_log(home, 2)
     ran = run(

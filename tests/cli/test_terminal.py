@@ -94,3 +94,16 @@ def test_markup_in_a_files_name_is_text(home: Path, server: MockServer) -> None:
     (home / "[red]x[b] :smile:.jsonl").write_bytes(lines(b"{broken"))
     ran = run_on_terminal(home, "send", "-y", "[red]x[b] :smile:.jsonl", env=to(server))
     assert "[red]x[b] :smile:.jsonl:1" in ran.err
+
+
+@pytest.mark.parametrize("columns", [80, 120, None])
+def test_advice_is_folded_to_the_terminal_and_no_setting_is_broken(home: Path, columns: int | None) -> None:
+    write_log(home, 3)
+    ran = run_on_terminal(home, "validate", "app.jsonl", columns=columns)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", ran.err).split("\n")
+    begin = next(index for index, line in enumerate(shown) if line.startswith("of 3 calls: "))
+    prose = shown[begin : next(index for index, line in enumerate(shown) if line.startswith("warning:"))]
+    assert "  litellm: 0 of 3 calls name a user" in prose
+    assert any("`general_settings: user_header_mappings`" in line for line in prose)
+    longest = max(map(len, prose))
+    assert longest <= columns if columns is not None else longest > 200

@@ -1,6 +1,7 @@
 """What `make compat` judges: a run that is right passes, and each thing that may go wrong fails it by name."""
 
 import copy
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from compat.__main__ import main
 from compat.baseline import baseline_event
 from compat.delivery import LOST_SYNC, ONCE, TWICE
 from compat.pin import pinned
@@ -15,7 +17,7 @@ from compat.plh import Ran
 from compat.record import Setting
 from compat.scenarios import Scenario
 from compat.stand_in import Posted
-from compat.suite import Generated, Verdict, judge, judge_generation
+from compat.suite import Generated, Replay, Verdict, judge, judge_generation
 from compat.table import render
 from posthog_llm_cli.version import __version__
 from tests.converting import DESTINATION, OPTIONS, ROOT, US, read_lines, to_event, wire
@@ -36,7 +38,7 @@ class Run:
     scenarios: list[Scenario] = field(default_factory=list)
 
     def judged(self) -> Verdict:
-        return judge(self.found, self.live, SETTING, self.mock, self.sent, self.arrived)
+        return judge(self.found, self.live, Replay(self.mock, self.sent, self.arrived), SETTING)
 
     def problems(self) -> list[str]:
         """All but that six calls do not meet every correction."""
@@ -49,7 +51,7 @@ def posted(events: list[Any], *, taken: bool = True, api_key: str = DESTINATION.
 
 @pytest.fixture
 def run() -> Run:
-    records = copy.deepcopy([pair["input"] for pair in (*PAIRS, PAIRS[-1])])
+    records = [copy.deepcopy(pair["input"]) for pair in (*PAIRS, PAIRS[-1])]
     events = [baseline_event(record) for record in records]
     calls = [
         {"scenario": f"s{min(number, 5)}", "phase": "async success", "base": event, "random": [], "transcribed": event,
@@ -131,6 +133,14 @@ def _sent_otherwise_than_printed(run: Run) -> None:
     run.arrived[0].body["batch"][0]["properties"]["$ai_model"] = "gpt-9"
 
 
+def _sent_twice(run: Run) -> None:
+    run.arrived += posted([run.mock.events[0]])
+
+
+def _sent_of_nothing(run: Run) -> None:
+    run.arrived += posted([{**run.mock.events[0], "uuid": "another"}])
+
+
 def _failed(run: Run) -> None:
     run.sent = replace(run.sent, code=5)
 
@@ -154,9 +164,14 @@ def _another_logger(run: Run) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_lost_by_plh, "s5: expected plh to print the call once and found it 0 times"),
-        (_printed_twice, "s0: expected plh to print the call once and found it 2 times"),
-        (_sent_otherwise_than_printed, "s0: expected plh to send what it prints, once"),
+        (_lost_by_plh, "s5: expected one event, printed as it is sent; found it 0 times printed and 1 times delivered"),
+        (
+            _printed_twice,
+            "s0: expected one event, printed as it is sent; found it 2 times printed and 1 times delivered",
+        ),
+        (_sent_otherwise_than_printed, "s0: expected one event, printed as it is sent"),
+        (_sent_twice, "s0: expected one event, printed as it is sent; found it 1 times printed and 2 times delivered"),
+        (_sent_of_nothing, "plh sent an event that no log line gives: another"),
         (_failed, "plh send: expected exit 0"),
         (_miscounted, "plh send --mock: expected exit 0"),
         (_sent_by_nobody, "LiteLLM's logger sent an event"),
@@ -199,3 +214,18 @@ def test_a_scenario_without_its_calls_is_named(run: Run) -> None:
     run.found.about["ran"].append("silent")
     (problem,) = judge_generation(run.found, pinned(), run.scenarios)
     assert problem.startswith("silent: expected 1 lines, 0 of failures, 0 repeated; found 0 lines")
+
+
+def test_a_call_that_was_logged_twice_unlike_is_named(run: Run) -> None:
+    run.found.records[-1]["standard_logging_object"]["model"] = "gpt-9"
+    assert "s5: logged twice, with unlike events" in run.problems()
+
+
+def test_the_suite_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "make compat" in capsys.readouterr().err
+
+
+def test_an_environment_without_litellm_fails_the_suite(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([sys.executable]) == 1
+    assert "No module named 'litellm'" in capsys.readouterr().err

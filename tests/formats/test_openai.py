@@ -71,9 +71,7 @@ def pair(response: Any = None, request: Any = None, **outer: Any) -> dict[str, A
         ({"model": "m", "done": True, "message": {"content": "a"}}, "unsupported-format"),
         ({"model": "m", "timestamp": 1, "prompt_text": "a", "response_text": "b"}, "unsupported-format"),
         ({"__encrypted__": True, "payload": "x"}, "encrypted-record"),
-        ({"request_id": "r", "call_type": "c", "startTime": "t", "spend": 0}, "unsupported-format"),
-        ({"ddsource": "litellm", "message": "{}"}, "unsupported-format"),
-        ({"modelParameters": "{}", "messages": "[]", "usage": "x"}, "unsupported-format"),
+        ({"ddsource": "litellm", "message": "{"}, "invalid-json"),
     ],
 )
 def test_what_is_no_call_is_rejected_by_its_own_code(record: Any, code: str) -> None:

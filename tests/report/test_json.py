@@ -3,6 +3,7 @@
 import orjson
 
 from posthog_llm_cli.errors import SourceError
+from posthog_llm_cli.report import Mode
 from posthog_llm_cli.report.json import render_json
 from tests.report.making import US, destined, report
 
@@ -49,3 +50,27 @@ def test_a_key_typed_as_a_source_is_masked() -> None:
     line = render_json(found)
     assert key.encode() not in line
     assert orjson.loads(line)["source_errors"][0]["source"] == "phc_…wxyz"
+
+
+def test_coverage_is_counted_by_format_and_flat_and_advice_has_the_numbers() -> None:
+    found = report(Mode.VALIDATE)
+    for _ in range(24):
+        found.add_facts("litellm-spend", ["calls", "unredacted", "user", "session"])
+    found.add_facts("ollama", ["calls", "user"])
+    value = orjson.loads(render_json(found))
+    assert value["coverage"] == {"calls": 25, "session": 24, "unredacted": 24, "user": 25}
+    assert value["coverage_by_format"]["ollama"] == {"calls": 1, "user": 1}
+    (advice,) = value["advice"]
+    text = advice.pop("advice")
+    assert advice == {"format": "litellm-spend", "missing": "input", "calls": 24, "of": 24}
+    assert "`general_settings: store_prompts_in_spend_logs: true`" in text
+
+
+def test_records_that_are_no_calls_have_advice_without_a_format() -> None:
+    value = orjson.loads(
+        render_json(report(Mode.VALIDATE, records=12, rejections={"python-repr": 10, "invalid-json": 2}))
+    )
+    (advice,) = value["advice"]
+    assert (advice["format"], advice["missing"], advice["calls"], advice["of"]) == (None, "call", 10, 12)
+    assert "json.dumps(" in advice["advice"]
+    assert orjson.loads(render_json(report(Mode.SEND, records=12, rejections={"python-repr": 10})))["advice"] == []

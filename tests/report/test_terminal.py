@@ -7,7 +7,7 @@ import pytest
 
 from posthog_llm_cli.codes import WARNINGS
 from posthog_llm_cli.errors import KeyRefused, RecordError, Retryable, SourceError
-from posthog_llm_cli.model import Destination, Endpoint, SourceRef
+from posthog_llm_cli.model import Destination, Endpoint, Fact, SourceRef
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.terminal import problems, rejection, source_problem, status_line, summary
 from tests.report.making import EU, US, destined, report
@@ -86,8 +86,69 @@ def test_expired_content_comes_with_what_a_project_may_drop() -> None:
 
 
 def test_coverage_says_0_and_100_only_where_it_is_meant() -> None:
-    found = report(Mode.VALIDATE, coverage={"calls": 1000, "provider": 1000, "cost": 999, "tools": 1, "user": 0})
+    found = report(
+        Mode.VALIDATE, coverage_by_format={"ollama": {"calls": 1000, "provider": 1000, "cost": 999, "tools": 1}}
+    )
     assert "of 1,000 calls: provider 100 %, cost 99 %, tools 1 %" in text(found).splitlines()
+
+
+def test_several_formats_are_covered_apart_and_streams_by_themselves() -> None:
+    counts = {"calls": 10, "input": 5, "streams": 4, "time to first token": 3, "streams with time to first token": 3}
+    found = report(Mode.VALIDATE, coverage_by_format={"ollama": counts, "openai-flat": {"calls": 1}})
+    lines = text(found).splitlines()
+    assert "of 10 ollama calls: input 50 %, time to first token 75 % of 4 streams" in lines
+    assert "of 1 openai-flat call: nothing but model and time" in lines
+
+
+def test_what_is_there_only_for_the_advice_has_no_share() -> None:
+    counts = {fact.value: 1 for fact in Fact}
+    shown = text(report(Mode.VALIDATE, coverage_by_format={"ollama": counts}))
+    assert "redacted 100 %" in shown
+    assert not any(
+        f"{fact.value} 100 %" in shown for fact in (Fact.CALLS, Fact.ANSWERABLE, Fact.PRICEABLE, Fact.DIRECT)
+    )
+
+
+def test_advice_stands_once_below_all_formats_that_it_helps() -> None:
+    coverage = {
+        "openai-chat": {"calls": 3, "unredacted": 3, "latency": 3, "user": 3, "provider": 3},
+        "openai-completions": {"calls": 2, "unredacted": 2, "latency": 2, "user": 2, "provider": 2},
+    }
+    lines = text(report(Mode.VALIDATE, coverage_by_format=coverage)).splitlines()
+    begin = lines.index("what the log lacks, and what to do about it:")
+    assert lines[begin + 1 : begin + 3] == [
+        "  openai-chat: 0 of 3 calls have a prompt",
+        "  openai-completions: 0 of 2 calls have a prompt",
+    ]
+    assert lines[begin + 3].startswith("    an API answer alone has none: ")
+    assert len(lines) == begin + 4
+
+
+def test_advice_is_for_those_who_validate() -> None:
+    lacking = {"litellm-spend": {"calls": 24, "unredacted": 24}}
+    assert "0 of 24 calls have a prompt" in text(report(Mode.VALIDATE, coverage_by_format=lacking))
+    for mode in set(Mode) - {Mode.VALIDATE}:
+        assert "0 of 24" not in text(report(mode, coverage_by_format=lacking))
+    told_of = "plh validate tells what the log lacks, and where to switch it on"
+    assert told_of in text(report(Mode.SEND, warnings={"no-input": 1})).splitlines()
+    assert told_of in text(report(Mode.DRY_RUN, warnings={"no-user": 1})).splitlines()
+    assert told_of not in text(report(Mode.SEND, warnings={"content-expired": 1}))
+    assert told_of not in text(report(Mode.VALIDATE, warnings={"no-input": 1}))
+
+
+def test_long_lines_are_folded_to_a_terminal_and_whole_elsewhere() -> None:
+    found = report(
+        Mode.VALIDATE,
+        coverage_by_format={"litellm-spend": {fact.value: 0 for fact in Fact} | {"calls": 24, "unredacted": 24}},
+    )
+    setting = "`general_settings: store_prompts_in_spend_logs: true`"
+    for width in (80, 120):
+        lines = list(summary(found, width=width))
+        assert all(len(line) <= width for line in lines)
+        assert any(setting in line for line in lines)
+    whole = list(summary(found))
+    assert max(len(line) for line in whole) > 200
+    assert "".join(whole).replace(" ", "") == "".join(summary(found, width=80)).replace(" ", "")
 
 
 def test_the_summary_stays_short_with_many_destinations_codes_and_warnings() -> None:
@@ -98,7 +159,7 @@ def test_the_summary_stays_short_with_many_destinations_codes_and_warnings() -> 
         warnings=dict.fromkeys(WARNINGS, 3), destinations={one: destined(one) for one in many},
         formats={f"format-{number}": 1 for number in range(50)}, source_errors=[SourceError("source-not-found", "a", "b")],
     )  # fmt: skip
-    assert len(text(found).splitlines()) <= 26
+    assert len(text(found).splitlines()) <= 27
     assert "… and 46 more destinations" in text(found)
     assert "others 44" in text(found)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.report.text import count, harmless, human_bytes, human_seconds, mask_keys
+from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds, mask_keys, words
 
 
 @given(st.text(max_size=80))
@@ -55,3 +55,25 @@ def test_spans_for_people(seconds: float, text: str) -> None:
 
 def test_numbers_with_their_nouns() -> None:
     assert (count(1, "record"), count(1204, "record")) == ("1 record", "1,204 records")
+
+
+@given(st.lists(st.text("abc`", min_size=1, max_size=12), max_size=20), st.integers(5, 40))
+def test_folding_parts_pieces_and_breaks_none(pieces: list[str], width: int) -> None:
+    lines = list(fold(pieces, width, indent=" ", hanging="  "))
+    assert " ".join(lines).split() == pieces
+    assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
+    assert [len(line) - len(line.lstrip()) for line in lines] == [1, *[3] * (len(lines) - 1)][: len(lines)]
+    assert list(fold(pieces, None)) == ([" ".join(pieces)] if pieces else [])
+
+
+def test_what_stands_between_backticks_is_one_piece() -> None:
+    assert words("set `a: b: true` (in `c d`), an odd ` too") == [
+        "set",
+        "`a: b: true`",
+        "(in",
+        "`c d`),",
+        "an",
+        "odd",
+        "`",
+        "too",
+    ]

@@ -1,0 +1,78 @@
+"""Python's print of plain values → those values. Parsed as literals, never evaluated."""
+
+import ast
+import math
+import warnings
+from datetime import date
+
+from posthog_llm_cli.decoding import MAX_DEPTH, is_deeper
+from posthog_llm_cli.model import Json
+
+_MAX_CHARACTERS = 8 * 1024 * 1024
+_NOTHING = object()
+_SPECIAL = {"nan": None, "inf": None}
+_SAFE_INTEGER = 2**63
+
+
+def python_literal(text: str) -> Json:
+    """Return the value that `text` prints as JSON knows it; None where it is no print of plain values.
+
+    Tuples and sets become lists, keys become texts, NaN and bytes become null. A member of a dictionary that is no
+    literal (an object's print, a call) is left out, and the others stay.
+    """
+    if len(text) > _MAX_CHARACTERS:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd escape in somebody's text is no concern of the operator
+            tree = ast.parse(text.strip(), mode="eval")
+        found = _value(tree.body)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+    if found is _NOTHING or is_deeper(found, MAX_DEPTH):
+        return None
+    return found
+
+
+def _value(node: ast.expr) -> Json:
+    match node:
+        case ast.Constant(value=value):
+            return _constant(value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)) if number is not True:
+            return _constant(-number)
+        case ast.Name(id=name) if name in _SPECIAL:
+            return _SPECIAL[name]
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            values = [_value(element) for element in elements]
+            return _NOTHING if any(value is _NOTHING for value in values) else values
+        case ast.Dict(keys=keys, values=members):
+            return _members(keys, members)
+        case _:
+            return _NOTHING
+
+
+def _members(keys: list[ast.expr | None], members: list[ast.expr]) -> Json:
+    found: dict[str, Json] = {}
+    for key, member in zip(keys, members, strict=True):
+        name = _NOTHING if key is None else _value(key)
+        value = _value(member)
+        if isinstance(name, str | int | float) and value is not _NOTHING:
+            found[name if isinstance(name, str) else str(name)] = value
+    return found
+
+
+def _constant(value: object) -> Json:
+    """A constant as JSON knows it; what `orjson` could not write becomes null or a float."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -_SAFE_INTEGER <= value < _SAFE_INTEGER else _finite(float(value))
+    if isinstance(value, float):
+        return _finite(value)
+    return str(value) if isinstance(value, date) else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,135 @@
+"""`litellm-legacy`: LiteLLM's old log item, in which every value is `str()` of a Python object (litellm-logs.md 4.3).
+
+Smallest record: `{"id": "c-1", "call_type": "acompletion", "startTime": "2025-06-01 10:00:00.250000", "endTime":
+"2025-06-01 10:00:01.500000", "model": "gpt-4o", "modelParameters": "{}", "messages": "[]", "usage":
+"Usage(completion_tokens=20, prompt_tokens=10, total_tokens=30)"}`.
+
+Model, tokens, cost, latency, input and user survive; the answer, an object's print, does not. Times name no zone and
+are local to the logger: they are read in `--timezone`, for the identity too. What DynamoDB's exports wrap (`{"Item":
+{"id": {"S": "…"}}}`) is unwrapped.
+"""
+
+import re
+from collections.abc import Mapping
+
+from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
+from posthog_llm_cli.formats._litellm_ids import Envelope
+from posthog_llm_cli.formats._metadata import own_metadata
+from posthog_llm_cli.formats._python_literals import python_literal
+from posthog_llm_cli.formats._times import Clock
+from posthog_llm_cli.formats.base import LogFormat, Parsed
+from posthog_llm_cli.formats.litellm import parse_payload
+from posthog_llm_cli.model import Json, ParseContext
+
+_STRINGS = ("usage", "messages")
+_COUNT = re.compile(r"(?<![A-Za-z_])(\w+_tokens)['\"]?\s*[=:]\s*(\d{1,13})(?![\w.])", re.ASCII)
+_COST = re.compile(r"\d{1,15}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_TOTAL_OF = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+def matches(record: Json) -> bool:
+    """Whether `record` is a legacy item (detection rule 5), alone or as DynamoDB exports one."""
+    if not isinstance(record, dict):
+        return False
+    item = _item(record)
+    return "modelParameters" in item and any(isinstance(item.get(key), str) for key in _STRINGS)
+
+
+def parse(record: Json, context: ParseContext) -> Parsed:
+    """Turn an item into a call, without its answer.
+
+    Raises:
+        RecordError: `missing-field` without a model or any usable time.
+    """
+    item = _item(record)
+    warn = Warnings(("legacy-format",))
+    clock = Clock(context, warn)
+    caller = own_metadata(mapping(_literal(item.get("metadata"))))
+    usage = _counts(item.get("usage"))
+    payload: dict[str, Json] = {
+        "id": item.get("id"),
+        "trace_id": id_text(item.get("trace_id")),
+        "call_type": _said(item.get("call_type")),
+        "status": "success",
+        "startTime": clock.us(item.get("startTime")),
+        "endTime": clock.us(item.get("endTime")),
+        "model": _said(item.get("model")),
+        **{name: usage.get(name) for name in _TOTALS},
+        "response_cost": _cost(item.get("cost")),
+        "cache_hit": item.get("cache_hit") in (True, "True", "true"),
+        "messages": _messages(item.get("messages")),
+        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters")))},
+        "metadata": {"usage_object": _kinds(usage)},
+    }
+    return parse_payload(payload, Envelope(caller=caller, warnings=warn.codes()), context)
+
+
+def _item(record: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The item itself: DynamoDB's exports and `scan` write each text as `{"S": text}`."""
+    item = mapping(record.get("Item")) or record
+    if not any(isinstance(value, dict) and value.keys() == {"S"} for value in item.values()):
+        return item
+    return {
+        key: value["S"] if isinstance(value, dict) and value.keys() == {"S"} else value for key, value in item.items()
+    }
+
+
+def _said(value: Json) -> str | None:
+    """A text that says something: the print of None does not."""
+    found = text(value)
+    return None if found == "None" else found
+
+
+def _literal(value: Json) -> Json:
+    """What a text prints: Python's print of plain values, or JSON."""
+    if not isinstance(value, str):
+        return value
+    found = decoded(value)
+    return python_literal(value) if found is value else found
+
+
+def _messages(value: Json) -> Json:
+    """The prompt; one that is no print of plain values goes as the text it is."""
+    said = _said(value) if isinstance(value, str) else value
+    found = _literal(said)
+    return said if found is None else found
+
+
+def _counts(usage: Json) -> dict[str, int]:
+    """The counts that an object's print shows (`prompt_tokens=8`), the first of a name, under their chat names."""
+    shown = usage if isinstance(usage, str) else ""
+    found: dict[str, int] = {}
+    for name, digits in _COUNT.findall(shown):
+        found.setdefault(_TOTAL_OF.get(name, name), int(digits))
+    return found
+
+
+def _kinds(usage: Mapping[str, int]) -> dict[str, Json]:
+    """The counts as a provider's usage object has them."""
+    return {
+        **{name: usage[name] for name in _TOTALS if name in usage},
+        **{name: usage[name] for name in ("cache_read_input_tokens", "cache_creation_input_tokens") if usage.get(name)},
+        **({"prompt_tokens_details": {"cached_tokens": usage["cached_tokens"]}} if usage.get("cached_tokens") else {}),
+        **(
+            {"completion_tokens_details": {"reasoning_tokens": usage["reasoning_tokens"]}}
+            if usage.get("reasoning_tokens")
+            else {}
+        ),
+    }
+
+
+def _cost(value: Json) -> Json:
+    return float(value) if isinstance(value, str) and _COST.fullmatch(value.strip()) else value
+
+
+FORMAT = LogFormat(
+    name="litellm-legacy",
+    title="LiteLLM legacy item (dynamodb, generic_api_use_v1): every value is text",
+    recognised_by="modelParameters, with usage or messages as text",
+    smallest='{"id": "c-1", "call_type": "acompletion", "startTime": "2025-06-01 10:00:00.250000", "endTime": '
+    '"2025-06-01 10:00:01.500000", "model": "gpt-4o", "modelParameters": "{}", "messages": "[]", "usage": '
+    '"Usage(completion_tokens=20, prompt_tokens=10, total_tokens=30)"}',
+    matches=matches,
+    parse=parse,
+)
