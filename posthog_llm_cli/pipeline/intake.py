@@ -123,7 +123,7 @@ class Intake:
             path=error.path,
             message=error.message,
             uuid=None,
-            raw=None if line.problem is not None else raw,
+            raw=None if line.problem is not None and not raw else raw,
         )
         self.dead_letters.add(letter)
         self.report.rejections[error.code] += 1
