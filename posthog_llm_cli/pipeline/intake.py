@@ -94,6 +94,7 @@ class Intake:
         """Count one record, and return its event if it is one and new."""
         report = self.report
         report.records += 1
+        report.callless.add(line.ref.uri, converted.result.code if isinstance(converted.result, Skipped) else None)
         if converted.format is not None:
             report.formats[converted.format] += 1
         for code in converted.warnings:

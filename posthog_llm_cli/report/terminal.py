@@ -64,6 +64,7 @@ def summary(report: RunReport, *, every_warning: bool = False) -> Iterator[str]:
     if report.mode is Mode.VALIDATE:
         yield from _coverage(report.coverage)
     yield from _warnings(report.warnings, most=None if every_warning else _MAX_WARNINGS)
+    yield from report.callless.notes()
     if report.limit_reached:
         yield "stopped at --limit"
     if report.mode is Mode.DRY_RUN:

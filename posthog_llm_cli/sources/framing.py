@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
 
+import orjson
+
 from posthog_llm_cli.decoding import MAX_DEPTH, decode
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Json, LogLine
@@ -33,7 +35,8 @@ _LINE_REST = re.compile(rb"[ \t\r\0]*+")
 _GLUED = re.compile(rb"[ \t\r\0]*+[{\[,]")
 _ARRAY_START = re.compile(rb'\[[\s\0]*+(?:["{\[\]tfnNI\d-]|\Z)')
 _FIRST_CONTENT = re.compile(rb"\[[\s\0]*+([^\s\0])")
-_LINE_OF_ONE_BRACE = re.compile(rb"^\{[ \t\r]*$", re.MULTILINE)
+_ONE_BRACE = re.compile(rb"\{[ \t\r]*+(?:\n|\Z)")
+_LINE_OF_ONE_BRACE = re.compile(rb"\n\{[ \t\r]*+(?:\n|\Z)")
 
 Mode = Lines | ServerSentEvents | Documents | CopyText | Table | Foreign
 NewMode = Callable[[Track], Mode]
@@ -69,7 +72,7 @@ class Framer:
         self._evidence = Evidence(look_ahead=LOOK_AHEAD)
 
     def feed(self, block: bytes) -> Iterator[LogLine]:
-        """The records that are complete with this block. Raises SourceError for a Git LFS pointer."""
+        """The records that are complete with this block. Like the others, raises SourceError for a Git LFS pointer."""
         if self._mode is not None:
             return self._run(block)
         self._head += block
@@ -87,6 +90,8 @@ class Framer:
             yield from self._mode.finish()
 
     def _try(self, *, final: bool, settling: bool) -> Iterator[LogLine]:
+        if not settling and len(self._head) < CONSOLE_HEAD:
+            return  # a small source is looked at once, when it is whole
         if self._chosen is None and self._skip_leading(final=final):
             self._chosen = self._choose(final=final, settling=settling)
         if self._chosen is None or not (settling or len(self._head) >= CONSOLE_HEAD):
@@ -279,6 +284,11 @@ class Framer:
         return alone
 
     def _advance_probe(self, *, final: bool) -> None:
+        if not self._probed and self._head.startswith(b"{"):
+            end = self._head.find(b"\n", 0, CONSOLE_HEAD) if not final else len(self._head)
+            line = bytes(self._head[: max(end, 0)]).rstrip()
+            if _is_object(line):  # the parser is several times faster than the probe
+                self._scan, self._probed = Scan.CLOSED, len(line)
         if self._scan is Scan.MORE:
             self._scan, self._probed = self._probe.advance(self._head, self._probed, final=final)
 
@@ -328,6 +338,13 @@ def _first_of(value: Json) -> First:
     return First.REQUEST if is_request else First.OTHER
 
 
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def _json_of(raw: bytes | bytearray) -> Json:
     """The value, or None where it is no JSON (or null)."""
     try:
@@ -350,6 +367,7 @@ def _whole_array(track: Track) -> Documents:
 
 def _shows_console(head: bytes) -> bool:
     """Whether a line is only `{` (a pretty-printed payload), or one of LiteLLM's JSON console lines."""
-    if _LINE_OF_ONE_BRACE.search(head):
+    if _ONE_BRACE.match(head) or _LINE_OF_ONE_BRACE.search(head):
         return True
-    return any(b'"component"' in line and is_console_line(line) for line in head.split(b"\n"))
+    lines = head.split(b"\n") if b'"component"' in head else ()
+    return any(b'"component"' in line and is_console_line(line) for line in lines)

@@ -1,4 +1,5 @@
 import json
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -362,7 +363,7 @@ def test_a_git_lfs_pointer_is_refused_and_no_record() -> None:
         framer = Framer("big.jsonl", max_record=MAX_RECORD)
         found: list[LogLine] = []
         with pytest.raises(SourceError) as refused:
-            found.extend(line for block in blocks_of(data, size) for line in framer.feed(block))
+            found.extend(chain(chain.from_iterable(map(framer.feed, blocks_of(data, size))), framer.finish()))
         assert found == []
         assert (refused.value.code, refused.value.uri) == ("git-lfs-pointer", "big.jsonl")
         assert "git lfs pull" in str(refused.value.hint)
