@@ -101,7 +101,8 @@ class Desk:
 
     async def held(self) -> None:
         """Wait until the stand-in holds a request."""
-        while not (await asyncio.to_thread(_get, self.url))["held"]:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not (await asyncio.to_thread(_get, self.url))["held"] and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
 
 

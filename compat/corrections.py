@@ -18,6 +18,35 @@ ANY, OWN, RESERVED = "every field", "the caller's keys", "the caller's `$…` ke
 """Kinds of fields, where a correction is not about a few names."""
 
 
+ITEMS = {
+    "6.1": "No timestamp",
+    "6.2": "No uuid",
+    "6.3": "The latency of streams is the time to the first token",
+    "6.4": "An async embedding is sent as a generation, with its vectors",
+    "6.5": "The raw response as output",
+    "6.6": "Tools lost",
+    "6.7": "Parameters lost",
+    "6.8": "Kinds of tokens lost",
+    "6.9": "Errors",
+    "6.10": "Cost",
+    "6.11": "Session and trace are one",
+    "6.12": "The base URL",
+    "6.13": "The model's prefix",
+    "6.14": "The distinct id",
+    "6.15": "Leaked internals",
+    "6.16": "Metadata overwrite `$ai_…`",
+    "6.17": "Redaction sentinels",
+    "6.18": "Sync failures, calls in flight and failed batches are lost live",
+    "6.19": "Hosts of teams are ignored",
+    "6.20": "Null or absent ids become random ones",
+    "P 3.1": "What JSON may hold",
+    "P 7": "What every event carries",
+    "P 11.1": "Properties of AI events",
+    "P 11.5": "Media",
+}
+"""The items of section 6, and the places in posthog-ingestion.md, by their titles; 6.18 is `compat.delivery`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """One difference that is made on purpose; `rule` says the law in words.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from compat.corrections import ANY, CORRECTIONS, OWN, RESERVED, Correction
+from compat.corrections import ANY, CORRECTIONS, ITEMS, OWN, RESERVED, Correction
 from compat.delivery import FATES
 from compat.laws import DISTINCT_ID, EVENT, HOST, TIMESTAMP, UUID
 from compat.pin import pinned
@@ -35,13 +35,14 @@ machine. CI runs it.
 
 ## Corrections
 
-The number is the item of the specification: `6.n` of LiteLLM's logs, `P n` of PostHog's ingestion.
+The number is the item of the specification, its title the defect that is corrected: `6.n` of LiteLLM's logs, `P n` of
+PostHog's ingestion.
 """
 
 _CALLS = """\
-## Calls that get lost
+## 6.18 {lost}
 
-Item 6.18: what LiteLLM's live logger does with a call, and what `plh` does. The suite says how many calls met each
+What LiteLLM's live logger does with a call, and what `plh` does. The suite says how many calls met each
 fate, and fails on a call that was lost for another reason.
 
 | LiteLLM's live logger | `plh` |
@@ -66,13 +67,13 @@ _BESIDE = {EVENT: "the event's name", UUID: "uuid", TIMESTAMP: "timestamp", DIST
 def render() -> str:
     """Return the page."""
     head = _HEAD.format(version=pinned(), scenarios=len(SCENARIOS))
-    return "".join([head, *_tables(), _CALLS, *_fates(), _TAIL.format(version=pinned())])
+    return "".join([head, *_tables(), _CALLS.format(lost=ITEMS["6.18"]), *_fates(), _TAIL.format(version=pinned())])
 
 
 def _tables() -> Iterator[str]:
     ordered = sorted(CORRECTIONS, key=_place)
     for item, rows in groupby(ordered, key=lambda correction: correction.item):
-        yield f"\n### {item}\n\n| correction | fields | what `plh` sends |\n| --- | --- | --- |\n"
+        yield f"\n### {item} {ITEMS[item]}\n\n| correction | fields | what `plh` sends |\n| --- | --- | --- |\n"
         for row in rows:
             yield f"| {row.title} | {', '.join(map(_shown, row.fields))} | {row.rule} |\n"
     yield "\n"

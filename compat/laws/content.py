@@ -298,7 +298,8 @@ _MEDIA_KEYS = {
 def media(fields: Fields, _: Record, __: Setting) -> None:
     """Base64 images, audio and files become placeholders."""
     for name, value in fields.items():
-        fields[name] = _without_media(value, None, None)
+        if not name.startswith(("event:", "to:")):
+            fields[name] = _without_media(value, None, None)
 
 
 def _without_media(value: Json, key: str | None, kind: str | None) -> Json:

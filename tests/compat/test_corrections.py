@@ -10,7 +10,7 @@ import pytest
 import compat
 from compat.baseline import baseline_event
 from compat.comparison import Compared, flat
-from compat.corrections import CORRECTIONS, Correction, Overreach, correct
+from compat.corrections import CORRECTIONS, ITEMS, Correction, Overreach, correct
 from compat.laws import Fields
 from compat.record import Record, Setting
 from compat.values import ABSENT, same
@@ -58,6 +58,7 @@ def test_every_item_of_the_specification_has_its_corrections() -> None:
     """Item 18 is about calls, not fields: see `compat.delivery`."""
     items = {correction.item for correction in CORRECTIONS if correction.item.startswith("6.")}
     assert items == {f"6.{number}" for number in range(1, 21) if number != 18}
+    assert {correction.item for correction in CORRECTIONS} | {"6.18"} == ITEMS.keys()
 
 
 def test_a_correction_that_touches_another_field_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
