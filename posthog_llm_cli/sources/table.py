@@ -183,14 +183,11 @@ class Table:
         """The cells, null where nothing stands. Raises: csv.Error, UnicodeDecodeError."""
         text = row.decode()
         cells = _cells(text, self._delimiter)
-        quoted_empty, cell = _patterns(self._delimiter)
-        if quoted_empty.search(text) is None:
+        if not _may_hold_quoted_empty(text, self._delimiter):
             return [found or None for found in cells]
         # The reader does not say whether an empty cell had quotes.
-        written = cell.findall(text)
-        return [
-            None if not found and not written[index].startswith('"') else found for index, found in enumerate(cells)
-        ]
+        written = _written_cell(self._delimiter).findall(text)
+        return [found if found or written[index] else None for index, found in enumerate(cells)]
 
     def _is_row(self, line: bytes) -> bool:
         """Whether a line is a row, or a header, by itself."""
@@ -207,12 +204,18 @@ class Table:
         return len(cells) == len(self._columns) and _DATE.match(cells[at]) is not None
 
 
+def _may_hold_quoted_empty(text: str, delimiter: str) -> bool:
+    empty = '""'
+    return (
+        f"{delimiter}{empty}{delimiter}" in text
+        or text.startswith(f"{empty}{delimiter}")
+        or text.endswith(f"{delimiter}{empty}")
+    )
+
+
 @lru_cache(maxsize=len(_DELIMITERS))
-def _patterns(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What finds a cell that is only `""`, and what finds the cells as they are written."""
-    quoted_empty = re.compile(rf'(?:\A|{delimiter})""(?={delimiter}|\Z)')
-    cell = re.compile(rf'((?:[^"{delimiter}]++|"(?:[^"]++|"")*+")*+)(?:{delimiter}|\Z)')
-    return quoted_empty, cell
+def _written_cell(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf'((?:[^"{delimiter}]++|"(?:[^"]++|"")*+")*+)(?:{delimiter}|\Z)')
 
 
 class Foreign(Lines):
