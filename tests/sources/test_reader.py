@@ -234,7 +234,7 @@ def test_a_bomb_hits_the_ceiling_and_not_the_memory(
 
 @pytest.mark.parametrize(
     ("body", "end"),
-    [(b'x""', b'",s\n'), (b'x\n""', b'",s\n'), (b'x",y,"', b'",s\n'), (b"x\n", b"\n")],
+    [(b'x""', b'",s\n'), (b'x""' * 50 + b"\n", b'",s\n'), (b'x",y,"', b'",s\n'), (b"x," * 50 + b"\n", b"\n")],
     ids=["one line", "many lines", "many cells", "never closed"],
 )
 def test_a_row_that_never_ends_hits_the_ceiling_and_not_the_memory(tmp_path: Path, body: bytes, end: bytes) -> None:
