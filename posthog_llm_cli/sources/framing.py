@@ -285,8 +285,8 @@ class Framer:
 
     def _advance_probe(self, *, final: bool) -> None:
         if not self._probed and self._head.startswith(b"{"):
-            end = self._head.find(b"\n", 0, CONSOLE_HEAD) if not final else len(self._head)
-            line = bytes(self._head[: max(end, 0)]).rstrip()
+            end = self._head.find(b"\n", 0, CONSOLE_HEAD)
+            line = bytes(self._head[: end if end >= 0 else len(self._head) if final else 0]).rstrip()
             if _is_object(line):  # the parser is several times faster than the probe
                 self._scan, self._probed = Scan.CLOSED, len(line)
         if self._scan is Scan.MORE:

@@ -88,15 +88,18 @@ class Order:
             return
         with ExitStack() as stack:
             stack.callback(held.close)
+            is_kept = source.path is None
             try:
                 is_live = files.is_live(held.descriptor, source.uri)
-                if is_live or source.path is None:
+                is_kept = is_kept or is_live
+                if is_kept:
                     self._hold(held, is_live=is_live)
-                    stack.pop_all()
                 else:
                     self._put(self._rank_of(self._blocks(held.descriptor, source.uri), source.uri), source)
             except SourceError:
-                self._put(self._ranking.otherwise, source)
+                self._put(self._ranking.otherwise, held if is_kept else source)
+            if is_kept:
+                stack.pop_all()
 
     def __iter__(self) -> Iterator[files.Source | Held]:
         for rank in sorted(self._names):

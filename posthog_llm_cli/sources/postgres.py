@@ -199,7 +199,7 @@ def title_end(head: Buffer, *, final: bool) -> int | None:
     """Where a column's title ends that psql (or COPY's HEADER) put in front of rows of JSON; 0 where there is none.
 
     None while that can't be told. It is a name and a rule of dashes, or the name of one of PostgreSQL's JSON functions
-    in front of an object or an array. A name that the query gave to the column is not told from other text.
+    in front of an object or an array. Without a rule, a name that the query gave is not told from other text.
     """
     named = _NAME.match(head)
     if named is None:

@@ -303,6 +303,14 @@ def test_stdin_typed_twice_is_read_once(tmp_path: Path, pipe: tuple[int, int]) -
     assert [type(item) for item in found] == [LogLine] * 3
 
 
+def test_a_closed_stdin_is_reported_among_others(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    os.close(reading)
+    found = order_of(reader_of(["-", *write(tmp_path, a=line(BARE))], stdin_fd=reading))
+    assert found == ["!source-unreadable", "a"]
+
+
 def test_a_silent_pipe_can_be_stopped_during_the_look(tmp_path: Path, pipe: tuple[int, int]) -> None:
     stop_at = time.monotonic() + 0.2
     specs = ["-", *write(tmp_path, a=line(BARE))]
