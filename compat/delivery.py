@@ -1,6 +1,7 @@
 """What reached PostHog: from LiteLLM's live logger, and from `plh` (litellm-logs.md, 6.18)."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,8 +40,18 @@ class Line:
         )
 
 
+_CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z")
+
+
 def _fixed(event: Mapping[str, Json], random: frozenset[str]) -> str:
+    """Return what does not depend on chance or on the moment.
+
+    LiteLLM builds the payload of a cache hit twice, in two threads, and takes its clock into the id each time: the
+    second may come between two callbacks, which then see two ids of one call.
+    """
     properties = {name: value for name, value in event["properties"].items() if name not in random}
+    if isinstance(properties.get("$ai_span_id"), str):
+        properties["$ai_span_id"] = _CACHE_HIT_SUFFIX.sub("", properties["$ai_span_id"])
     distinct_id = None if "distinct_id" in random else event["distinct_id"]
     return json.dumps([event["event"], distinct_id, properties], sort_keys=True)
 

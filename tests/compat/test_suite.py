@@ -192,6 +192,18 @@ def test_a_failure_of_a_sync_call_may_be_lost_live(run: Run) -> None:
     assert run.problems() == []
 
 
+def test_a_cache_hit_whose_id_took_the_clock_twice_is_one_call(run: Run) -> None:
+    event = run.found.calls[2]["base"]
+    logged, sent = copy.deepcopy(event), copy.deepcopy(event)
+    logged["properties"]["$ai_span_id"] = "chatcmpl-1_cache_hit1748772000.25"
+    sent["properties"]["$ai_span_id"] = "chatcmpl-1_cache_hit1748772000.5"
+    run.found.calls[2] |= {"base": logged, "transcribed": logged}
+    run.live[2] = posted([sent])[0]
+    assert dict(run.judged().fates) == {ONCE: 5, TWICE: 1}
+    sent["properties"]["$ai_span_id"] = "chatcmpl-2"
+    assert any(problem.startswith("LiteLLM's logger sent an event") for problem in run.problems())
+
+
 def test_a_correction_that_no_call_meets_is_named(run: Run) -> None:
     assert "no generated call meets the correction 6.19 the host that the record names" in run.judged().problems
 
