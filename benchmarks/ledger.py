@@ -58,11 +58,13 @@ def lookups(work: Path, settled: int, seed: int) -> None:
     held, step = 0, max(1, settled // 1000)
     while step <= settled:
         with Ledger(path, RunStart(f"run-{step}", datetime.now(UTC))) as ledger:
+            ledger.begin()
             while held < step:
                 batch = [(dice.randbytes(16).hex(), Settlement.ACCEPTED) for _ in range(min(50_000, step - held))]
                 ledger.settle(WHERE, batch)
                 held += len(batch)
         with Ledger(path, RunStart(f"lookup-{step}", datetime.now(UTC))) as ledger:
+            ledger.begin()
             asked = [dice.randbytes(16).hex() for _ in range(20_000)]
             began = time.perf_counter()
             for uuid in asked:

@@ -57,9 +57,12 @@ class _Record:
 def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
     """Return what becomes of each record of a line, in order; at least one."""
     if line.problem is not None:
-        return [Converted(line.ref, line.problem)]
+        return [Converted(line.ref, line.problem, warnings=line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
-    return [_convert(record, options, console=line.console) for record in records]
+    found = [_convert(record, options, console=line.console) for record in records]
+    if line.warnings:
+        return [replace(converted, warnings=(*line.warnings, *converted.warnings)) for converted in found]
+    return found
 
 
 # ------------------------------------------------------------------------------------------------- a line's records

@@ -37,14 +37,16 @@ class SourceRef:
 class LogLine:
     """The bytes that framing found for one record (or several, glued), and their place.
 
-    `problem` is set where the bytes cannot be a record (too long); `raw` is then empty.
-    `console` is set where the source is a console log, whose text lines are noise and not damage.
+    `problem` is set where the bytes cannot be a record: too long (`raw` is then empty), or a damaged row of a table.
+    `console` is set where the source is a console log, whose text lines are noise and not damage. `warnings` are codes
+    of what framing had to undo; each record of the line carries them.
     """
 
     ref: SourceRef
     raw: bytes = field(repr=False)
     problem: RecordError | None = None
     console: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

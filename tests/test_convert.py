@@ -143,6 +143,13 @@ def test_a_line_that_was_too_long_is_rejected_as_framing_says() -> None:
     assert converted.result is error
 
 
+def test_what_framing_had_to_undo_is_a_warning_of_each_record() -> None:
+    raw = orjson.dumps([payload(), None, {"no": "record"}])
+    found = convert(LogLine(SourceRef("a", 1, 0), raw, warnings=("copy-escaped",)), OPTIONS)
+    assert [converted.warnings.count("copy-escaped") for converted in found] == [1, 1, 1]
+    assert found[0].warnings[1:] == convert_value(payload()).warnings
+
+
 def test_text_lines_of_a_console_log_are_skipped_and_elsewhere_rejected() -> None:
     for console, kind in ((True, Skipped), (False, RecordError)):
         (converted,) = convert(LogLine(SourceRef("a", 1, 0), b"INFO: started", console=console), OPTIONS)

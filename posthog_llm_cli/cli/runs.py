@@ -21,12 +21,13 @@ from posthog_llm_cli.config.resolution import require_key
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.deadletter import DeadLetterFile, NoDeadLetters, plan_file
 from posthog_llm_cli.errors import LedgerError
+from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, summary
-from posthog_llm_cli.sources import SourceReader
+from posthog_llm_cli.sources import Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, Printer, Rehearsal, RetryNotice
 
 _SHOWN_REJECTIONS = 20
@@ -42,12 +43,15 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
     out = _report_stream(settings, mode)
     letters = plan_file(settings.dead_letter, now) if mode is Mode.SEND else NoDeadLetters()
-    sources = survey(specs, written=_written(settings, mode, letters.path))
     report = _new_report(settings, mode)
-    with closing(_ledger(settings, report, talk, now)) as ledger:
+    with (
+        closing(_ledger(settings, report, talk, now)) as ledger,
+        closing(survey(specs, written=_written(settings, mode, letters.path))) as sources,
+    ):
         if mode is Mode.SEND:
             _warn(settings, ledger, talk)
             confirm(settings, sources, talk)
+        ledger.begin()
         _deliver(sources, settings, report, letters, ledger, talk, now=now)
         _remember(ledger, report, letters, settings, talk)
     return _finish(settings, report, letters, talk, out)
@@ -65,8 +69,8 @@ def _deliver(
 ) -> None:
     """Run the pipeline; the report says what became of everything."""
     stop = pipeline.Stop()
-    reader = SourceReader(sources.specs, max_record=settings.max_record, should_stop=stop.should_stop)
     plan = _plan(settings, report, now=now)
+    reader = _reader(sources, settings, stop)
     with (
         stop.installed(),
         closing(letters),
@@ -89,13 +93,13 @@ def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> 
     """Run `plh validate`, and return its exit code. Raises: ConfigError."""
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
     out = _report_stream(settings, Mode.VALIDATE)
-    sources = survey(specs, written=())
     report = _new_report(settings, Mode.VALIDATE)
     stop = pipeline.Stop()
-    reader = SourceReader(sources.specs, max_record=settings.max_record, should_stop=stop.should_stop)
     plan = _plan(settings, report, now=now)
-    with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
-        pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
+    with closing(survey(specs, written=())) as sources:
+        reader = _reader(sources, settings, stop)
+        with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
+            pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
     return _finish(settings, report, NoDeadLetters(), talk, out)
 
 
@@ -139,6 +143,11 @@ def _written(settings: Settings, mode: Mode, letters: Path | None) -> tuple[Path
     """Return the files that the run writes, none of which can be a source."""
     ledger = files_of(settings.ledger) if settings.ledger is not None and mode is Mode.SEND else ()
     return (*ledger, *(() if letters is None else (letters,)))
+
+
+def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop) -> SourceReader:
+    ranking = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
+    return SourceReader(sources.specs, ranking=ranking, max_record=settings.max_record, should_stop=stop.should_stop)
 
 
 def _bounds(settings: Settings, mode: Mode) -> Bounds:

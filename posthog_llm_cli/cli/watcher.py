@@ -9,9 +9,11 @@ from posthog_llm_cli.model import Destination, Endpoint, SourceRef
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.report.terminal import rejection, source_problem
 
+_MOST_HINTS = 4
+
 
 class Watcher:
-    """Prints rejected records, of each (code, source) the first `most` (None: all), each code's hint once.
+    """Prints rejected records, of each (code, source) the first `most` (None: all); a code's hints, a few, once each.
 
     `routes` also tells which route each destination was given. What is kept grows with codes and sources, not records.
     """
@@ -22,7 +24,7 @@ class Watcher:
         self._most = most
         self._routes = routes
         self._rejected: Counter[tuple[str, str]] = Counter()
-        self._hinted: set[str] = set()
+        self._hinted: dict[str, set[str]] = {}
         self._told: dict[Destination, Endpoint] = {}
 
     def on_rejected(self, ref: SourceRef, error: RecordError) -> None:
@@ -48,9 +50,10 @@ class Watcher:
                 self._talk.error(f"… and {number - self._most:,} more [{code}] in {uri}")
 
     def _first_hint(self, code: str, hint: str | None) -> str | None:
-        if hint is None or code in self._hinted:
+        told = self._hinted.setdefault(code, set())
+        if hint is None or hint in told or len(told) == _MOST_HINTS:
             return None
-        self._hinted.add(code)
+        told.add(hint)
         return hint
 
     def _tell_routes(self, report: RunReport) -> None:

@@ -27,7 +27,16 @@ from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
 
-__all__ = ["DETECTION", "FORMATS", "FORMAT_NAMES", "LogFormat", "detect", "expand", "parse"]
+__all__ = [
+    "DETECTION",
+    "FORMATS",
+    "FORMAT_NAMES",
+    "LogFormat",
+    "detect",
+    "expand",
+    "parse",
+    "rows",
+]
 
 
 def _unwrapped(_: Json, __: ParseContext) -> Parsed:
@@ -117,15 +126,21 @@ def expand(value: Json) -> Iterator[tuple[str, Json]]:
     An array is its elements (but for lists that are a record themselves: rows 1 and 2 of openai-logs.md); a page of
     spend logs, of stored completions or of DynamoDB items is its rows; Datadog's envelope is the payload in it.
     """
+    for path, item in rows(value):
+        yield _opened(path, item)
+
+
+def rows(value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield what `expand` yields, but Datadog's envelopes as they are."""
     if isinstance(value, list) and value and classify(value) == "unknown":
-        rows, path = value, "$"
+        items, path = value, "$"
     elif isinstance(value, dict) and (key := _rows_key(value)) is not None:
-        rows, path = value[key], f"$.{key}"
+        items, path = value[key], f"$.{key}"
     else:
-        yield _opened("$", value)
+        yield "$", value
         return
-    for index, item in enumerate(rows):
-        yield _opened(f"{path}[{index}]", item)
+    for index, item in enumerate(items):
+        yield f"{path}[{index}]", item
 
 
 def _opened(path: str, value: Json) -> tuple[str, Json]:

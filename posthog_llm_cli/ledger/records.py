@@ -62,6 +62,9 @@ class NoLedger:
         """Return None."""
         return None
 
+    def begin(self) -> None:
+        """Do nothing."""
+
     def settle(self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]]) -> None:
         """Do nothing."""
 
@@ -131,6 +134,9 @@ class LedgerView:
         """How many settled events were sent by runs with another `--distinct-id`."""
         return self._lookup.other_distinct_id
 
+    def begin(self) -> None:
+        """Do nothing."""
+
     def settle(self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]]) -> None:
         """Do nothing."""
 
@@ -151,7 +157,7 @@ def view(path: Path, *, distinct_id: str | None) -> LedgerView | NoLedger:
 class Ledger:
     """The durable record of what is settled, open for one run; only its thread touches it.
 
-    Every `settle` is one transaction, on disk when it returns. Use it as a context manager, or `close` it.
+    After `begin`, every `settle` is one transaction, on disk when it returns. A context manager, or `close` it.
 
     Raises:
         LedgerError: another run holds it, it is damaged or newer, or it cannot be written; from every method.
@@ -178,7 +184,8 @@ class Ledger:
             self._numbers: dict[Destination, int] = {}
             with translated(path):
                 self.warning = self._look_back()
-                self._run = self._begin(run)
+            self._start = run
+            self._run = 0
             on_failure.pop_all()
 
     def __enter__(self) -> Self:
@@ -193,6 +200,15 @@ class Ledger:
     def other_distinct_id(self) -> int:
         """How many settled events were sent by runs with another `--distinct-id`."""
         return self._lookup.other_distinct_id
+
+    def begin(self) -> None:
+        """Note down that the run begins: before it sends, and once nothing stands in its way any more."""
+        with translated(self.path), self._transaction():
+            self._run = _inserted(
+                self._file,
+                "INSERT INTO runs (run_id, started_at, distinct_id_digest) VALUES (?, ?, ?)",
+                (self._start.run_id, stamp(self._start.started_at), self._digest),
+            )
 
     def settle(self, destination: Destination, settled: Sequence[tuple[str, Settlement]]) -> None:
         """Note down what was settled of one delivery: uuids (any spelling) and how, in one transaction."""
@@ -224,14 +240,6 @@ class Ledger:
         with contextlib.suppress(sqlite3.Error):  # what is settled is on disk; only the tidying failed
             self._file.close()
         self._lock.release()
-
-    def _begin(self, run: RunStart) -> int:
-        with self._transaction():
-            return _inserted(
-                self._file,
-                "INSERT INTO runs (run_id, started_at, distinct_id_digest) VALUES (?, ?, ?)",
-                (run.run_id, stamp(run.started_at), self._digest),
-            )
 
     def _look_back(self) -> str | None:
         """Look at the run before: one that was killed may have met a failing disk, one under another setting is told.

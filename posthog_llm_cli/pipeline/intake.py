@@ -102,6 +102,7 @@ class Intake:
         """Count one record, and return its event if it is one and new."""
         report = self.report
         report.records += 1
+        report.callless.add(line.ref.uri, converted.result.code if isinstance(converted.result, Skipped) else None)
         if converted.format is not None:
             report.formats[converted.format] += 1
             if converted.coverage:
@@ -151,7 +152,7 @@ class Intake:
             path=error.path,
             message=error.message,
             uuid=None,
-            raw=None if line.problem is not None else raw,
+            raw=None if line.problem is not None and not raw else raw,
         )
         self.dead_letters.add(letter)
         self.report.rejections[error.code] += 1

@@ -17,12 +17,18 @@ SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 class Splitter:
-    """Cuts blocks at `\\n` and nowhere else (U+2028 and U+0085 are data), holding one line under the ceiling."""
+    """Cuts blocks at `\\n` and nowhere else (U+2028 and U+0085 are data), holding one line under the ceiling.
 
-    __slots__ = ("_block", "_held", "_next", "_parts", "_skipping", "_track")
+    `padding` is what a line may begin with that is let go at once. `dropped_quotes` counts the `"` in a line that came
+    as None.
+    """
 
-    def __init__(self, track: Track) -> None:
+    __slots__ = ("_block", "_held", "_next", "_parts", "_skipping", "_track", "dropped_quotes", "padding")
+
+    def __init__(self, track: Track, *, padding: bytes = PADDING) -> None:
         self._track = track
+        self.padding = padding
+        self.dropped_quotes = 0
         self._parts: list[bytes] = []
         self._held = 0
         self._skipping = False
@@ -41,6 +47,8 @@ class Splitter:
             line: bytes | None = fresh
             if self._held:
                 line = None if self._skipping else b"".join((*self._parts, fresh))
+                if line is None:
+                    self.dropped_quotes += fresh.count(b'"')
                 track.offset += self._held
                 self._release()
             track.offset += len(fresh) + 1
@@ -61,16 +69,18 @@ class Splitter:
 
     def _hold(self, part: bytes) -> None:
         if not self._held:
-            kept = part.lstrip(PADDING)
+            kept = part.lstrip(self.padding)
             # Leading padding is let go at once: a preallocated file may hold gigabytes of NULs.
             self._track.offset += len(part) - len(kept)
             part = kept
         self._held += len(part)
-        if self._held > self._track.max_record + _SLACK:
-            self._skipping = True
-            self._parts.clear()
-        elif part:
+        if part:
             self._parts.append(part)
+        if self._held > self._track.max_record + _SLACK:
+            if not self._skipping:
+                self._skipping, self.dropped_quotes = True, 0
+            self.dropped_quotes += sum(dropped.count(b'"') for dropped in self._parts)
+            self._parts.clear()
 
     def _release(self) -> None:
         self._parts.clear()
@@ -94,7 +104,7 @@ class Lines:
                 yield track.too_long(offset=offset, line=number)
                 continue
             raw = line.strip(PADDING)
-            if not raw:
+            if not raw or (track.titled and track.is_footer(raw)):
                 continue
             if raw == b"{":
                 self.rest = line + b"\n" + self._splitter.unread()
@@ -109,7 +119,7 @@ class Lines:
         for offset, number, line in self._splitter.finish():
             if line is None:
                 yield self._track.too_long(offset=offset, line=number)
-            elif raw := line.strip(PADDING):
+            elif (raw := line.strip(PADDING)) and not self._track.is_footer(raw):
                 yield self._track.record(raw, offset=offset, line=number)
 
 

@@ -325,6 +325,7 @@ def test_the_ledger_is_no_source(home: Path, called: Called, server: MockServer)
     write_log(home, 1)
     assert called("send", "app.jsonl", "--ledger", "l.sqlite", env=to(server)).code == 0
     assert called("send", ".", "--ledger", "l.sqlite", env=to(server)).code == 2
+    assert len(reading.runs(home / "l.sqlite", most=5)) == 1  # what never began is no run
 
 
 # ----------------------------------------------------------------------------------------------------- plh ledger …

@@ -21,7 +21,9 @@ def accepted(found: list[str]) -> list[tuple[str, Settlement]]:
 
 
 def opened(path: Path, run_id: str = "run-1", *, distinct_id: str | None = None, wait_s: float = 0.0) -> Ledger:
-    return Ledger(path, RunStart(run_id, NOW, distinct_id), lock_wait_s=wait_s)
+    ledger = Ledger(path, RunStart(run_id, NOW, distinct_id), lock_wait_s=wait_s)
+    ledger.begin()
+    return ledger
 
 
 def ended(ledger: Ledger, *, exit_code: int = 0, report: str = '{"records": 1, "unconfirmed": 0}') -> None:

@@ -232,6 +232,23 @@ def test_a_bomb_hits_the_ceiling_and_not_the_memory(
     assert mebibytes < 25
 
 
+@pytest.mark.parametrize(
+    ("body", "end"),
+    [(b'x""', b'",s\n'), (b'x""' * 50 + b"\n", b'",s\n'), (b'x",y,"', b'",s\n'), (b"x," * 50 + b"\n", b"\n")],
+    ids=["one line", "many lines", "many cells", "never closed"],
+)
+def test_a_row_that_never_ends_hits_the_ceiling_and_not_the_memory(tmp_path: Path, body: bytes, end: bytes) -> None:
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b'request_id,call_type,startTime\na,c,2026-11-23\n-,"')
+        for _ in range(20):
+            file.write(body * (1_000_000 // len(body)))
+        file.write(end + b"b,c,2026-11-23\n")
+    mebibytes, seen, _ = measure(path, max_record=1 << 20)
+    assert seen == ['{"request_id":"a","c', "record-too-long", '{"request_id":"b","c']
+    assert mebibytes < 25
+
+
 def test_a_zstd_bomb_of_200_mb_takes_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zst"
     compressor = zstandard.ZstdCompressor(level=19).compressobj()
