@@ -53,6 +53,11 @@ class DeadLetterFile:
         self._own = own
         self._file: BinaryIO | None = None
 
+    @property
+    def added_to(self) -> Path | None:
+        """The file that may be there already and grows; None where the run makes one of its own."""
+        return None if self._own else self.path
+
     def add(self, letter: DeadLetter) -> bool:
         """Write one letter and return True; where that fails, count it under `unwritten` and keep why in `failure`.
 
@@ -114,6 +119,7 @@ class NoDeadLetters:
     """Counts letters and writes nothing: mock, dry run, validate."""
 
     path: Path | None = None
+    added_to: Path | None = None
     failure: ConfigError | None = None
     unwritten = 0
 

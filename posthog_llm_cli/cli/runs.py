@@ -46,7 +46,7 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     report = _new_report(settings, mode)
     with (
         closing(_ledger(settings, report, talk, now)) as ledger,
-        closing(survey(specs, written=_written(settings, mode, letters.path))) as sources,
+        closing(survey(specs, written=_written(settings, mode, letters.added_to))) as sources,
     ):
         if mode is Mode.SEND:
             _warn(settings, ledger, talk)

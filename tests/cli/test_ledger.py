@@ -392,3 +392,18 @@ def test_repair_of_a_damaged_ledger_lets_the_next_run_complete(home: Path, serve
     assert repaired.code == 0, repaired.err
     assert "the old file is kept as " in repaired.out
     assert complete(home, server)["duplicates"] == 0
+
+
+def test_the_letters_of_a_run_may_be_sent_within_the_same_second(
+    home: Path, called: Called, server: MockServer
+) -> None:
+    """A run's own file has its start in its name, to the second; where the name is taken it makes another."""
+    (home / "app.jsonl").write_bytes(lines(b"{broken"))
+    folder = home / "letters"
+    folder.mkdir()
+    for second in range(5):  # one of them is the second in which the run starts
+        stamp = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime(time.time() + second))
+        (folder / f"{stamp}.jsonl").write_bytes(lines(record(second)))
+    ran = called("send", "letters", "app.jsonl", "--json", "--dead-letter", "letters/", env=to(server))
+    assert (ran.code, report_of(ran)["accepted"]) == (3, 5)
+    assert report_of(ran)["dead_letter"].endswith("-2.jsonl")
