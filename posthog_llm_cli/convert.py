@@ -5,7 +5,7 @@ is in the data: a record that cannot become an event is a `RecordError` in its p
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -56,8 +56,15 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
     """Return what becomes of each record of a line, in order; at least one."""
     if line.problem is not None:
         return [Converted(line.ref, line.problem)]
+    if line.skipped is not None:
+        return [Converted(line.ref, line.skipped, line.format, line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
-    return [_convert(record, options, console=line.console) for record in records]
+    return [_warned(_convert(record, options, console=line.console), line.warnings) for record in records]
+
+
+def _warned(converted: Converted, warnings: tuple[str, ...]) -> Converted:
+    """Add what framing or joining warned of to a record."""
+    return replace(converted, warnings=(*warnings, *converted.warnings)) if warnings else converted
 
 
 # ------------------------------------------------------------------------------------------------- a line's records

@@ -9,7 +9,8 @@ from typing import assert_never
 
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.model import Converted, Event, Filtered, Idle, LogLine, Skipped
+from posthog_llm_cli.joining import Joiner
+from posthog_llm_cli.model import Converted, Event, Filtered, Idle, LogLine, Mark, Skipped
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all
 from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
@@ -37,6 +38,7 @@ class Intake:
     dead_letters: DeadLetters
     stop: Stop
     convert_line: ConvertLine
+    joiner: Joiner
     seen: SeenIds
     began_s: float
 
@@ -81,6 +83,10 @@ class Intake:
         self.observer.on_progress(self.report)
 
     def _items(self) -> Iterator[Item]:
+        """Bring lines together that are one call; the parts of one whose end was not read any more are left out."""
+        return self.joiner.join(self._read(), is_cut=lambda: self.report.out_of_time or self.stop.should_stop())
+
+    def _read(self) -> Iterator[Item | Mark]:
         """Read until the end, a signal, or the end of the time; what was read by then is still converted."""
         for item in self.reader:
             yield item

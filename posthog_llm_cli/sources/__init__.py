@@ -11,7 +11,7 @@ from contextlib import closing
 from functools import cached_property
 
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Idle, LogLine
+from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import plain
 from posthog_llm_cli.sources.framing import Framer
@@ -26,7 +26,8 @@ class SourceReader:
 
     `specs` are paths, directories, globs, or `-` for `stdin_fd`. A record over `max_record` bytes comes as a LogLine
     with its problem. `should_stop` is asked between blocks and at least every 0.2 s: when it says yes the iteration
-    ends, without the record that is half read. An `Idle` comes whenever a live source had nothing for `idle_s`.
+    ends, without the record that is half read. An `Idle` comes whenever a live source had nothing for `idle_s`, a
+    `Mark` at the end of each source.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
@@ -63,7 +64,7 @@ class SourceReader:
                 total += size
         return total
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle]:
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]:
         try:
             for spec in self._specs:
                 for source in files.expand(spec):
@@ -76,7 +77,7 @@ class SourceReader:
         except files.Stopped:
             return
 
-    def _read(self, source: files.Source) -> Iterator[LogLine | SourceError | Idle]:
+    def _read(self, source: files.Source) -> Iterator[LogLine | SourceError | Idle | Mark]:
         try:
             descriptor = files.open_source(source, self._stdin_fd)
         except SourceError as error:
@@ -92,6 +93,7 @@ class SourceReader:
             yield from framer.finish()
             if problem is not None:
                 yield problem
+            yield Mark.SOURCE_END
         finally:
             if source.path is not None:
                 os.close(descriptor)
