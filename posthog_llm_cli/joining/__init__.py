@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError, SourceError
+from posthog_llm_cli.joining.batches import Batches
 from posthog_llm_cli.model import Idle, Json, LogLine, Mark
 
 __all__ = ["Join", "Joiner"]
@@ -64,7 +65,7 @@ class Joiner:
     def join(self, items: Iterator[Item | Mark], *, is_cut: Callable[[], bool]) -> Iterator[Item]:
         """Yield the lines as they go on.
 
-        What is open when the reading was cut short (a signal, the end of the time) was not read whole, and stays out.
+        `is_cut` says that a signal came or that the time is over. What is open then was not read whole, and stays out.
         """
         for item in items:
             match item:
@@ -78,7 +79,10 @@ class Joiner:
         if is_cut():
             return
         for join in self._joins:
-            yield from join.finish()
+            for line in join.finish():
+                if is_cut():  # what waited for this end may be as much as was read, and take as long
+                    return
+                yield line
 
     def _take(self, line: LogLine) -> Iterator[LogLine]:
         raw = line.raw
@@ -104,4 +108,4 @@ def _record_of(raw: bytes) -> Json:
 
 
 def _joins() -> tuple[Join, ...]:
-    return ()
+    return (Batches(),)
