@@ -57,6 +57,8 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
     """Return what becomes of each record of a line, in order; at least one."""
     if line.problem is not None:
         return [Converted(line.ref, line.problem, warnings=line.warnings)]
+    if line.skipped is not None:
+        return [Converted(line.ref, line.skipped, line.format, line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
     found = [_convert(record, options, console=line.console) for record in records]
     if line.warnings:

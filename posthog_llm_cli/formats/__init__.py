@@ -13,6 +13,7 @@ from posthog_llm_cli.formats import (
     litellm_kwargs,
     litellm_legacy,
     litellm_spend,
+    openai_batch,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -61,6 +62,7 @@ DETECTION: tuple[LogFormat | Refusal, ...] = (
     litellm_legacy.FORMAT,
     litellm.FORMAT,
     *refusals.AFTER_LITELLM,
+    openai_batch.FORMAT,
     openai_chat.FORMAT,
     openai_responses.FORMAT,
     openai_completions.FORMAT,
@@ -76,9 +78,10 @@ FORMATS: tuple[LogFormat, ...] = tuple(row for row in DETECTION if isinstance(ro
 FORMAT_NAMES: tuple[str, ...] = tuple(found.name for found in FORMATS)
 
 _BY_NAME = {found.name: found for found in FORMATS}
-_BEFORE_OPENAI = DETECTION[: DETECTION.index(openai_chat.FORMAT)]
+_BEFORE_OPENAI = DETECTION[: DETECTION.index(openai_batch.FORMAT)]
 _BY_SHAPE: dict[str, LogFormat | Refusal] = {
-    **{row.name: row for row in DETECTION[DETECTION.index(openai_chat.FORMAT) :]},
+    **{row.name: row for row in DETECTION[DETECTION.index(openai_batch.FORMAT) :]},
+    "batch-input": openai_batch.FORMAT,
     "pending": openai_responses.FORMAT,
     "error-body": openai_error.FORMAT,
 }

@@ -4,6 +4,8 @@ Smallest record: `{"object": "response", "created_at": 1748772000, "status": "co
 []}`. A queued or running response is a poll, and skipped.
 """
 
+from collections.abc import Mapping
+
 from posthog_llm_cli.formats._fields import first_text, is_one_of, mapping
 from posthog_llm_cli.formats._messages import responses_output
 from posthog_llm_cli.formats._openai_call import Answer, build_call
@@ -30,13 +32,17 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     response = exchange.response
     if is_one_of(response.get("status"), PENDING):
         return Skipped("pending-response", f"a poll of a response that is still {response['status']}")
+    return build_call(exchange, responses_answer(response), context)
+
+
+def responses_answer(response: Mapping[str, Json]) -> Answer:
+    """Read the output items of a response."""
     incomplete = mapping(response.get("incomplete_details")).get("reason")
-    answer = Answer(
+    return Answer(
         operation=Operation.GENERATION,
         output=responses_output(response.get("output")),
         stop_reason=first_text(incomplete, response.get("status")),
     )
-    return build_call(exchange, answer, context)
 
 
 FORMAT = LogFormat(

@@ -170,13 +170,6 @@ OPENAI_ROWS: tuple[Refusal, ...] = (
         _of("anthropic-batch-results"),
         rejecting("unsupported-format", f"looks like an Anthropic batch result; {_READS}"),
     ),
-    _not_yet("openai-batch", "an output line of the OpenAI Batch API", _of("openai-batch")),
-    Refusal(
-        "batch-input",
-        _of("batch-input"),
-        skipping("batch-input", "the request side of a batch: the answer is in the batch's output file"),
-        format="openai-batch",
-    ),
     Refusal("relative", _of("relative"), _relative),
     _not_yet("openai-stream", "a part of a stream", _of("openai-stream")),
     Refusal("other-list", _of("other-list"), _other_list),

@@ -13,6 +13,7 @@ from posthog_llm_cli.model import (
     Historical,
     Idle,
     LogLine,
+    Mark,
     SourceRef,
 )
 from posthog_llm_cli.report import RunReport
@@ -49,7 +50,7 @@ class Plan:
 class Reader(Protocol):
     """Where records come from: `sources.SourceReader`, iterated on the main thread."""
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle]: ...
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]: ...
 
     @property
     def bytes_read(self) -> int:

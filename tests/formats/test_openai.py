@@ -66,7 +66,6 @@ def pair(response: Any = None, request: Any = None, **outer: Any) -> dict[str, A
         (chat(object="chat.completion.chunk", choices=[{"delta": {}}]), "unsupported-format"),
         ({"type": "response.created", "response": {}}, "unsupported-format"),
         ({"object": "text_completion", "choices": [{"text": "a", "finish_reason": None}]}, "unsupported-format"),
-        ({"id": "b", "custom_id": "a", "response": {"body": {}}, "error": None}, "unsupported-format"),
         ([{"model": "m", "messages": MESSAGES}, ["timeout"]], "unsupported-format"),
         ({"model": "m", "done": True, "message": {"content": "a"}}, "unsupported-format"),
         ({"model": "m", "timestamp": 1, "prompt_text": "a", "response_text": "b"}, "unsupported-format"),
