@@ -27,7 +27,7 @@ class SourceReader:
     `specs` are paths, directories, globs, or `-` for `stdin_fd`. A record over `max_record` bytes comes as a LogLine
     with its problem. `should_stop` is asked between blocks and at least every 0.2 s: when it says yes the iteration
     ends, without the record that is half read. An `Idle` comes whenever a live source had nothing for `idle_s`, a
-    `Mark` at the end of each source.
+    `Mark` where a stream says that it is done, and at the end of each source.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
@@ -98,7 +98,7 @@ class SourceReader:
             if source.path is not None:
                 os.close(descriptor)
 
-    def _frame(self, framer: Framer, descriptor: int, uri: str) -> Iterator[LogLine | Idle]:
+    def _frame(self, framer: Framer, descriptor: int, uri: str) -> Iterator[LogLine | Idle | Mark]:
         live = files.is_live(descriptor, uri)
         settle_at = time.monotonic() + self._idle_s if live else None
         with closing(plain(self._blocks(descriptor, uri, live=live), uri)) as blocks:

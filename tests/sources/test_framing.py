@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import Framer
 
@@ -21,8 +21,12 @@ def blocks_of(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def frame(data: bytes, *, size: int = 1 << 18, max_record: int = MAX_RECORD) -> list[LogLine]:
+    return [item for item in frame_all(data, size=size, max_record=max_record) if isinstance(item, LogLine)]
+
+
+def frame_all(data: bytes, *, size: int = 1 << 18, max_record: int = MAX_RECORD) -> list[LogLine | Mark]:
     framer = Framer("a.log", max_record=max_record)
-    found = [line for block in blocks_of(data, size) for line in framer.feed(block)]
+    found = [item for block in blocks_of(data, size) for item in framer.feed(block)]
     return found + list(framer.finish())
 
 
@@ -385,7 +389,7 @@ def test_a_git_lfs_pointer_is_refused_and_no_record() -> None:
     data = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
     for size in (1, 1 << 18):
         framer = Framer("big.jsonl", max_record=MAX_RECORD)
-        found: list[LogLine] = []
+        found: list[LogLine | Mark] = []
         with pytest.raises(SourceError) as refused:
             found.extend(line for block in blocks_of(data, size) for line in framer.feed(block))
         assert found == []
@@ -397,8 +401,8 @@ def test_a_git_lfs_pointer_is_refused_and_no_record() -> None:
 def test_a_silent_source_gives_its_first_lines_when_it_settles() -> None:
     framer = Framer("-", max_record=MAX_RECORD)
     assert list(framer.feed(b'{"a": 1}\n{"b"')) == []
-    assert [line.raw for line in framer.settle()] == [b'{"a": 1}']
-    assert [line.raw for line in framer.feed(b": 2}\n")] == [b'{"b": 2}']
+    assert [line.raw for line in framer.settle() if isinstance(line, LogLine)] == [b'{"a": 1}']
+    assert [line.raw for line in framer.feed(b": 2}\n") if isinstance(line, LogLine)] == [b'{"b": 2}']
     assert list(framer.settle()) == []
 
 
