@@ -18,6 +18,7 @@ from posthog_llm_cli.formats import (
     openai_embeddings,
     openai_error,
     openai_responses,
+    openai_stream,
     posthog_event,
     refusals,
 )
@@ -56,6 +57,7 @@ DETECTION: tuple[LogFormat | Refusal, ...] = (
     openai_responses.FORMAT,
     openai_completions.FORMAT,
     openai_embeddings.FORMAT,
+    openai_stream.FORMAT,
     openai_error.FORMAT,
     *refusals.OPENAI_ROWS,
 )

@@ -3,12 +3,15 @@
 `classify_response` looks at an answer alone; `classify` at a whole record. The first row that matches wins.
 """
 
-import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 
+from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, is_number, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._openai_relatives import relative_name
+from posthog_llm_cli.formats.sse import is_sse, stream_values
 from posthog_llm_cli.model import Json
 
 RESPONSE_KEYS = (
@@ -38,7 +41,9 @@ _METADATA_ONLY_TELLS = (
     "elapsed", "elapsed_ms", "elapsed_s", "response_time", "response_time_ms", "cost", "cost_usd", "total_cost",
     "total_cost_usd", "response_cost", "prompt_hash", "response_hash",
 )  # fmt: skip
-_SSE = re.compile(r"\s*(?:data:|event:|:[^\n]*\n(?:.*\n)*?data:)")
+_LOOKED_AT = 8
+"""Parts of a stream that are looked at to tell whose it is: some begin with pings."""
+CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})
 _NO_ERROR = frozenset({"", "None", "null", "nan"})
 _OTHER_OBJECTS = frozenset({
@@ -74,6 +79,12 @@ def classify_response(value: Json) -> str | None:
     return _by_structure(value)
 
 
+def _chat_completion(value: Mapping[str, Json]) -> str:
+    """Perplexity's chunks have the `object` of a whole completion; an answer has no delta without a finish reason."""
+    first = mapping(next(iter(items(value.get("choices"))), None))
+    return "openai-stream" if isinstance(first.get("delta"), dict) and not first.get("finish_reason") else "openai-chat"
+
+
 def _text_completion(value: Mapping[str, Json]) -> str:
     choices = items(value.get("choices"))
     unfinished = any(mapping(choice).get("finish_reason") is None for choice in choices)
@@ -93,10 +104,10 @@ def _list(value: Mapping[str, Json]) -> str:
 
 
 _BY_OBJECT: dict[str, Callable[[Mapping[str, Json]], str]] = {
-    "chat.completion": lambda _: "openai-chat",
+    "chat.completion": _chat_completion,
     "text_completion": _text_completion,
     "response": _responses,
-    "chat.completion.chunk": lambda _: "openai-stream",
+    CHUNK: lambda _: "openai-stream",
     "list": _list,
 }
 
@@ -104,7 +115,8 @@ _BY_OBJECT: dict[str, Callable[[Mapping[str, Json]], str]] = {
 def _is_chunk(value: Mapping[str, Json]) -> bool:
     choices = value.get("choices")
     if isinstance(choices, list) and choices:
-        return isinstance(mapping(choices[0]).get("delta"), dict)
+        first = mapping(choices[0])
+        return isinstance(first.get("delta"), dict) or ("content_filter_offsets" in first and "message" not in first)
     return choices == [] and "prompt_filter_results" in value
 
 
@@ -173,12 +185,45 @@ class Nested:
     @property
     def shape(self) -> str | None:
         """The shape of what is inside, a stream's text and a list of chunks included."""
-        if isinstance(self.value, str):
-            return "openai-stream" if _SSE.match(self.value) else None
-        if isinstance(self.value, list) and self.value:
-            shapes = {classify_response(item) for item in self.value[:3]}
-            return "openai-stream" if shapes == {"openai-stream"} else None
-        return classify_response(self.value)
+        return classify_stream(self.value) if isinstance(self.value, str | list) else classify_response(self.value)
+
+
+_IN_A_STREAM = frozenset({"openai-stream", "openai-completions", "openai-chat", "openai-error", "ollama"})
+
+
+def first_parts(value: Json) -> list[Json]:
+    """Return the first objects in the text of a stream or in a list; what cannot be read shows when it is parsed."""
+    found: list[Json] = []
+    with suppress(RecordError):
+        found.extend(islice((part for part in stream_values(value) if isinstance(part, dict)), _LOOKED_AT))
+    return found
+
+
+def classify_stream(value: Json) -> str | None:
+    """Return whose stream a text of server-sent events, or a list of parts, is: `openai-stream` or `relative`.
+
+    None for what is no stream, or that of an API that is not known.
+    """
+    is_list = isinstance(value, list) and not any(isinstance(part, str) for part in value[:1])
+    if isinstance(value, str) and not is_sse(value):
+        return None
+    shapes = [_part_shape(part) for part in first_parts(value)]
+    told = next((shape for shape in shapes if shape not in {None, "openai-error"}), None)
+    if told == "relative":
+        return told
+    if is_list:
+        return told if told == "openai-stream" and all(shape in _IN_A_STREAM for shape in shapes) else None
+    is_stream = told in _IN_A_STREAM or told == "openai-responses" or (told is None and "openai-error" in shapes)
+    return "openai-stream" if is_stream else None
+
+
+def _part_shape(part: Json) -> str | None:
+    shape = classify_response(part)
+    if shape == "ollama":
+        return "ollama" if part["done"] else "openai-stream"
+    if shape is None and (answer := Candidate(part).answer) is not None and isinstance(answer[1].value, dict):
+        return answer[1].shape
+    return shape
 
 
 class Candidate:
@@ -284,6 +329,11 @@ def _is_flat(seen: Candidate) -> bool:
     )
 
 
+def _is_other_stream(seen: Candidate) -> bool:
+    nested = (Nested(seen.record[key]).value for key in RESPONSE_KEYS if key in seen.record)
+    return any(isinstance(value, str) and is_sse(value) and bool(first_parts(value)) for value in nested)
+
+
 def _is_unanswered(seen: Candidate) -> bool:
     record = seen.record
     if not seen.response_is_empty:
@@ -313,7 +363,10 @@ def classify(value: Json) -> str:
     """Return the name of the first row that matches a record; `unknown` where none does."""
     seen = Candidate(value)
     if isinstance(value, list):
-        return "openai-parallel" if _is_parallel(seen) else "conversation" if _is_conversation(seen) else "unknown"
+        if _is_parallel(seen):
+            return "openai-parallel"
+        is_stream = classify_stream(value) == "openai-stream"
+        return "conversation" if _is_conversation(seen) else "openai-stream" if is_stream else "unknown"
     if not isinstance(value, dict):
         return "unknown"
     for name, matches in _ROWS:
@@ -345,6 +398,7 @@ _LATER_ROWS: tuple[tuple[str, Callable[[Candidate], bool]], ...] = (
     ("openai-error", lambda seen: seen.has_request and seen.failed and seen.response_is_empty),
     ("fine-tuning-data", _is_training),
     ("openai-flat", _is_flat),
+    ("other-stream", _is_other_stream),
     ("no-response", _is_unanswered),
     ("metadata-only", _is_metadata_only),
     ("chatgpt-export", lambda seen: "mapping" in seen.record and "create_time" in seen.record),

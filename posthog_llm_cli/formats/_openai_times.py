@@ -1,6 +1,6 @@
 """When a call of an OpenAI-format log ended, and how long it took (openai-logs.md, 3.3 and 3.4)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -150,3 +150,53 @@ def _first_token(outer: Mapping[str, Json], response: Mapping[str, Json], latenc
     if found is None or found < 0 or found > _LONGEST_S or (latency is not None and found >= latency):
         return None
     return round(found, 9)
+
+
+# ------------------------------------------------------------------------------------------------ a stream's own times
+
+
+def stream_fields(
+    outer: Mapping[str, Json], parts: Sequence[tuple[Mapping[str, Json], bool]], context: ParseContext
+) -> dict[str, Json]:
+    """Return what the times of a stream's parts add to the record around it, under keys that `read_times` knows.
+
+    `parts` are the objects in which each part's own times stand, and whether it carries a piece of the answer. The last
+    time is the call's end, unless the record says one itself; with a start in the record the first piece gives the time
+    to the first token. Nothing is taken from the times of arrival that no log has.
+    """
+    clock = Clock(context, Warnings())
+    timed = [(found, has_content) for part, has_content in parts if (found := _part_times(part))]
+    if not timed:
+        return {}
+    fields: dict[str, Json] = {}
+    has_own_end = bool(_found(outer, _END_KEYS) or _log_times(outer))
+    if not has_own_end:
+        fields.update(timed[-1][0])
+    started = _found(outer, _START_KEYS) or next(
+        (found for part, _ in parts if (found := _found(part, _START_KEYS))), []
+    )
+    start, last = clock.first(started), clock.first(timed[-1][0])
+    first = next((clock.first(found) for found, has_content in timed if has_content), None)
+    if start is None or last is None:
+        return fields
+    if not has_own_end and not _found(outer, (*_MS_KEYS, *_S_KEYS)) and last >= start:
+        fields["latency_s"] = (last - start) / 1_000_000
+    if first is not None and first >= start and not _found(outer, (*_FIRST_TOKEN_S_KEYS, *_FIRST_TOKEN_MS_KEYS)):
+        fields["time_to_first_token"] = (first - start) / 1_000_000
+    return fields
+
+
+def without_repeated_durations(fields: Mapping[str, Json], parts: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """Return fields without durations that several parts carry: whether of the call or of a part is not known."""
+    names = {key.partition(".")[0] for key in (*_MS_KEYS, *_S_KEYS)} - {"time"}
+    repeated = {name for name in names if sum(name in part for part in parts) > 1}
+    return {key: value for key, value in fields.items() if key not in repeated}
+
+
+_TOP_KEYS = frozenset({"time", *(key.partition(".")[0] for key in (*_END_KEYS, *_LOG_KEYS, *_START_KEYS))})
+
+
+def _part_times(part: Mapping[str, Json]) -> list[tuple[str, Json]]:
+    if _TOP_KEYS.isdisjoint(part):
+        return []
+    return _found(part, _END_KEYS) + _log_times(part)

@@ -9,7 +9,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import items, mapping
 from posthog_llm_cli.formats._litellm_datadog import is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats._openai_shapes import Candidate, classify
+from posthog_llm_cli.formats._openai_shapes import Candidate, classify, first_parts
 from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
 from posthog_llm_cli.model import Json, Skipped
 
@@ -35,7 +35,9 @@ def _relative(record: Json) -> Skipped:
     found = relative_name(record) if isinstance(record, dict) else None
     if found is None:
         answer = Candidate(record).answer
-        found = relative_name(mapping(answer[1].value)) if answer is not None else None
+        value = answer[1].value if answer is not None else None
+        parts = [value] if isinstance(value, dict) else first_parts(value)
+        found = next((name for part in parts if (name := relative_name(part)) is not None), None)
     raise RecordError("unsupported-format", f"looks like a record of {found or 'another tool'}; {_READS}")
 
 
@@ -178,7 +180,11 @@ OPENAI_ROWS: tuple[Refusal, ...] = (
         format="openai-batch",
     ),
     Refusal("relative", _of("relative"), _relative),
-    _not_yet("openai-stream", "a part of a stream", _of("openai-stream")),
+    Refusal(
+        "other-stream",
+        _of("other-stream"),
+        rejecting("unsupported-format", f"a stream of an API that is not known; {_READS}"),
+    ),
     Refusal("other-list", _of("other-list"), _other_list),
     Refusal("other-object", _of("other-object"), _other_object),
     _not_yet("ollama", "Ollama's own answer", _of("ollama")),
