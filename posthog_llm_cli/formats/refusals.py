@@ -45,7 +45,9 @@ def _article(name: str) -> str:
 
 
 def _other_object(record: Json) -> Skipped:
-    return Skipped("not-a-model-call", f"an object of kind {record['object']!r} is no call to a model")
+    answer = Candidate(record).answer
+    kind = record["object"] if answer is None else answer[1].value["object"]
+    return Skipped("not-a-model-call", f"an object of kind {kind!r} is no call to a model")
 
 
 def _other_list(record: Json) -> Skipped:
