@@ -10,6 +10,9 @@ from posthog_llm_cli.formats._usage import openai_usage
 from posthog_llm_cli.model import Cost, Json, Usage
 
 COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
+_MOST_USD = 10_000
+"""More than any call costs: what is larger is another number in the place of a cost."""
+
 _INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in")
 _OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out")
 
@@ -59,17 +62,18 @@ def _flat_usage(outer: Mapping[str, Json]) -> dict[str, Json]:
 def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
     """Return a logged cost above zero; estimates and zeros are not sent (3.9).
 
-    Warns `zero-cost` of a zero for an answer with tokens, `no-cost` of what is no cost (a text, a negative number).
+    Warns `zero-cost` of a zero for an answer with tokens, `no-cost` of what is no cost (a text, a negative number, more
+    than any call costs).
     """
     candidates = [exchange.outer.get(key) for key in COST_KEYS]
     logged = _logged(exchange)
     if logged.get("is_byok") is not True and not isinstance(logged.get("cost"), dict):
         candidates.append(logged.get("cost"))  # an object is Perplexity's, with other names inside
     said = [value for value in candidates if value is not None]
-    cost = next((float(value) for value in said if is_number(value) and value > 0), None)
+    cost = next((float(value) for value in said if is_number(value) and 0 < value <= _MOST_USD), None)
     if cost is not None:
         return Cost(cost)
-    if any(not is_number(value) or value < 0 for value in said):
+    if any(not is_number(value) or value != 0 for value in said):
         warn("no-cost")
     elif said and not failed and (usage.input or usage.output):
         warn("zero-cost")

@@ -47,7 +47,7 @@ def _article(name: str) -> str:
 def _other_object(record: Json) -> Skipped:
     answer = Candidate(record).answer
     kind = record["object"] if answer is None else answer[1].value["object"]
-    return Skipped("not-a-model-call", f"an object of kind {kind!r} is no call to a model")
+    return Skipped("not-a-model-call", f"an object of kind {kind[:_MAX_KEY_CHARACTERS]!r} is no call to a model")
 
 
 def _other_list(record: Json) -> Skipped:
