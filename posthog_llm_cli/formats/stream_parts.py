@@ -84,6 +84,8 @@ def part_of(record: Json) -> Part | None:
         return None
     if record.get("object") == CHUNK:
         return read_part(record)
+    if record.get("type") == "error":
+        return read_part(record)
     shape, value = classify_response(record), record
     if is_wrapped := shape is None:
         seen = Candidate(record)

@@ -106,6 +106,8 @@ class Intake:
             report.warnings[code] += 1
         for name in converted.coverage:
             report.coverage[name] += 1
+        if not isinstance(converted.result, RecordError):
+            self.observer.on_passed(converted.ref)
         match converted.result:
             case Event() as event:
                 if self.seen.add(event.destination, event.uuid):

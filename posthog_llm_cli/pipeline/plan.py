@@ -72,6 +72,9 @@ class Observer(Protocol):
     def on_rejected(self, ref: SourceRef, error: RecordError) -> None:
         """A record was rejected, by conversion or by the server."""
 
+    def on_passed(self, ref: SourceRef, /) -> None:
+        """A record was not rejected by conversion: it is an event, skipped or filtered. Called for each: be quick."""
+
     def on_source_error(self, error: SourceError) -> None:
         """A source ended before its end."""
 

@@ -13,10 +13,11 @@ import pytest
 from posthog_llm_cli.model import ConvertOptions
 from tests.converting import OPTIONS, ROOT, read_lines, to_event, wire
 from tests.formats.baseline import ABSENT, CORRECTIONS, Case, baseline_event, explain, explain_distinct_id
+from tests.formats.shared import SHARED
 
 PAIRS = read_lines(ROOT / "tests" / "data" / "litellm_reference_pairs.jsonl")
 LATER = replace(OPTIONS, parse=replace(OPTIONS.parse, run_started_at=datetime(2026, 11, 25, tzinfo=UTC)))
-SHARED = ROOT.parent / "shared" / "data" / "litellm"
+LITELLM_LOGS = SHARED / "data" / "litellm"
 
 
 def differences(
@@ -75,10 +76,10 @@ def test_the_transcribed_baseline_gives_the_sample() -> None:
         assert baseline_event(pair["input"]) == pair["event"]
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the real logs are not beside this checkout")
+@pytest.mark.skipif(not LITELLM_LOGS.exists(), reason="the real logs are not beside this checkout")
 @pytest.mark.parametrize("name", ["reference_pairs.jsonl", "reference_pairs_proxy.jsonl"])
 def test_the_real_reference_pairs_differ_only_by_the_named_corrections(name: str) -> None:
-    pairs = read_lines(SHARED / name)
+    pairs = read_lines(LITELLM_LOGS / name)
     assert len(pairs) >= 24
     for number, pair in enumerate(pairs, 1):
         found = differences(pair["input"], pair["event"], LATER)
@@ -86,9 +87,9 @@ def test_the_real_reference_pairs_differ_only_by_the_named_corrections(name: str
         assert unexplained == [], f"{name}:{number}"
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the real logs are not beside this checkout")
+@pytest.mark.skipif(not LITELLM_LOGS.exists(), reason="the real logs are not beside this checkout")
 def test_the_transcribed_baseline_gives_the_real_events() -> None:
-    for number, pair in enumerate(read_lines(SHARED / "reference_pairs.jsonl"), 1):
+    for number, pair in enumerate(read_lines(LITELLM_LOGS / "reference_pairs.jsonl"), 1):
         assert baseline_event(pair["input"]) == pair["event"], number
 
 
