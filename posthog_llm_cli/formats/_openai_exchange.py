@@ -6,9 +6,9 @@ The rules are those of openai-logs.md, 3.1 and 3.2.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from posthog_llm_cli.formats._fields import first_text, is_number, mapping, text
+from posthog_llm_cli.formats._fields import first_text, mapping, text
 from posthog_llm_cli.formats._openai_answers import REQUEST_KEYS, classify_response
-from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested
+from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested, read_status
 from posthog_llm_cli.formats._parameters import PARAMETERS
 from posthog_llm_cli.model import Json
 
@@ -66,16 +66,6 @@ def read_exchange(record: Mapping[str, Json]) -> Exchange:
         status=read_status(record, answered.status if answered is not None else None),
         url=request_url or (answered.url if answered is not None else None) or url_of(record),
     )
-
-
-def read_status(record: Mapping[str, Json], recorded: Json = None) -> int | None:
-    """Return the HTTP status that a record tells, a recording's last; a word under `status` is none."""
-    for value in (record.get("status_code"), record.get("http_status"), record.get("status"), recorded):
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-            return int(value)
-        if is_number(value) and value == int(value) and 0 <= value <= 599:
-            return int(value)
-    return None
 
 
 def url_of(record: Mapping[str, Json]) -> str | None:

@@ -27,7 +27,7 @@ from posthog_llm_cli.model import Json
 
 __all__ = [
     "ANSWER_TEXT_KEYS", "CHUNK", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate",
-    "Nested", "Row", "classify", "classify_response", "is_error", "is_error_body", "is_failed_status",
+    "Nested", "Row", "classify", "classify_response", "is_error", "is_error_body", "is_failed_status", "read_status",
 ]  # fmt: skip
 
 _CONTENT_KEYS = ("messages", "prompt", "input")
@@ -87,12 +87,10 @@ class Candidate:
             return True
         if is_failed_status(record.get("status")):
             return True
-        statuses = [record.get(key) for key in ("status_code", "http_status", "status")]
-        for nested in self._responses:
-            statuses.append(nested.status)
-            if is_error(mapping(nested.value).get("error")):
-                return True
-        return any(is_number(status) and not 200 <= status <= 299 for status in statuses)
+        if any(is_error(mapping(nested.value).get("error")) for nested in self._responses):
+            return True
+        statuses = (read_status(record, nested.status) for nested in self._responses or [Nested(None)])
+        return any(status is not None and not 200 <= status <= 299 for status in statuses)
 
     @cached_property
     def response_is_empty(self) -> bool:
@@ -124,6 +122,23 @@ class Candidate:
         return [Nested(self.record[key]) for key in WHOLE_KEYS if key in self.record]
 
 
+def read_status(record: Mapping[str, Json], recorded: Json = None) -> int | None:
+    """Return the HTTP status that a record tells, a recording's last.
+
+    0 says that there was no HTTP answer, but under `status` it may say that all is well; a word there is none.
+    """
+    candidates = (record.get("status_code"), record.get("http_status"), record.get("status") or None, recorded)
+    return next((status for value in candidates if (status := _http_status(value)) is not None), None)
+
+
+def _http_status(value: Json) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+        value = int(value)
+    if not is_number(value) or value != int(value):
+        return None
+    return int(value) if value == 0 or 100 <= value <= 599 else None
+
+
 def is_failed_status(status: Json) -> bool:
     """Whether an outer `status` is a word for failure."""
     return isinstance(status, str) and status.lower() in {"failure", "failed", "error", "timeout"}
@@ -149,15 +164,17 @@ def _parallel(seen: Candidate) -> str | None:
     value = seen.value
     if not isinstance(value, list) or len(value) not in {2, 3} or not isinstance(value[0], dict):
         return None
-    if not any(key in value[0] for key in _CONTENT_KEYS):
-        return None
+    if not any(key in value[0] for key in _CONTENT_KEYS) or Candidate(value[0]).answer is not None:
+        return None  # two records in an array, of which the first is a pair, are no line of the processor
     answer = value[1]
     if isinstance(answer, list):
         return "openai-parallel" if answer and all(isinstance(item, str) for item in answer) else None
     shape = classify_response(answer)
     if shape in {"relative", "openai-stream", "other", "other-list"}:
         return None
-    return "openai-parallel" if shape is not None or is_error(mapping(answer).get("error")) else None
+    if shape is None and mapping(answer).keys() == {"error"}:
+        shape = "openai-error" if is_error(answer["error"]) else None
+    return None if shape is None else "openai-parallel"
 
 
 def _conversation(seen: Candidate) -> str | None:

@@ -16,11 +16,10 @@ from posthog_llm_cli.formats._openai_exchange import (
     beside_the_messages,
     input_value,
     read_exchange,
-    read_status,
     url_of,
 )
 from posthog_llm_cli.formats._openai_output import text_answer
-from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, PROMPT_TEXT_KEYS, classify
+from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, PROMPT_TEXT_KEYS, classify, read_status
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.refusals import key_names
 from posthog_llm_cli.model import Json, ParseContext

@@ -9,7 +9,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import items, mapping
 from posthog_llm_cli.formats._litellm_datadog import is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats._openai_shapes import Candidate, classify
+from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, classify
 from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
 from posthog_llm_cli.model import Json, Skipped
 
@@ -57,7 +57,7 @@ def _other_list(record: Json) -> Skipped:
 
 
 def _no_response(record: Json) -> Skipped:
-    is_null = any(key in record and record[key] is None for key in ("response", "completion", "output", "result"))
+    is_null = any(key in record and record[key] is None for key in RESPONSE_KEYS)
     raise RecordError(
         "no-response",
         "a request without its answer" + (": the answer is null" if is_null else ""),

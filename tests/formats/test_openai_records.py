@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from posthog_llm_cli.identity import canonical_sha256, event_uuid
-from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
+from tests.converting import convert_bytes, convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
 from tests.formats.test_openai import CREATED, MESSAGES, chat, pair
 
 AT = "2025-06-01T10:00:00Z"
@@ -214,6 +214,13 @@ def test_the_parallel_processor_answers_with_every_kind_of_answer() -> None:
     assert convert_value([ASKED, chat()]).format == "openai-parallel"
 
 
+def test_two_records_in_an_array_are_no_line_of_the_parallel_processor() -> None:
+    pairs = [{"messages": MESSAGES, "model": "gpt-4o", "response": chat(id="a")}, chat(id="b")]
+    flats = [flat(), flat(response=None, error="boom")]
+    for rows, formats in ((pairs, ["openai-chat"] * 2), (flats, ["openai-flat", "openai-error"])):
+        assert [converted.format for converted in convert_bytes(json.dumps(rows).encode())] == formats
+
+
 # -------------------------------------------------------------------------------------------------------------- ollama
 
 
@@ -332,6 +339,32 @@ def test_a_failure_is_told_wherever_it_stands(record: Any, text: str, kind: Any,
     found = to_properties(record)
     assert (found["$ai_is_error"], found["$ai_error"]) == (True, text)
     assert (found.get("$ai_error_type"), found.get("$ai_http_status")) == (kind, status)
+
+
+@pytest.mark.parametrize(
+    ("outer", "status", "failed"),
+    [
+        ({"status": 1}, None, False),
+        ({"status": 0}, None, False),
+        ({"status": "success"}, None, False),
+        ({"status_code": 42}, None, False),
+        ({"status_code": True}, None, False),
+        ({"status_code": "204"}, 204, False),
+        ({"status_code": 0}, 0, True),
+        ({"http_status": 302}, 302, True),
+        ({"status": 500}, 500, True),
+    ],
+)
+def test_a_status_is_http_or_none(outer: Any, status: Any, failed: bool) -> None:
+    for record in (pair(**outer), flat(**outer)):
+        found = to_properties(record)
+        assert (found.get("$ai_http_status"), found.get("$ai_is_error", False)) == (status, failed)
+
+
+@pytest.mark.parametrize("key", ["response", "raw_response", "respPayload"])
+def test_an_answer_that_is_null_is_said_to_be(key: str) -> None:
+    assert to_rejection({"request": ASKED, key: None}).message == "a request without its answer: the answer is null"
+    assert to_rejection({"request": ASKED}).message == "a request without its answer"
 
 
 def test_an_error_in_a_choice_is_a_failure_and_its_text_stays() -> None:
