@@ -2,7 +2,7 @@
 
 A number is *right* if the record holds it under a key that may hold it, in that key's unit: nothing is made up, summed
 or taken from a neighbour. The only numbers that are computed are the end minus the start, the start plus the latency,
-and Groq's waiting and working time; a search count says how often the answer searched. Beside that a number must be
+and Groq's waiting and working time, and for streams a part's time minus the start; a search count says how often the answer searched. Beside that a number must be
 believable: counts are whole and not negative, a part is not more than its whole, a cost is above zero, a first token
 comes before the last, a time lies between 2015 and the day after the run.
 """
@@ -78,6 +78,11 @@ class Numbers:
 
 def scalars(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (key, scalar); an element of a list goes by the list's key."""
+    if isinstance(value, str) and "data:" in value:
+        for line in value.split("\n"):
+            if line.startswith("data:"):
+                yield from scalars(line.removeprefix("data:").strip(), key)
+        return
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
             value = json.loads(value)
@@ -137,7 +142,9 @@ def wrong_numbers(record: Any, event: Mapping[str, Any], *, run_started_at: date
     if status is not None and not (0 <= status <= 599 and status in numbers.counts(STATUSES)):
         wrong.append(f"status {status}")
     searches = properties.get("$ai_web_search_count")
-    if searches is not None and searches != max(1, numbers.by_key["type"].count("web_search_call")):
+    searched = max(1, numbers.by_key["type"].count("web_search_call"))
+    # A stream names a search again when it is done, and in its last event.
+    if searches is not None and not (searches == searched or (properties.get("$ai_stream") and searches < searched)):
         wrong.append(f"searches {searches}")
     return wrong
 
@@ -172,11 +179,15 @@ def durations(numbers: Numbers) -> Iterator[float]:
 
 def _wrong_durations(numbers: Numbers, properties: Mapping[str, Any]) -> Iterator[str]:
     latency, first = properties.get("$ai_latency"), properties.get("$ai_time_to_first_token")
-    if latency is not None and not (latency >= 0 and any(abs(latency - value) < NEAR for value in durations(numbers))):
+    spans: list[float] = []
+    if properties.get("$ai_stream"):  # whose parts have times of their own
+        spans = [end - start for end, start in product(numbers.times(TIMES), numbers.times(STARTS))]
+    known = [*durations(numbers), *spans]
+    if latency is not None and not (latency >= 0 and any(abs(latency - value) < NEAR for value in known)):
         yield f"latency {latency}"
     if first is None:
         return
-    said = [value / 1000 for value in numbers.of(FIRST_MILLISECONDS)]
+    said = [*spans, *(value / 1000 for value in numbers.of(FIRST_MILLISECONDS))]
     said += [value for value in numbers.of(FIRST_SECONDS) if not isinstance(value, int) or value < 1000]
     if first < 0 or (latency is not None and first >= latency) or not any(abs(first - value) < NEAR for value in said):
         yield f"first token {first}"
