@@ -13,6 +13,7 @@ REQUEST_KEYS = (
     "request", "request_payload", "request_json", "request_body", "request_data", "kwargs", "params", "payload",
     "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload",
 )  # fmt: skip
+CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})
 _NO_ERROR = frozenset({"", "None", "null", "nan"})
 _OTHER_FAMILIES = frozenset({
@@ -48,7 +49,11 @@ def _relative(value: Mapping[str, Json]) -> str | None:
 
 
 def _chat(value: Mapping[str, Json]) -> str | None:
-    return "openai-chat" if value.get("object") == "chat.completion" else None
+    """Perplexity's chunks have the `object` of a whole completion; an answer has no delta without a finish reason."""
+    if value.get("object") != "chat.completion":
+        return None
+    first = mapping(next(iter(items(value.get("choices"))), None))
+    return "openai-stream" if isinstance(first.get("delta"), dict) and not first.get("finish_reason") else "openai-chat"
 
 
 def _completion(value: Mapping[str, Json]) -> str | None:
@@ -71,13 +76,15 @@ def _responses(value: Mapping[str, Json]) -> str:
 
 
 def _chunk(value: Mapping[str, Json]) -> str | None:
-    if value.get("object") == "chat.completion.chunk":
+    if value.get("object") == CHUNK:
         return "openai-stream"
     choices = value.get("choices")
     if _has_usable_object(value) or not isinstance(choices, list):
         return None
     if choices:
-        return "openai-stream" if isinstance(mapping(choices[0]).get("delta"), dict) else None
+        first = mapping(choices[0])
+        is_annotation = "content_filter_offsets" in first and "message" not in first  # Azure's, beside the text
+        return "openai-stream" if isinstance(first.get("delta"), dict) or is_annotation else None
     return "openai-stream" if "prompt_filter_results" in value else None
 
 
@@ -106,7 +113,7 @@ def _other_object(value: Mapping[str, Json]) -> str | None:
     return "other" if kind.split(".")[0] in _OTHER_FAMILIES or kind.endswith(".deleted") else None
 
 
-_USABLE_OBJECTS = frozenset({"chat.completion", "text_completion", "response", "chat.completion.chunk", "list"})
+_USABLE_OBJECTS = frozenset({"chat.completion", "text_completion", "response", CHUNK, "list"})
 
 
 def _has_usable_object(value: Mapping[str, Json]) -> bool:

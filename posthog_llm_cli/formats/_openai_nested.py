@@ -53,6 +53,12 @@ class Nested:
         return classify_response(self.value)
 
     @property
+    def is_other_stream(self) -> bool:
+        """Whether this is the text of a stream whose parts nobody here knows."""
+        is_stream = isinstance(self.value, str) and _SSE.match(self.value) is not None
+        return is_stream and self.shape is None and any(parts_of_text(self.value))
+
+    @property
     def relative(self) -> str | None:
         """The name of the other tool or API that answered; None for none of them."""
         if isinstance(self.value, str):

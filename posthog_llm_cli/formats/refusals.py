@@ -177,6 +177,11 @@ OPENAI_ROWS: tuple[Refusal, ...] = (
     ),
     Refusal("relative", _of("relative"), _relative),
     _not_yet("openai-stream", "a part of a stream", _of("openai-stream")),
+    Refusal(
+        "other-stream",
+        _of("other-stream"),
+        rejecting("unsupported-format", f"a stream of an API that is not known; {_READS}"),
+    ),
     Refusal("other-list", _of("other-list"), _other_list),
     Refusal("other-object", _of("other-object"), _other_object),
     Refusal(

@@ -299,9 +299,24 @@ def test_a_relative_is_refused_by_its_name(record: Any, name: str) -> None:
     assert error.message == f"looks like {name}; plh reads LiteLLM and OpenAI formats"
 
 
-@pytest.mark.parametrize("text", ["data: [DONE]\n\n", "data: nothing\n\n", 'data: {"hello": 1}\n\n'])
-def test_a_stream_of_nobody_is_no_answer(text: str) -> None:
+@pytest.mark.parametrize("text", ["data: [DONE]\n\n", "data: nothing\n\n"])
+def test_a_stream_of_nothing_is_no_answer(text: str) -> None:
     assert to_rejection({"request": ASKED, "sse": text}).code == "no-response"
+
+
+@pytest.mark.parametrize("key", ["sse", "response", "output"])
+def test_the_stream_of_an_unknown_api_is_refused(key: str) -> None:
+    error = to_rejection({"request": ASKED, key: 'data: {"hello": 1}\n\n'})
+    assert (error.code, "a stream of an API that is not known" in error.message) == ("unsupported-format", True)
+
+
+def test_perplexitys_chunks_are_parts_of_a_stream_though_they_say_to_be_whole() -> None:
+    chunk = chat(
+        choices=[{"index": 0, "delta": {"content": "ho"}, "message": {"content": "ho"}, "finish_reason": None}]
+    )
+    assert convert_value(chunk).format == "openai-stream"
+    chunk["choices"][0]["finish_reason"] = "stop"
+    assert convert_value(chunk).format == "openai-chat"
 
 
 @pytest.mark.parametrize(
