@@ -304,8 +304,19 @@ def test_a_stream_of_nothing_is_no_answer(text: str) -> None:
     assert to_rejection({"request": ASKED, "sse": text}).code == "no-response"
 
 
-def test_a_stream_of_an_api_that_is_not_known_is_not_supported() -> None:
-    assert to_rejection({"request": ASKED, "sse": 'data: {"hello": 1}\n\n'}).code == "unsupported-format"
+@pytest.mark.parametrize("key", ["sse", "response", "output"])
+def test_the_stream_of_an_unknown_api_is_refused(key: str) -> None:
+    error = to_rejection({"request": ASKED, key: 'data: {"hello": 1}\n\n'})
+    assert (error.code, "a stream of an API that is not known" in error.message) == ("unsupported-format", True)
+
+
+def test_perplexitys_chunks_are_parts_of_a_stream_though_they_say_to_be_whole() -> None:
+    chunk = chat(
+        choices=[{"index": 0, "delta": {"content": "ho"}, "message": {"content": "ho"}, "finish_reason": None}]
+    )
+    assert convert_value(chunk).format == "openai-stream"
+    chunk["choices"][0]["finish_reason"] = "stop"
+    assert convert_value(chunk).format == "openai-chat"
 
 
 @pytest.mark.parametrize(
