@@ -25,11 +25,10 @@ from posthog_llm_cli.formats._openai_batch_lines import (
 )
 from posthog_llm_cli.formats._openai_call import Answer, build_call, operation_of_failure
 from posthog_llm_cli.formats._openai_exchange import Exchange
+from posthog_llm_cli.formats._openai_output import completion_answer, responses_answer
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats._openai_shapes import PENDING, classify, classify_response, is_error
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.formats.openai_chat import completion_answer
-from posthog_llm_cli.formats.openai_responses import responses_answer
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext, Skipped
 

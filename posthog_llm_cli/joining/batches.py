@@ -31,18 +31,22 @@ class Batches:
     line, and some hundred bytes for each source.
     """
 
-    markers: tuple[bytes, ...] = (b"custom_id",)
     formats: frozenset[str] = frozenset({openai_batch.NAME})
 
     def __init__(self, *, directory: Path | None = None) -> None:
         self._directory = directory
         self._store: BatchStore | None = None
 
+    def may_take(self, raw: bytes) -> bool:
+        """Whether a record may be a line of a batch."""
+        return b"custom_id" in raw
+
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""
         raw, source = line.raw, line.ref.uri
-        if is_dead_letter(record):
-            opened = _open_letter(record)
+        letter = decode(raw).value if b"plh_dead_letter" in raw else None
+        if is_dead_letter(letter):
+            opened = _open_letter(letter)
             if opened is None:
                 return None
             raw, record, source = opened[0], opened[1], opened[2] or source

@@ -110,6 +110,8 @@ class Intake:
                 report.add_facts(converted.format, converted.coverage)
         for code in converted.warnings:
             report.warnings[code] += 1
+        if not isinstance(converted.result, RecordError):
+            self.observer.on_passed(converted.ref)
         match converted.result:
             case Event() as event:
                 if self.seen.add(event.destination, event.uuid):

@@ -84,7 +84,8 @@ def _intake(
     convert_line: ConvertLine | None,
 ) -> Iterator[Intake]:
     """Begin a run, and complete its report at the end."""
-    with SeenIds() as seen, Joiner(format_name=plan.convert.format) as joiner:
+    joined = Joiner(format_name=plan.convert.format, max_record=plan.max_record)
+    with SeenIds() as seen, joined as joiner:
         intake = Intake(
             reader=reader,
             plan=plan,

@@ -29,8 +29,8 @@ class SourceReader:
     and more than one source, all are looked at first (`order.py`) and those of the richer formats are read first; else
     the order is that of `specs`. A record over `max_record` bytes comes as a LogLine with its problem. `should_stop` is
     asked between blocks and at least every 0.2 s: when it says yes the iteration ends, without the record that is half
-    read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look; a `Mark` at the
-    end of each source.
+    read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look; a `Mark`
+    where a stream says that it is done, and at the end of each source.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
@@ -144,7 +144,7 @@ class SourceReader:
             yield from problems[:1]
             yield Mark.SOURCE_END
 
-    def _frame(self, framer: Framer, held: Held) -> Iterator[LogLine | Idle]:
+    def _frame(self, framer: Framer, held: Held) -> Iterator[LogLine | Idle | Mark]:
         uri = held.source.uri
         live = files.is_live(held.descriptor, uri)
         settle_at: float | None = None

@@ -11,7 +11,7 @@ from posthog_llm_cli.model import LogLine
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import LOOK_AHEAD, Framer
 from posthog_llm_cli.sources.postgres import unescape
-from tests.sources.framed import MAX_RECORD, frame, raws, said
+from tests.sources.framed import MAX_RECORD, frame, lines_of, raws, said
 
 WARNED = ("copy-escaped",)
 SHARED = Path("/work/shared/data/litellm")
@@ -155,7 +155,7 @@ def test_a_broken_escape_in_a_plain_file_is_no_proof(bad: bytes) -> None:
 def test_other_sources_are_not_looked_at_and_give_their_first_line_at_once() -> None:
     framer = Framer("a", max_record=MAX_RECORD)
     line = b'{"a": "' + b"x" * 70_000 + b'\\\\n"}\n'
-    assert [found.raw for found in framer.feed(line)] == [line.strip()]
+    assert [found.raw for found in lines_of(framer.feed(line))] == [line.strip()]
 
 
 def test_rows_without_any_backslash_wait_for_the_look_ahead_and_no_longer() -> None:
@@ -180,8 +180,8 @@ def test_a_live_source_settles_by_the_lines_that_are_there() -> None:
     for rows, warnings in ((1, ()), (2, WARNED)):  # one row that shows it is not enough
         framer = Framer("-", max_record=MAX_RECORD)
         assert list(framer.feed(line * rows + line[:9])) == []
-        assert [found.warnings for found in framer.settle()] == [warnings] * rows
-        assert [found.warnings for found in framer.feed(line[9:])] == [warnings]
+        assert [found.warnings for found in lines_of(framer.settle())] == [warnings] * rows
+        assert [found.warnings for found in lines_of(framer.feed(line[9:]))] == [warnings]
 
 
 def test_a_live_source_that_is_silent_within_its_first_row_is_not_decided_yet() -> None:
@@ -189,7 +189,7 @@ def test_a_live_source_that_is_silent_within_its_first_row_is_not_decided_yet() 
     data = copy_of(PROOF, AMBIGUOUS)
     assert list(framer.feed(data[:60])) == []
     assert list(framer.settle()) == []
-    assert values(list(framer.feed(data[60:])) + list(framer.settle())) == [PROOF, AMBIGUOUS]
+    assert values(lines_of(framer.feed(data[60:])) + lines_of(framer.settle())) == [PROOF, AMBIGUOUS]
 
 
 # ------------------------------------------------------------------------------------------------------ in the data
