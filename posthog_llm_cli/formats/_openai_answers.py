@@ -54,9 +54,9 @@ def _relative(value: Mapping[str, Json]) -> str | None:
 
 
 def _chat(value: Mapping[str, Json]) -> str | None:
+    """Perplexity's chunks have the `object` of a whole completion; an answer has no delta without a finish reason."""
     if value.get("object") != "chat.completion":
         return None
-    # Perplexity's chunks have this `object` too; an answer has no delta without a finish reason.
     first = mapping(next(iter(items(value.get("choices"))), None))
     return "openai-stream" if isinstance(first.get("delta"), dict) and not first.get("finish_reason") else "openai-chat"
 
@@ -88,8 +88,8 @@ def _chunk(value: Mapping[str, Json]) -> str | None:
         return None
     if choices:
         first = mapping(choices[0])
-        is_note = "content_filter_offsets" in first and "message" not in first
-        return "openai-stream" if is_note or isinstance(first.get("delta"), dict) else None
+        is_annotation = "content_filter_offsets" in first and "message" not in first  # Azure's, beside the text
+        return "openai-stream" if isinstance(first.get("delta"), dict) or is_annotation else None
     return "openai-stream" if "prompt_filter_results" in value else None
 
 

@@ -51,6 +51,12 @@ class Nested:
         return classify_stream(self.value) if isinstance(self.value, str | list) else classify_response(self.value)
 
     @property
+    def is_other_stream(self) -> bool:
+        """Whether this is the text of a stream whose parts nobody here knows."""
+        is_stream = isinstance(self.value, str) and is_sse(self.value)
+        return is_stream and self.shape is None and bool(first_parts(self.value))
+
+    @property
     def relative(self) -> str | None:
         """The name of the other tool or API that answered; None for none of them."""
         return next((name for part in first_parts(self.value) if (name := relative_name(part)) is not None), None)

@@ -16,7 +16,7 @@ def read_answer(shape: str, exchange: Exchange) -> Answer:
         case "openai-chat" | "openai-completions":
             return completion_answer(response)
         case "openai-responses":
-            return response_answer(response)
+            return responses_answer(response)
         case "openai-embeddings":
             return Answer(Operation.EMBEDDING)
         case "ollama":
@@ -35,7 +35,7 @@ def completion_answer(response: Mapping[str, Json]) -> Answer:
     )
 
 
-def response_answer(response: Mapping[str, Json]) -> Answer:
+def responses_answer(response: Mapping[str, Json]) -> Answer:
     """Read the output items of a response; the reason stands in for the status `incomplete`."""
     status = text(response.get("status"))
     reason = text(mapping(response.get("incomplete_details")).get("reason"))

@@ -20,9 +20,8 @@ from posthog_llm_cli.formats._openai_answers import (
     is_error,
     is_error_body,
 )
-from posthog_llm_cli.formats._openai_nested import Nested, classify_stream, first_parts
+from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
 from posthog_llm_cli.formats._openai_times import TIME_KEYS
-from posthog_llm_cli.formats.sse import is_sse
 from posthog_llm_cli.model import Json
 
 __all__ = [
@@ -112,6 +111,11 @@ class Candidate:
             if isinstance(inner, dict) and any(name in inner for name in _CONTENT_KEYS):
                 return inner
         return {}
+
+    @cached_property
+    def has_other_stream(self) -> bool:
+        """Whether a response key holds the stream of an API that is not known."""
+        return any(Nested(self.record[key]).is_other_stream for key in RESPONSE_KEYS if key in self.record)
 
     @cached_property
     def _has_mere_text(self) -> bool:
@@ -213,17 +217,7 @@ def _pair(seen: Candidate) -> str | None:
     shape = seen.answer[1].shape if seen.answer is not None else None
     if shape == "relative":
         return None
-    if shape is None and _is_other_stream(seen):
-        return "other-stream"
     return "other-object" if shape == "other" else shape
-
-
-def _is_other_stream(seen: Candidate) -> bool:
-    """Whether there is a stream of an API that is not known, and no answer's text that only looks like one."""
-    held = (Nested(seen.record[key]).value for key in RESPONSE_KEYS if key in seen.record)
-    return any(
-        isinstance(value, str) and is_sse(value) and bool(first_parts(value)) for value in held
-    ) and not _is_flat(seen)
 
 
 def _list_of_parts(seen: Candidate) -> str | None:
@@ -258,11 +252,14 @@ def _is_flat(seen: Candidate) -> bool:
     answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
     if any(key in record for key in PROMPT_TEXT_KEYS):
         return bool(answers) and (any(answers) or any(record.get(key) for key in PROMPT_TEXT_KEYS))
-    return any(answers) and bool(seen.request)
+    return any(answers) and bool(seen.request) and not seen.has_other_stream
 
 
 def _unanswered(seen: Candidate) -> str | None:
+    """A request without its answer, or with one that nobody knows: the stream of another API."""
     record = seen.record
+    if seen.answer is None and seen.has_other_stream:
+        return "other-stream"
     if seen.answer is not None or not seen.response_is_empty or seen.failed or classify_response(record) is not None:
         return None
     asks = any(key in record for key in _MODEL_KEYS) and any(record.get(key) for key in (*_CONTENT_KEYS, "inputs"))
@@ -324,7 +321,7 @@ ROWS: tuple[Row, ...] = (
     Row(17, _pair),
     Row(18, _failed, {19: "messages with an error are a call", 20: "an empty text beside an error is no answer"}),
     Row(19, _training, {20: "a prompt and a completion alone", 21: "messages beside parameters alone"}),
-    Row(20, _flat, {21: "an empty text is an answer"}),
+    Row(20, _flat, {21: "an empty text is an answer, and so is one that begins like a stream"}),
     Row(21, _unanswered),
     Row(22, _metadata_only),
     Row(23, _having("chatgpt-export", "mapping", "create_time")),

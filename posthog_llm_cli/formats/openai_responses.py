@@ -7,7 +7,7 @@ Smallest record: `{"object": "response", "created_at": 1748772000, "status": "co
 from posthog_llm_cli.formats._fields import is_one_of
 from posthog_llm_cli.formats._openai_call import build_call
 from posthog_llm_cli.formats._openai_exchange import read_exchange
-from posthog_llm_cli.formats._openai_output import response_answer
+from posthog_llm_cli.formats._openai_output import responses_answer
 from posthog_llm_cli.formats._openai_shapes import PENDING, classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Json, ParseContext, Skipped
@@ -30,7 +30,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     response = exchange.response
     if is_one_of(response.get("status"), PENDING):
         return Skipped("pending-response", f"a poll of a response that is still {response['status']}")
-    return build_call(exchange, response_answer(response), context)
+    return build_call(exchange, responses_answer(response), context)
 
 
 FORMAT = LogFormat(

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -304,8 +305,19 @@ def test_a_stream_of_nothing_is_no_answer(text: str) -> None:
     assert to_rejection({"request": ASKED, "sse": text}).code == "no-response"
 
 
-def test_a_stream_of_an_api_that_is_not_known_is_not_supported() -> None:
-    assert to_rejection({"request": ASKED, "sse": 'data: {"hello": 1}\n\n'}).code == "unsupported-format"
+@pytest.mark.parametrize("key", ["sse", "response", "output"])
+def test_the_stream_of_an_unknown_api_is_refused(key: str) -> None:
+    error = to_rejection({"request": ASKED, key: 'data: {"hello": 1}\n\n'})
+    assert (error.code, "a stream of an API that is not known" in error.message) == ("unsupported-format", True)
+
+
+def test_perplexitys_chunks_are_parts_of_a_stream_though_they_say_to_be_whole() -> None:
+    chunk = chat(
+        choices=[{"index": 0, "delta": {"content": "ho"}, "message": {"content": "ho"}, "finish_reason": None}]
+    )
+    assert convert_value(chunk).format == "openai-stream"
+    chunk["choices"][0]["finish_reason"] = "stop"
+    assert convert_value(chunk).format == "openai-chat"
 
 
 @pytest.mark.parametrize(
@@ -508,6 +520,22 @@ def test_a_writer_may_add_the_request_to_the_answer_itself() -> None:
     assert found["$ai_input"] == MESSAGES
     assert found["$ai_model_parameters"] == {"temperature": 0.5}
     assert to_event({**chat(), "messages": MESSAGES}).uuid == to_event(chat()).uuid
+
+
+@pytest.mark.parametrize(
+    ("outer", "hour", "naive"),
+    [
+        ({"timestamp": "2025-06-01T10:00:00"}, 8, True),
+        ({"timestamp": "2025-06-01 10:00:00.5+05:30"}, 4, False),
+        ({"ts_utc": "2025-06-01T10:00:00"}, 10, False),
+        ({"timestamp": CREATED * 1_000_000_000}, 10, False),
+        ({"started_at": "2025-06-01T09:59:58", "latency": 2}, 8, True),
+    ],
+)
+def test_a_time_without_zone_is_the_operators_unless_its_key_says_utc(outer: Any, hour: int, naive: bool) -> None:
+    converted = convert_value(pair(**outer), with_parse(timezone=ZoneInfo("Europe/Berlin")))
+    assert to_event(pair(**outer), with_parse(timezone=ZoneInfo("Europe/Berlin"))).timestamp.hour == hour
+    assert ("naive-time" in converted.warnings) is naive
 
 
 def test_a_recording_tells_its_status_wherever_it_stands() -> None:
