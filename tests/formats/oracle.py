@@ -9,6 +9,7 @@ comes before the last, a time lies between 2015 and the day after the run.
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ TIMES = (
     *ENDS, "timestamp", "ts", "ts_utc", "utc_time", "time_utc", "datetime_utc", "datetime", "date", "created_at", "logged_at",
     "time", "created",
 )  # fmt: skip
+BATCH_ID = re.compile(r"batch_req_([0-9a-f]{8})[0-9a-f]{24}")
 NEAR = 1e-6
 
 
@@ -75,9 +77,14 @@ class Numbers:
         found = (epoch_s(value) for key in keys for value in self.by_key[key])
         return {value for value in found if value is not None}
 
+    def times_of_ids(self) -> set[float]:
+        """The seconds that the ids of a batch's lines begin with, in hex."""
+        ids = (BATCH_ID.fullmatch(value) for value in self.by_key["id"] if isinstance(value, str))
+        return {float(int(found[1], 16)) for found in ids if found is not None}
+
 
 def scalars(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (key, scalar); an element of a list goes by the list's key."""
+    """Yield (key, scalar); an element of a list goes by the list's key, a stream's text by what its lines hold."""
     if isinstance(value, str) and "data:" in value:
         for line in value.split("\n"):
             if line.startswith("data:"):
@@ -200,7 +207,7 @@ def _wrong_time(
     if not datetime(2015, 1, 1, tzinfo=UTC) <= found <= run_started_at + timedelta(hours=23):
         yield f"implausible time {timestamp}"
     at = found.timestamp()
-    said = numbers.times((*TIMES, *STARTS))
+    said = numbers.times((*TIMES, *STARTS)) | numbers.times_of_ids()
     said |= {start + properties.get("$ai_latency", 0) for start in numbers.times(STARTS)}
     if not any(abs(at - value) < 2e-6 for value in said):
         yield f"time {timestamp}"

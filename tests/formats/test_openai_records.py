@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -519,6 +520,22 @@ def test_a_writer_may_add_the_request_to_the_answer_itself() -> None:
     assert found["$ai_input"] == MESSAGES
     assert found["$ai_model_parameters"] == {"temperature": 0.5}
     assert to_event({**chat(), "messages": MESSAGES}).uuid == to_event(chat()).uuid
+
+
+@pytest.mark.parametrize(
+    ("outer", "hour", "naive"),
+    [
+        ({"timestamp": "2025-06-01T10:00:00"}, 8, True),
+        ({"timestamp": "2025-06-01 10:00:00.5+05:30"}, 4, False),
+        ({"ts_utc": "2025-06-01T10:00:00"}, 10, False),
+        ({"timestamp": CREATED * 1_000_000_000}, 10, False),
+        ({"started_at": "2025-06-01T09:59:58", "latency": 2}, 8, True),
+    ],
+)
+def test_a_time_without_zone_is_the_operators_unless_its_key_says_utc(outer: Any, hour: int, naive: bool) -> None:
+    converted = convert_value(pair(**outer), with_parse(timezone=ZoneInfo("Europe/Berlin")))
+    assert to_event(pair(**outer), with_parse(timezone=ZoneInfo("Europe/Berlin"))).timestamp.hour == hour
+    assert ("naive-time" in converted.warnings) is naive
 
 
 def test_a_recording_tells_its_status_wherever_it_stands() -> None:
