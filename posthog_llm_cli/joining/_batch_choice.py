@@ -74,6 +74,7 @@ class Chooser:
         self._fit: Counter[int] = Counter()
         self._is_mixed = False
         self._learnt: tuple[bytes, str | None] | None = None
+        self._chosen: int | None = None
         self._rivals: frozenset[int] | None = None
         self._nearest: dict[frozenset[int], tuple[int, int]] = {}
 
@@ -108,35 +109,41 @@ class Chooser:
         return last, source, sum(len(self._inputs[each]) for each in kinds) > 1
 
     def _eligible(self, model: str | None, requests: Sequence[Request]) -> Sequence[Request]:
-        """Those of the files that cover most ids; where they do not hold this one, those of a further part."""
-        if len(self._inputs) == 1 or self._is_mixed:
+        """Those of the files that cover most ids; where the chosen one lacks this id, those of a further part."""
+        if not requests or len(self._inputs) == 1 or self._is_mixed:
             return requests
-        most = max(self._coverage.values(), default=0)
-        covering = [request for request in requests if self._coverage[request.source] == most]
-        if covering or not requests:
-            return covering
+        first = self._chosen_file()
+        if any(request.source == first for request in requests):
+            most = self._coverage[first]
+            return [request for request in requests if self._coverage[request.source] == most]
         # An input in several files: one that shares no id with the chosen one goes on where that one ends. One that
         # does is another batch with the same ids, and its prompt would be a wrong one.
-        rivals = self._rivals_of_first(most)
+        rivals = self._rivals_of(first)
         return [
             request for request in requests if request.source not in rivals and not is_mismatch(request.model, model)
         ]
+
+    def _chosen_file(self) -> int:
+        """The input file that the output file as a whole belongs to (the first of its kind)."""
+        if self._chosen is None:
+            most = max(self._coverage.values())
+            covering = [kind for kind, count in self._coverage.items() if count == most]
+            best = max(self._fit[kind] for kind in covering)
+            self._chosen, _ = self._nearest_of(frozenset(kind for kind in covering if self._fit[kind] == best))
+        return self._chosen
+
+    def _rivals_of(self, first: int) -> frozenset[int]:
+        """The files that share an id of this output with the chosen one."""
+        if self._rivals is None:
+            sharing = ({request.source for request in requests} for requests in self._scan())
+            self._rivals = frozenset().union(*(kinds for kinds in sharing if first in kinds))
+        return self._rivals
 
     def _rank(self, request: Request, model: str | None) -> tuple[int, int, int]:
         """What speaks for an input line: that its file covers the output's ids, and that its model answered."""
         covered, fit = self._coverage[request.source], model_fit(request.model, model)
         whole = self._fit[request.source]
         return (fit, covered, whole) if self._is_mixed else (covered, fit, whole)
-
-    def _rivals_of_first(self, most: int) -> frozenset[int]:
-        """The files that share an id of this output with the one that covers most."""
-        if self._rivals is None:
-            covering = [kind for kind, count in self._coverage.items() if count == most]
-            best = max(self._fit[kind] for kind in covering)
-            first, _ = self._nearest_of(frozenset(kind for kind in covering if self._fit[kind] == best))
-            sharing = ({request.source for request in requests} for requests in self._scan())
-            self._rivals = frozenset().union(*(kinds for kinds in sharing if first in kinds))
-        return self._rivals
 
     def _nearest_of(self, kinds: frozenset[int]) -> tuple[int, int]:
         """The kind and the number of the file among these whose name is nearest to the output's."""

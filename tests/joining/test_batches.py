@@ -205,6 +205,22 @@ def test_another_batch_with_the_same_ids_does_not_lend_its_prompts() -> None:
     assert [prompts(found)[f"out:{n}"] for n in range(1, 6)] == ["own a", "own b", "own c", None, None]
 
 
+def test_what_goes_on_where_the_chosen_file_ends_is_told_by_the_file_whose_model_answered() -> None:
+    wrong = [("wrong", asked(i, "gpt-4o", f"wrong {i}")) for i in "abd"]
+    right = [("right", asked(i, "gpt-4o-mini", f"right {i}")) for i in "abe"]
+    beside = [("beside", asked(i, "gpt-4o-mini", f"beside {i}")) for i in "dc"]  # shares an id with the wrong one
+    found = join(wrong + right + beside + [("out", output(i, MINI)) for i in "abcde"])
+    assert list(prompts(found).values()) == ["right a", "right b", "beside c", "beside d", "right e"]
+
+
+def test_of_two_further_parts_the_one_that_covers_more_is_taken() -> None:
+    first = [("first", asked(i, prompt=f"first {i}")) for i in "abc"]
+    more = [("more", asked(i, "gpt-4o", f"more {i}")) for i in "de"]
+    less = [("less", asked("d", "gpt-4o-mini", "less d"))]
+    found = join(first + more + less + [("out", output(i, MINI)) for i in "abcde"])
+    assert list(prompts(found).values()) == ["first a", "first b", "first c", "more d", "more e"]
+
+
 def test_several_outputs_in_one_pipe_are_told_apart_by_their_models() -> None:
     most = [("x", asked(i, "gpt-4o", f"full {i}")) for i in "abc"]
     less = [("y", asked(i, "gpt-4o-mini", f"mini {i}")) for i in "ab"]
@@ -413,11 +429,11 @@ def search(
         most = max(coverage.values(), default=0)
         candidates = [each for each in asking if each[2] == custom_id]
         if not is_mixed and len(files) > 1 and not all_alike(asking, files):
+            tied = [file for file in files if coverage[file] == most]
+            best_whole = max(whole[file] for file in tied)
+            first = nearest(name, [file for file in tied if whole[file] == best_whole])
             covering = [each for each in candidates if coverage[each[1]] == most]
-            if not covering and candidates:
-                tied = [file for file in files if coverage[file] == most]
-                best_whole = max(whole[file] for file in tied)
-                first = nearest(name, [file for file in tied if whole[file] == best_whole])
+            if not any(each[1] == first for each in candidates):
                 covering = [
                     each for each in candidates
                     if not ids & held[each[1]] & held[first] and not is_mismatch(each[3], returned)
