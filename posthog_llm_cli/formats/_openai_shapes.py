@@ -222,7 +222,8 @@ def _pair(seen: Candidate) -> str | None:
 
 def _list_of_parts(seen: Candidate) -> str | None:
     """Rows 11 and 13: the parts of a stream in one list; a list of a relative's is looked at part by part."""
-    return "openai-stream" if classify_stream(seen.value) == "openai-stream" else None
+    is_list = isinstance(seen.value, list)
+    return "openai-stream" if is_list and classify_stream(seen.value) == "openai-stream" else None
 
 
 def _failed(seen: Candidate) -> str | None:
@@ -311,6 +312,7 @@ ROWS: tuple[Row, ...] = (
         _batch_answer,
         {
             6: "an answer may stand beside its request",
+            16: "an error line without an answer holds an error as an API's body does",
             17: "an output line is a pair of a body and an id",
             18: "an error line may hold its request",
         },
@@ -325,6 +327,7 @@ ROWS: tuple[Row, ...] = (
     Row(21, _unanswered),
     Row(22, _metadata_only),
     Row(23, _having("chatgpt-export", "mapping", "create_time")),
+    Row(24, _list_of_parts),
 )
 
 
@@ -332,6 +335,6 @@ def classify(value: Json) -> str:
     """Return the name of the first row that matches a record; `unknown` where none does."""
     seen = Candidate(value)
     if not isinstance(value, dict):
-        rows = (_parallel, _conversation, _list_of_parts) if isinstance(value, list) else ()
-        return next((shape for row in rows if (shape := row(seen)) is not None), "unknown")
+        rows = (*ROWS[:2], ROWS[-1]) if isinstance(value, list) else ()
+        return next((shape for row in rows if (shape := row.shape(seen)) is not None), "unknown")
     return next((shape for row in ROWS[2:] if (shape := row.shape(seen)) is not None), "unknown")

@@ -536,3 +536,15 @@ def test_whatever_the_cuts_a_stream_is_the_event_of_its_whole_completion(
         ]:
             del found["properties"][name]
     assert found == expected
+
+
+def test_parts_of_two_calls_in_one_record_are_refused() -> None:
+    def part(number: int) -> dict[str, object]:
+        choices = [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]
+        return {
+            "id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 1748772500, "model": "gpt-4o",
+            "choices": choices,
+        }  # fmt: skip
+
+    rejected = to_rejection({"chunks": [part(1), part(2)]})
+    assert (rejected.code, "2 in one record" in rejected.message) == ("unknown-format", True)
