@@ -161,13 +161,17 @@ class Streams:
         return lines
 
     def _begin(self, line: LogLine, record: Json, part: Part) -> list[LogLine]:
+        # Responses that no event has named yet have one key: the one before has failed, and is over.
+        before = self._open.get(_key_of(part))
+        lines = [] if before is None else [self._end(before)]
         prologue = self._next_prologue(part)
         stream = self._begun(line, record, part) if prologue is None else prologue
         stream.key = _key_of(part)
         if prologue is not None:
             self._write(stream, orjson.dumps(record), part)
+            lines.append(_merged(line))
         self._open[stream.key] = stream
-        return [] if prologue is None else [_merged(line)]
+        return lines
 
     def _begun(self, line: LogLine, record: Json, part: Part) -> _Stream:
         now = self._records_read()
@@ -186,8 +190,8 @@ class Streams:
         if part.item is not None:
             stream.items.add(part.item)
             self._by_item[part.is_wrapped, part.item] = stream
-        if self._open.pop(stream.key, None) is not None:
-            self._open[stream.key] = stream
+        if self._open.get(stream.key) is stream:
+            self._open[stream.key] = self._open.pop(stream.key)
 
     def _next_prologue(self, part: Part) -> _Stream | None:
         if part.kind is not Kind.CHUNK:

@@ -313,6 +313,15 @@ def test_events_that_no_response_began_are_one_rejected_record(tmp_path: Path) -
     assert outcomes_of(found) == {"missing-field": 1, "merged": 2}
 
 
+def test_events_without_a_response_after_a_failed_one_are_another_call(tmp_path: Path) -> None:
+    rows = [
+        responded("one", "resp_1")[2],
+        {"type": "error", "code": "c", "message": "m"},
+        responded("two", "resp_2")[2],
+    ]
+    assert outcomes_of(joined(jsonl(rows), folder=tmp_path)) == {"missing-field": 2, "merged": 1}
+
+
 def test_the_error_of_a_response_goes_with_it(tmp_path: Path) -> None:
     rows = [
         *responded("Hello")[:-1],
@@ -403,7 +412,54 @@ def test_the_last_part_of_a_text_completion_is_no_call_whatever_the_format(tmp_p
     assert outcomes_of(found) == {"unknown-format": 1, "merged": 1}
 
 
-# ------------------------------------------------------------------------------------------------------------- the law
+# ------------------------------------------------------------------------------------------------------------ the laws
+
+JUNK: tuple[Any, ...] = (None, True, 0, -1, 1.5, "", "x", [], {}, [1], [None], {"a": 1}, [[]])
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every member of a record, as its container and its key."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in list(inside):
+        yield value, key
+        yield from places(member)
+
+
+@st.composite
+def odd_logs(draw: st.DrawFn) -> list[Any]:
+    """Parts of all kinds in any order, some of them damaged, with ends of streams and of sources between them."""
+    kinds = [
+        *said("a", "b", id="x"), *said("c", id="y"), usage_chunk(id="x"), text_part("q"), text_part("r", "stop"), PROLOGUE,
+        *responded("hey you", "resp_1"), *responded("ho you", "resp_2"), ollama("a"), ollama("b", done=True),
+        {"error": {"message": "m"}}, {"type": "error", "code": "c", "message": "m"}, {"ts": CREATED, "response": said("z")[1]},
+        {"chunks": said("k", id="k")}, said("l", id="l"), {"plh_dead_letter": 1, "record": said("m", id="m")[1]},
+    ]  # fmt: skip
+    rows: list[Any] = []
+    for kind in draw(st.lists(st.sampled_from(kinds), min_size=8, max_size=40)):
+        row = json.loads(json.dumps(kind))
+        for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+            found = list(places(row))
+            if found:
+                container, key = draw(st.sampled_from(found))
+                container[key] = json.loads(json.dumps(draw(st.sampled_from(JUNK))))
+        rows.append(row)
+        rows += draw(st.sampled_from([[], [], [], [], [Mark.STREAM_END], [Mark.SOURCE_END]]))
+    return rows
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows=odd_logs(), max_record=st.sampled_from([700, 1 << 25]))
+def test_every_record_goes_on_once_whatever_the_parts(rows: list[Any], max_record: int) -> None:
+    items: list[LogLine | Mark] = [
+        row if isinstance(row, Mark) else LogLine(SourceRef("a.log", number, 0), orjson.dumps(row))
+        for number, row in enumerate(rows)
+    ]
+    lines = list(Joiner(max_record=max_record).join(iter(items), is_cut=lambda: False))
+    went_on = sorted(line.ref.line for line in lines if isinstance(line, LogLine))
+    assert went_on == [item.ref.line for item in items if isinstance(item, LogLine)]
+    for line in lines:
+        assert isinstance(line, LogLine)
+        assert convert(line, OPTIONS)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
