@@ -9,5 +9,7 @@ from tests.converting import ROOT
 
 SHARED = Path(os.environ.get("PLH_SHARED", ROOT.parent / "shared"))
 OPENAI_LOGS = SHARED / "data" / "openai"
+LITELLM_LOGS = SHARED / "data" / "litellm"
 
+needs_litellm_logs = pytest.mark.skipif(not LITELLM_LOGS.exists(), reason="the real logs are not beside this checkout")
 needs_openai_logs = pytest.mark.skipif(not OPENAI_LOGS.exists(), reason="the real logs are not beside this checkout")

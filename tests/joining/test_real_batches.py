@@ -17,9 +17,9 @@ from posthog_llm_cli.joining import Joiner
 from posthog_llm_cli.model import Event, LogLine, Skipped
 from posthog_llm_cli.sources import SourceReader
 from tests.converting import OPTIONS, wire
+from tests.formats.shared import OPENAI_LOGS, needs_openai_logs
 
-DATA = Path("/work/shared/data/openai")
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the real data are not here")
+pytestmark = needs_openai_logs
 
 
 def repository(path: Path) -> str:
@@ -29,12 +29,12 @@ def repository(path: Path) -> str:
 def expected_facts() -> dict[str, dict[str, Any]]:
     """The answer's id → what its event must say."""
     asked: dict[tuple[str, str], dict[str, Any]] = {}
-    for path in sorted((DATA / "batch_input").iterdir()):
+    for path in sorted((OPENAI_LOGS / "batch_input").iterdir()):
         for text in path.read_text().splitlines():
             line = json.loads(text)
             asked[(repository(path), line["custom_id"])] = line["body"]
     facts = {}
-    for path in sorted((DATA / "batch_output").iterdir()):
+    for path in sorted((OPENAI_LOGS / "batch_output").iterdir()):
         for text in path.read_text().splitlines():
             line = json.loads(text)
             body, request = line["response"]["body"], asked[(repository(path), line["custom_id"])]
@@ -71,7 +71,9 @@ def facts_of(event: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_real_call_has_the_input_of_its_own_repository(seed: int) -> None:
-    files = [str(path) for folder in ("batch_input", "batch_output") for path in sorted((DATA / folder).iterdir())]
+    files = [
+        str(path) for folder in ("batch_input", "batch_output") for path in sorted((OPENAI_LOGS / folder).iterdir())
+    ]
     random.Random(seed).shuffle(files)
     found: dict[str, dict[str, Any]] = {}
     skipped = 0
@@ -96,7 +98,7 @@ def test_every_real_call_has_the_input_of_its_own_repository(seed: int) -> None:
 def test_the_ids_do_collide_across_the_repositories() -> None:
     """Or the test above would prove little."""
     holders: dict[str, set[str]] = {}
-    for path in (DATA / "batch_input").iterdir():
+    for path in (OPENAI_LOGS / "batch_input").iterdir():
         for text in path.read_text().splitlines():
             holders.setdefault(json.loads(text)["custom_id"], set()).add(repository(path))
     assert max(map(len, holders.values())) >= 3

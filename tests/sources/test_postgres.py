@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,10 @@ from posthog_llm_cli.model import LogLine
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import LOOK_AHEAD, Framer
 from posthog_llm_cli.sources.postgres import unescape
+from tests.formats.shared import LITELLM_LOGS, needs_litellm_logs
 from tests.sources.framed import MAX_RECORD, frame, lines_of, raws, said
 
 WARNED = ("copy-escaped",)
-SHARED = Path("/work/shared/data/litellm")
 
 
 def row(number: int = 1, **more: Any) -> dict[str, Any]:
@@ -299,10 +298,10 @@ def test_other_text_above_records_is_a_record_and_so_is_what_looks_like_a_footer
 # -------------------------------------------------------------------------------------------------------- real data
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared logs are not here")
+@needs_litellm_logs
 def test_real_exports_give_row_by_row_the_same_values() -> None:
     def read(name: str) -> list[LogLine]:
-        return [item for item in SourceReader([str(SHARED / name)]) if isinstance(item, LogLine)]
+        return [item for item in SourceReader([str(LITELLM_LOGS / name)]) if isinstance(item, LogLine)]
 
     plain = values(read("spendlogs_row_to_json.jsonl"))
     copy_text, table = read("spendlogs_copy_rowjson_raw.txt"), values(read("spendlogs_copy.csv"))
