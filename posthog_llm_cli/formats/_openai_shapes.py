@@ -56,6 +56,14 @@ class Candidate:
     def __init__(self, value: Json) -> None:
         self.value = value
         self.record: Mapping[str, Json] = mapping(value)
+        self._nested: dict[str, Nested] = {}
+
+    def nested(self, key: str) -> Nested:
+        """What lies under a key of the record, out of its wrappings: decoded once, whatever rows ask for it."""
+        found = self._nested.get(key)
+        if found is None:
+            found = self._nested[key] = Nested(self.record[key])
+        return found
 
     @cached_property
     def answer(self) -> tuple[str, Nested] | None:
@@ -64,7 +72,7 @@ class Candidate:
         for key in RESPONSE_KEYS:
             if key not in self.record:
                 continue
-            nested = Nested(self.record[key])
+            nested = self.nested(key)
             shape = nested.shape
             if shape == "openai-stream" and isinstance(nested.value, dict):
                 lone_part = lone_part or (key, nested)
@@ -76,7 +84,13 @@ class Candidate:
     @cached_property
     def has_request(self) -> bool:
         """Whether a request key holds something of a request."""
-        return any(_is_request(key, self.record[key]) for key in REQUEST_KEYS if key in self.record)
+        return any(self._is_request(key) for key in REQUEST_KEYS if key in self.record)
+
+    def _is_request(self, key: str) -> bool:
+        if key in _BARE_INPUT_KEYS and self.record[key] not in (None, "", [], {}):
+            return True
+        inner = self.nested(key).value
+        return isinstance(inner, dict) and ("model" in inner or any(name in inner for name in _CONTENT_KEYS))
 
     @cached_property
     def failed(self) -> bool:
@@ -107,7 +121,7 @@ class Candidate:
     def request(self) -> Mapping[str, Json]:
         """The first request key's object that holds messages, a prompt or an input; empty where there is none."""
         for key in REQUEST_KEYS:
-            inner = Nested(self.record[key]).value if key in self.record else None
+            inner = self.nested(key).value if key in self.record else None
             if isinstance(inner, dict) and any(name in inner for name in _CONTENT_KEYS):
                 return inner
         return {}
@@ -115,7 +129,7 @@ class Candidate:
     @cached_property
     def has_other_stream(self) -> bool:
         """Whether a response key holds the stream of an API that is not known."""
-        return any(Nested(self.record[key]).is_other_stream for key in RESPONSE_KEYS if key in self.record)
+        return any(self.nested(key).is_other_stream for key in RESPONSE_KEYS if key in self.record)
 
     @cached_property
     def _has_mere_text(self) -> bool:
@@ -123,7 +137,7 @@ class Candidate:
 
     @cached_property
     def _responses(self) -> list[Nested]:
-        return [Nested(self.record[key]) for key in WHOLE_KEYS if key in self.record]
+        return [self.nested(key) for key in WHOLE_KEYS if key in self.record]
 
 
 def read_status(record: Mapping[str, Json], recorded: Json = None) -> int | None:
@@ -152,13 +166,6 @@ def _is_empty(nested: Nested) -> bool:
     """Nothing inside; of a recording that failed, a body of mere text is nothing either."""
     failed = is_number(nested.status) and not 200 <= nested.status <= 299
     return nested.value in (None, {}, "", []) or (failed and isinstance(nested.value, str))
-
-
-def _is_request(key: str, value: Json) -> bool:
-    if key in _BARE_INPUT_KEYS and value not in (None, "", [], {}):
-        return True
-    inner = Nested(value).value
-    return isinstance(inner, dict) and ("model" in inner or any(name in inner for name in _CONTENT_KEYS))
 
 
 # ---------------------------------------------------------------------------------------------------------- the rows

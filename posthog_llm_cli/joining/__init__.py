@@ -14,7 +14,7 @@ from typing import Protocol, Self
 from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.formats.dead_letter import is_dead_letter, letter_bytes
+from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
 from posthog_llm_cli.joining.batches import Batches
 from posthog_llm_cli.joining.streams import Streams
 from posthog_llm_cli.model import Idle, Json, LogLine, Mark, SourceRef
@@ -24,7 +24,6 @@ __all__ = ["Join", "Joiner"]
 Item = LogLine | SourceError | Idle
 
 MAX_RECORD = 32 * 1024 * 1024
-_MAX_LETTERS_DEEP = 5
 
 
 class Join(Protocol):
@@ -139,8 +138,10 @@ def _record_of(raw: bytes) -> Json:
         RecordError: the line, or what the letter holds, is no JSON.
     """
     value = decode(raw).value
-    depth = 0
-    while is_dead_letter(value) and depth < _MAX_LETTERS_DEEP:
-        value, depth = decode(letter_bytes(value)).value, depth + 1
+    if is_dead_letter(value):
+        opened = open_letter(value)
+        if opened is None:
+            return None
+        value = opened[1]
     records = list(formats.expand(value))
     return records[0][1] if len(records) == 1 and records[0][0] == "$" else None

@@ -14,14 +14,11 @@ from pathlib import Path
 import orjson
 
 from posthog_llm_cli.decoding import decode
-from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats import detect, openai_batch
-from posthog_llm_cli.formats.dead_letter import is_dead_letter, letter_bytes
+from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
 from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
 from posthog_llm_cli.model import Json, LogLine, Mark
-
-_MAX_LETTERS_DEEP = 5
 
 
 class Batches:
@@ -44,9 +41,9 @@ class Batches:
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""
         raw, source = line.raw, line.ref.uri
-        letter = decode(raw).value if b"plh_dead_letter" in raw else None
+        letter: Json = decode(raw).value if b"plh_dead_letter" in raw else None
         if is_dead_letter(letter):
-            opened = _open_letter(letter)
+            opened = open_letter(letter)
             if opened is None:
                 return None
             raw, record, source = opened[0], opened[1], opened[2] or source
@@ -129,19 +126,3 @@ def _skipped(line: Input) -> LogLine:
     return LogLine(
         line.ref, b"", skipped=openai_batch.input_skip(), format=openai_batch.NAME, warnings=(*line.warnings, *told)
     )
-
-
-def _open_letter(letter: Json) -> tuple[bytes, Json, str | None] | None:
-    """The record in a dead letter, if it has one: its bytes, its value, and the source that it was first read from."""
-    source: str | None = None
-    record, raw = letter, b""
-    for _ in range(_MAX_LETTERS_DEEP):
-        try:
-            raw = letter_bytes(record)
-            source = record["source"] if isinstance(record.get("source"), str) else None
-            record = decode(raw).value
-        except RecordError:
-            return None
-        if not is_dead_letter(record):
-            return raw, record, source
-    return None
