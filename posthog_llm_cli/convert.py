@@ -12,7 +12,7 @@ import orjson
 from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats.dead_letter import is_dead_letter, letter_bytes
+from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, is_dead_letter, letter_bytes
 from posthog_llm_cli.identity import event_uuid
 from posthog_llm_cli.model import (
     BuildOptions,
@@ -35,7 +35,6 @@ from posthog_llm_cli.payload import build_event, build_pass_through
 from posthog_llm_cli.routing import route
 
 _PADDING = b" \t\r\n\0\xef\xbb\xbf"
-_MAX_LETTERS_DEEP = 5
 _JSON_STARTS = frozenset((b"{", b"}", b'"', b"]"))
 _NOT_JSON = frozenset({"invalid-json", "python-repr"})
 
@@ -58,6 +57,8 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
     """Return what becomes of each record of a line, in order; at least one."""
     if line.problem is not None:
         return [Converted(line.ref, line.problem, warnings=line.warnings)]
+    if line.skipped is not None:
+        return [Converted(line.ref, line.skipped, line.format, line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
     found = [_convert(record, options, console=line.console) for record in records]
     if line.warnings:
@@ -104,7 +105,7 @@ def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_R
     except RecordError as error:
         yield _Record(ref, error=error, raw=raw)
         return
-    if depth >= _MAX_LETTERS_DEEP:
+    if depth >= MAX_LETTERS_DEEP:
         yield _Record(ref, error=RecordError("unknown-format", "dead letters inside dead letters"), raw=raw)
         return
     for record in _records(inner, ref, whole=False, depth=depth + 1):

@@ -222,6 +222,7 @@ def test_the_time_window_has_its_start_inside_and_its_end_outside() -> None:
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 10_000), min_size=1, max_size=20, unique=True))
+@settings(deadline=None)
 def test_every_call_is_in_exactly_one_shard(shards: int, ids: list[int]) -> None:
     for number in ids:
         record = payload(id=f"c-{number}")

@@ -122,6 +122,7 @@ def _plan(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.P
         workers=settings.workers,
         limit=settings.limit,
         max_duration_s=settings.max_duration_s,
+        max_record=settings.max_record,
     )
 
 

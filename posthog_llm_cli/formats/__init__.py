@@ -13,11 +13,16 @@ from posthog_llm_cli.formats import (
     litellm_kwargs,
     litellm_legacy,
     litellm_spend,
+    ollama,
+    openai_batch,
     openai_chat,
     openai_completions,
     openai_embeddings,
     openai_error,
+    openai_flat,
+    openai_parallel,
     openai_responses,
+    openai_stream,
     posthog_event,
     refusals,
 )
@@ -61,11 +66,16 @@ DETECTION: tuple[LogFormat | Refusal, ...] = (
     litellm_legacy.FORMAT,
     litellm.FORMAT,
     *refusals.AFTER_LITELLM,
+    openai_parallel.FORMAT,
+    openai_batch.FORMAT,
     openai_chat.FORMAT,
     openai_responses.FORMAT,
     openai_completions.FORMAT,
     openai_embeddings.FORMAT,
+    openai_stream.FORMAT,
+    ollama.FORMAT,
     openai_error.FORMAT,
+    openai_flat.FORMAT,
     *refusals.OPENAI_ROWS,
 )
 """Every shape that is known, in the order in which it is looked for."""
@@ -76,10 +86,13 @@ FORMATS: tuple[LogFormat, ...] = tuple(row for row in DETECTION if isinstance(ro
 FORMAT_NAMES: tuple[str, ...] = tuple(found.name for found in FORMATS)
 
 _BY_NAME = {found.name: found for found in FORMATS}
-_BEFORE_OPENAI = DETECTION[: DETECTION.index(openai_chat.FORMAT)]
+_OPENAI_FROM = DETECTION.index(openai_parallel.FORMAT)
+_BEFORE_OPENAI = DETECTION[:_OPENAI_FROM]
 _BY_SHAPE: dict[str, LogFormat | Refusal] = {
-    **{row.name: row for row in DETECTION[DETECTION.index(openai_chat.FORMAT) :]},
+    **{row.name: row for row in DETECTION[_OPENAI_FROM:]},
+    "batch-input": openai_batch.FORMAT,
     "pending": openai_responses.FORMAT,
+    "metadata-only": openai_flat.FORMAT,
     "error-body": openai_error.FORMAT,
 }
 

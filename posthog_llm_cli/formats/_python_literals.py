@@ -68,10 +68,18 @@ def _constant(value: object) -> Json:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if -_SAFE_INTEGER <= value < _SAFE_INTEGER else _finite(float(value))
+        return value if -_SAFE_INTEGER <= value < _SAFE_INTEGER else _as_float(value)
     if isinstance(value, float):
         return _finite(value)
     return str(value) if isinstance(value, date) else None
+
+
+def _as_float(value: int) -> float | None:
+    """An integer beyond 64 bits; beyond what a float holds it is no number, as with JSON's (`decoding`)."""
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _finite(value: float) -> float | None:

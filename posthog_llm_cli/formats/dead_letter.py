@@ -11,10 +11,14 @@ from collections.abc import Mapping
 import orjson
 
 from posthog_llm_cli.codes import REJECTIONS
+from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
 
 NAME = "dead-letter"
+MAX_LETTERS_DEEP = 5
+"""How many letters inside one another are opened."""
+
 TITLE = "plh dead letter: the record in it is taken up again"
 RECOGNISED_BY = "plh_dead_letter"
 SMALLEST = (
@@ -27,6 +31,24 @@ SMALLEST = (
 def is_dead_letter(record: Json) -> bool:
     """Whether `record` is a dead letter."""
     return isinstance(record, dict) and "plh_dead_letter" in record
+
+
+def open_letter(letter: Mapping[str, Json]) -> tuple[bytes, Json, str | None] | None:
+    """Return the record in a letter, however many letters it lies in: its bytes, its value, its first source.
+
+    None where it lies in more than `MAX_LETTERS_DEEP`.
+
+    Raises:
+        RecordError: a letter was kept without its record, or what it holds is no JSON.
+    """
+    for _ in range(MAX_LETTERS_DEEP):
+        raw = letter_bytes(letter)
+        source = letter.get("source")
+        value = decode(raw).value
+        if not is_dead_letter(value):
+            return raw, value, source if isinstance(source, str) else None
+        letter = value
+    return None
 
 
 def letter_bytes(letter: Mapping[str, Json]) -> bytes:

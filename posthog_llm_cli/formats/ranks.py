@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats import dead_letter, detect, litellm, litellm_kwargs, litellm_legacy, litellm_spend, rows
+from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.model import Json
 
+_BATCH_INPUT = "batch-input"
 OTHER_RANK = 1
 """The rank of every row that `READ_RANKS` does not name."""
 
 READ_RANKS: Mapping[str, int | None] = {
-    "batch-input": 0,
+    _BATCH_INPUT: 0,
     litellm_kwargs.FORMAT.name: OTHER_RANK,
     litellm.FORMAT.name: 2,
     "litellm-datadog": 3,
@@ -37,7 +39,7 @@ _HEADS: tuple[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], ...] = (
     ),
     (litellm_legacy.FORMAT.name, (b'"modelParameters"',), (b'"usage"', b'"messages"')),
     (litellm.FORMAT.name, (b'"call_type"',), (b'"model_parameters"', b'"hidden_params"', b'"response_cost"')),
-    ("batch-input", (b'"custom_id"', b'"method"', b'"url"'), (b'"body"',)),
+    (_BATCH_INPUT, (b'"custom_id"', b'"method"', b'"url"'), (b'"body"',)),
 )
 """Names of keys, all of the first and one of the second, that show a row in a record too long to be looked at whole."""
 
@@ -60,6 +62,8 @@ def head_rank(head: bytes) -> int | None:
 
 
 def _rank_of(record: Json) -> int | None:
+    if classify(record) == _BATCH_INPUT:  # one format with the batch's output, and needed before it
+        return READ_RANKS[_BATCH_INPUT]
     row = detect(record)
     return None if row is None else READ_RANKS.get(row.name, OTHER_RANK)
 

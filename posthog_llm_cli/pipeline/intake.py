@@ -9,7 +9,8 @@ from typing import assert_never
 
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import LedgerError, RecordError, SourceError
-from posthog_llm_cli.model import Converted, Destination, Event, Filtered, Idle, LogLine, Settlement, Skipped
+from posthog_llm_cli.joining import Joiner
+from posthog_llm_cli.model import Converted, Destination, Event, Filtered, Idle, LogLine, Mark, Settlement, Skipped
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all
 from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
@@ -41,6 +42,7 @@ class Intake:
     ledger: Ledger
     stop: Stop
     convert_line: ConvertLine
+    joiner: Joiner
     seen: SeenIds
     began_s: float
     left_rejected: set[tuple[Destination, str]] = field(default_factory=set)
@@ -86,14 +88,21 @@ class Intake:
         self.observer.on_progress(self.report)
 
     def _items(self) -> Iterator[Item]:
+        """Bring lines together that are one call; the parts of one whose end was not read any more are left out."""
+        return self.joiner.join(self._read(), is_cut=self._is_cut)
+
+    def _read(self) -> Iterator[Item | Mark]:
         """Read until the end, a signal, or the end of the time; what was read by then is still converted."""
         for item in self.reader:
             yield item
-            if self.stop.should_stop() or self.report.ledger_error is not None:
+            if self._is_cut():
                 return
-            if self.plan.max_duration_s is not None and time.monotonic() - self.began_s >= self.plan.max_duration_s:
-                self.report.out_of_time = True
-                return
+
+    def _is_cut(self) -> bool:
+        """Whether the run is to take no more lines: a signal came, the time is over, or the ledger has failed."""
+        if self.plan.max_duration_s is not None and time.monotonic() - self.began_s >= self.plan.max_duration_s:
+            self.report.out_of_time = True
+        return self.report.out_of_time or self.stop.should_stop() or self.report.ledger_error is not None
 
     def _is_enough(self, yielded: int) -> bool:
         return self.plan.limit is not None and yielded + self.report.already_sent >= self.plan.limit
@@ -109,6 +118,8 @@ class Intake:
                 report.add_facts(converted.format, converted.coverage)
         for code in converted.warnings:
             report.warnings[code] += 1
+        if not isinstance(converted.result, RecordError):
+            self.observer.on_passed(converted.ref)
         match converted.result:
             case Event() as event:
                 if self._is_open(event, from_letter=converted.from_letter):

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import chain
 
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Idle, LogLine
+from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import plain
 from posthog_llm_cli.sources.framing import Framer
@@ -29,7 +29,8 @@ class SourceReader:
     and more than one source, all are looked at first (`order.py`) and those of the richer formats are read first; else
     the order is that of `specs`. A record over `max_record` bytes comes as a LogLine with its problem. `should_stop` is
     asked between blocks and at least every 0.2 s: when it says yes the iteration ends, without the record that is half
-    read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look.
+    read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look; a `Mark`
+    where a stream says that it is done, and at the end of each source.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
@@ -67,7 +68,7 @@ class SourceReader:
             total += size
         return total
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle]:
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]:
         sources = self._sources()
         try:
             if self._ranking is None:
@@ -80,7 +81,9 @@ class SourceReader:
     def _sources(self) -> Iterator[files.Source | SourceError]:
         return chain.from_iterable(map(files.expand, self._specs))
 
-    def _read_all(self, sources: Iterable[files.Source | Held | SourceError]) -> Iterator[LogLine | SourceError | Idle]:
+    def _read_all(
+        self, sources: Iterable[files.Source | Held | SourceError]
+    ) -> Iterator[LogLine | SourceError | Idle | Mark]:
         for source in sources:
             if self._should_stop():
                 return
@@ -91,7 +94,7 @@ class SourceReader:
 
     def _read_ranked(
         self, sources: Iterator[files.Source | SourceError], ranking: Ranking
-    ) -> Iterator[LogLine | SourceError | Idle]:
+    ) -> Iterator[LogLine | SourceError | Idle | Mark]:
         first: list[files.Source] = []
         for source in sources:
             if isinstance(source, SourceError):
@@ -121,7 +124,7 @@ class SourceReader:
                 ticked_at = time.monotonic()
                 yield _IDLE
 
-    def _read(self, source: files.Source | Held) -> Iterator[LogLine | SourceError | Idle]:
+    def _read(self, source: files.Source | Held) -> Iterator[LogLine | SourceError | Idle | Mark]:
         try:
             held = source if isinstance(source, Held) else Held(source, files.open_source(source, self._stdin_fd))
         except SourceError as error:
@@ -139,8 +142,9 @@ class SourceReader:
             except SourceError as error:
                 problems.append(error)
             yield from problems[:1]
+            yield Mark.SOURCE_END
 
-    def _frame(self, framer: Framer, held: Held) -> Iterator[LogLine | Idle]:
+    def _frame(self, framer: Framer, held: Held) -> Iterator[LogLine | Idle | Mark]:
         uri = held.source.uri
         live = files.is_live(held.descriptor, uri)
         settle_at: float | None = None

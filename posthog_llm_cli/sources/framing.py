@@ -14,7 +14,7 @@ import orjson
 
 from posthog_llm_cli.decoding import MAX_DEPTH, decode
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources.documents import Documents, Flow
 from posthog_llm_cli.sources.lines import SSE_STARTS, Lines, ServerSentEvents
 from posthog_llm_cli.sources.postgres import CopyText, Evidence, has_row_keys, title_end
@@ -71,25 +71,25 @@ class Framer:
         self._has_rows: bool | None = None
         self._evidence = Evidence(look_ahead=LOOK_AHEAD)
 
-    def feed(self, block: bytes) -> Iterator[LogLine]:
+    def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
         """The records that are complete with this block. Like the others, raises SourceError for a Git LFS pointer."""
         if self._mode is not None:
             return self._run(block)
         self._head += block
         return self._try(final=False, settling=False)
 
-    def settle(self) -> Iterator[LogLine]:
+    def settle(self) -> Iterator[LogLine | Mark]:
         """Decide by what is there: a live source is silent, and its first records should not wait."""
         return iter(()) if self._mode is not None else self._try(final=False, settling=True)
 
-    def finish(self) -> Iterator[LogLine]:
+    def finish(self) -> Iterator[LogLine | Mark]:
         """What is left at the end of the source."""
         if self._mode is None:
             yield from self._try(final=True, settling=True)
         if self._mode is not None:
             yield from self._mode.finish()
 
-    def _try(self, *, final: bool, settling: bool) -> Iterator[LogLine]:
+    def _try(self, *, final: bool, settling: bool) -> Iterator[LogLine | Mark]:
         if not settling and len(self._head) < CONSOLE_HEAD:
             return  # a small source is looked at once, when it is whole
         if self._chosen is None and self._skip_leading(final=final):
@@ -101,7 +101,7 @@ class Framer:
         head, self._head = self._head, bytearray()
         yield from self._run(head)
 
-    def _run(self, block: bytes | bytearray) -> Iterator[LogLine]:
+    def _run(self, block: bytes | bytearray) -> Iterator[LogLine | Mark]:
         assert self._mode is not None  # noqa: S101 -- for the type checker
         if isinstance(self._mode, Documents):
             yield from self._mode.feed(block)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from posthog_llm_cli.model import LogLine
+from posthog_llm_cli.formats.sse import with_event_name
+from posthog_llm_cli.model import LogLine, Mark
 from posthog_llm_cli.sources.track import PADDING, Track
 
 _SLACK = 64
@@ -124,10 +125,11 @@ class Lines:
 
 
 class ServerSentEvents:
-    """One record a block of `data:` lines; comments, other fields and `[DONE]` are framing.
+    """One record a block of `data:` lines; comments and other fields are framing, and so is `[DONE]`, a mark.
 
-    A line that is no field is a record of its own, so that nothing is lost. Blocks whose blank lines a logger left out
-    are told apart by their payloads: one that is complete JSON has no second line.
+    An event's name that its payload does not repeat goes into the payload (`formats.sse.with_event_name`). A line that
+    is no field is a record of its own, so that nothing is lost. Blocks whose blank lines a logger left out are told
+    apart by their payloads: one that is complete JSON has no second line.
     """
 
     def __init__(self, track: Track) -> None:
@@ -135,21 +137,22 @@ class ServerSentEvents:
         self._splitter = Splitter(track)
         self._data: list[bytes] = []
         self._size = 0
+        self._event = b""
         self._offset, self._line = 0, 0
         self.rest: bytes | None = None
 
-    def feed(self, block: bytes) -> Iterator[LogLine]:
+    def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
         """The records of the event blocks that end in this block of bytes."""
         for offset, number, line in self._splitter.feed(block):
             yield from self._take(offset, number, line)
 
-    def finish(self) -> Iterator[LogLine]:
+    def finish(self) -> Iterator[LogLine | Mark]:
         """The record of a block that the end of the source ended."""
         for offset, number, line in self._splitter.finish():
             yield from self._take(offset, number, line)
         yield from self._flush()
 
-    def _take(self, offset: int, number: int, line: bytes | None) -> Iterator[LogLine]:
+    def _take(self, offset: int, number: int, line: bytes | None) -> Iterator[LogLine | Mark]:
         if line is None:
             yield from self._flush()
             yield self._track.too_long(offset=offset, line=number)
@@ -162,6 +165,10 @@ class ServerSentEvents:
         elif field is None:
             yield from self._flush()
             yield self._track.record(text, offset=offset, line=number)
+        elif field[1] == b"event":
+            if self._event and self._data:
+                yield from self._flush()
+            self._event = text[field.end() :].strip()
         elif field[1] == b"data":
             payload = text[field.end() :].lstrip(PADDING)
             if len(self._data) == 1 and self._is_complete():
@@ -184,10 +191,13 @@ class ServerSentEvents:
             return False
         return True
 
-    def _flush(self) -> Iterator[LogLine]:
-        payload, size = b"\n".join(self._data), self._size
-        self._data, self._size = [], 0
+    def _flush(self) -> Iterator[LogLine | Mark]:
+        payload, size, event = b"\n".join(self._data), self._size, self._event
+        self._data, self._size, self._event = [], 0, b""
         if size > self._track.max_record + 1:
             yield self._track.too_long(offset=self._offset, line=self._line)
-        elif payload and payload != b"[DONE]":
-            yield self._track.record(payload, offset=self._offset, line=self._line)
+        elif payload == b"[DONE]":
+            yield Mark.STREAM_END
+        elif payload:
+            raw = with_event_name(payload, event) if event else payload
+            yield self._track.record(raw, offset=self._offset, line=self._line)

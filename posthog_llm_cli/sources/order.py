@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import Blocks, plain
 from posthog_llm_cli.sources.framing import Framer
@@ -168,11 +168,11 @@ class Order:
         with suppress(SourceError), closing(plain(blocks, uri)) as texts:
             for text in texts:
                 head += text
-                yield from framer.feed(text)
+                yield from _only_lines(framer.feed(text))
                 if len(head) >= LOOK_BYTES:
-                    yield from framer.settle()
+                    yield from _only_lines(framer.settle())
                     return
-            yield from framer.finish()
+            yield from _only_lines(framer.finish())
 
     def _rank_of_line(self, line: LogLine) -> int | None:
         raw = line.raw
@@ -183,3 +183,7 @@ class Order:
         except RecordError:
             glued = split_documents(raw)
             return self._ranking.of_value(decode(glued[0][1]).value) if glued else None
+
+
+def _only_lines(items: Iterator[LogLine | Mark]) -> Iterator[LogLine]:
+    return (item for item in items if isinstance(item, LogLine))

@@ -37,7 +37,7 @@ class Track:
             return self.too_long(offset=offset, line=line)
         if not self.console and raw.startswith(_CONSOLE_STARTS):
             self.console = raw[1:2] != b'"' or is_console_line(raw)
-        return LogLine(SourceRef(self.uri, line, offset), raw, None, self.console, warnings)
+        return LogLine(SourceRef(self.uri, line, offset), raw, None, self.console, warnings=warnings)
 
     def is_footer(self, raw: bytes) -> bool:
         """Whether this is the `(24 rows)` that psql prints below a table with a title: framing, and no record."""

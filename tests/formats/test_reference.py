@@ -21,9 +21,9 @@ from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, Par
 from posthog_llm_cli.timeparse import rfc3339
 from posthog_llm_cli.version import __version__
 from tests.converting import ROOT, read_lines, to_event, to_rejection, wire
+from tests.formats.shared import LITELLM_LOGS, needs_litellm_logs
 
 PAIRS = read_lines(ROOT / "tests" / "data" / "litellm_reference_pairs.jsonl")
-SHARED = ROOT.parent / "shared" / "data" / "litellm"
 LATER = datetime(2026, 11, 25, tzinfo=UTC)
 KEY = "phc_test"
 FILES = {
@@ -32,8 +32,6 @@ FILES = {
     "reference_pairs_synthetic.jsonl": DEFAULT_HOST,
 }
 """The shared pairs, and the host that LiteLLM was configured with."""
-
-real = pytest.mark.skipif(not SHARED.exists(), reason="the real logs are not beside this checkout")
 
 
 def options(host: str) -> ConvertOptions:
@@ -69,7 +67,7 @@ def unexplained(pair: dict[str, Any], host: str = DEFAULT_HOST) -> list[tuple[An
 
 def converted(name: str) -> list[dict[str, Any]]:
     """The pairs of a shared file that LiteLLM's logger and `plh` both make an event of."""
-    pairs = read_lines(SHARED / name)
+    pairs = read_lines(LITELLM_LOGS / name)
     return [pair for pair in pairs if "event" in pair and pair["scenario"] not in {"model_absent", "slo_empty"}]
 
 
@@ -109,7 +107,7 @@ def test_the_transcribed_logger_gives_the_sample() -> None:
         assert baseline_event(pair["input"]) == pair["event"]
 
 
-@real
+@needs_litellm_logs
 @pytest.mark.parametrize(("name", "host"), FILES.items())
 def test_the_shared_pairs_differ_only_by_the_named_corrections(name: str, host: str) -> None:
     pairs = converted(name)
@@ -118,7 +116,7 @@ def test_the_shared_pairs_differ_only_by_the_named_corrections(name: str, host: 
         assert unexplained(pair, host) == [], f"{name}:{number} {pair['scenario']}"
 
 
-@real
+@needs_litellm_logs
 @pytest.mark.parametrize(("name", "host"), FILES.items())
 def test_every_wrong_value_in_an_event_of_the_shared_pairs_is_found(name: str, host: str) -> None:
     for pair in converted(name):
@@ -126,11 +124,11 @@ def test_every_wrong_value_in_an_event_of_the_shared_pairs_is_found(name: str, h
         assert missed(expected, base, ours)[1] == [], pair["scenario"]
 
 
-@real
+@needs_litellm_logs
 @pytest.mark.parametrize("name", ["reference_pairs.jsonl", "reference_pairs_synthetic.jsonl"])
 def test_the_transcribed_logger_gives_the_shared_events(name: str) -> None:
     """Not those of the proxy: there LiteLLM writes "CircularReference Detected" for objects that it has written before."""
-    for pair in read_lines(SHARED / name):
+    for pair in read_lines(LITELLM_LOGS / name):
         if "event" not in pair:
             continue
         random, real_event, written = pair.get("random_fields", []), pair["event"], baseline_event(pair["input"])
@@ -141,10 +139,10 @@ def test_the_transcribed_logger_gives_the_shared_events(name: str) -> None:
         assert baseline_destination(pair["input"], KEY, FILES[name]) == (pair["api_key"], pair["api_url"])
 
 
-@real
+@needs_litellm_logs
 def test_hand_made_records_that_litellms_logger_or_plh_refuses_are_known() -> None:
     """What the logger raises at, and what has no event without a guess: each is converted or rejected by name."""
-    pairs = {pair["scenario"]: pair for pair in read_lines(SHARED / "reference_pairs_synthetic.jsonl")}
+    pairs = {pair["scenario"]: pair for pair in read_lines(LITELLM_LOGS / "reference_pairs_synthetic.jsonl")}
     refused = {
         name: to_rejection(pairs[name]["input"], options(DEFAULT_HOST))
         for name in ("model_absent", "slo_empty", "slo_null")
@@ -160,7 +158,7 @@ def test_hand_made_records_that_litellms_logger_or_plh_refuses_are_known() -> No
     assert unexplained({"scenario": "md_list", "input": record, "event": baseline_event(record)}) == []
 
 
-@real
+@needs_litellm_logs
 def test_without_the_configured_time_the_hand_made_records_are_rejected() -> None:
     """Their times lie in 1970, which is none."""
     given = options(DEFAULT_HOST)

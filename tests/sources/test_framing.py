@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import Framer
 from tests.sources.framed import MAX_RECORD, blocks_of, frame, places, raws, said
@@ -361,7 +361,7 @@ def test_a_git_lfs_pointer_is_refused_and_no_record() -> None:
     data = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
     for size in (1, 1 << 18):
         framer = Framer("big.jsonl", max_record=MAX_RECORD)
-        found: list[LogLine] = []
+        found: list[LogLine | Mark] = []
         with pytest.raises(SourceError) as refused:
             found.extend(chain(chain.from_iterable(map(framer.feed, blocks_of(data, size))), framer.finish()))
         assert found == []
@@ -373,8 +373,8 @@ def test_a_git_lfs_pointer_is_refused_and_no_record() -> None:
 def test_a_silent_source_gives_its_first_lines_when_it_settles() -> None:
     framer = Framer("-", max_record=MAX_RECORD)
     assert list(framer.feed(b'{"a": 1}\n{"b"')) == []
-    assert [line.raw for line in framer.settle()] == [b'{"a": 1}']
-    assert [line.raw for line in framer.feed(b": 2}\n")] == [b'{"b": 2}']
+    assert [line.raw for line in framer.settle() if isinstance(line, LogLine)] == [b'{"a": 1}']
+    assert [line.raw for line in framer.feed(b": 2}\n") if isinstance(line, LogLine)] == [b'{"b": 2}']
     assert list(framer.settle()) == []
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.errors import ConfigError, SourceError
 from posthog_llm_cli.formats import ranks
-from posthog_llm_cli.model import Idle, Json, LogLine
+from posthog_llm_cli.model import Idle, Json, LogLine, Mark
 from posthog_llm_cli.sources import Ranking, SourceReader
 from posthog_llm_cli.sources.names import Names
 from posthog_llm_cli.sources.order import LOOK_BYTES
@@ -67,11 +67,16 @@ def reader_of(specs: list[str], **more: Any) -> SourceReader:
     return SourceReader(specs, ranking=RANKING, **more)
 
 
+def items_of(reader: SourceReader) -> list[LogLine | SourceError | Idle]:
+    """What a reader gives, but for its marks."""
+    return [item for item in reader if not isinstance(item, Mark)]
+
+
 def order_of(reader: SourceReader) -> list[str]:
     """The names of the sources as they were read, problems by their code."""
     found: list[str] = []
     for item in reader:
-        if isinstance(item, Idle):
+        if isinstance(item, Idle | Mark):
             continue
         name = f"!{item.code}" if isinstance(item, SourceError) else Path(item.ref.uri).name
         if name not in found:
@@ -214,16 +219,16 @@ def test_a_file_that_vanishes_after_the_look_is_reported(tmp_path: Path) -> None
     for item in reader_of(specs):
         (tmp_path / "bare").unlink(missing_ok=True)
         found.append(item.code if isinstance(item, SourceError) else type(item).__name__)
-    assert found == ["LogLine", "source-not-found", "LogLine"]
+    assert found == ["LogLine", "Mark", "source-not-found", "LogLine", "Mark"]
 
 
 def test_one_source_is_read_without_a_look(tmp_path: Path) -> None:
     asked: list[Json] = []
     ranking = Ranking(asked.append, lambda head: None, otherwise=0)
     specs = write(tmp_path, a=line(BARE))
-    assert len(list(SourceReader([*specs, str(tmp_path / "missing")], ranking=ranking))) == 2
+    assert len(items_of(SourceReader([*specs, str(tmp_path / "missing")], ranking=ranking))) == 2
     assert asked == []
-    assert len(list(SourceReader([*specs, *specs], ranking=ranking))) == 2
+    assert len(items_of(SourceReader([*specs, *specs], ranking=ranking))) == 2
     assert asked == [BARE, BARE]
 
 
@@ -235,7 +240,7 @@ def test_a_run_that_is_stopped_during_the_look_reads_nothing(tmp_path: Path) -> 
 
 def test_a_long_look_ticks(tmp_path: Path) -> None:
     specs = write(tmp_path, **{f"n{number}": line(BARE) for number in range(3)})
-    found = list(reader_of(specs, idle_s=0))
+    found = items_of(reader_of(specs, idle_s=0))
     assert [type(item) for item in found] == [Idle, Idle, Idle, LogLine, LogLine, LogLine]
 
 
@@ -299,7 +304,7 @@ def test_stdin_typed_twice_is_read_once(tmp_path: Path, pipe: tuple[int, int]) -
     reading, writing = pipe
     os.write(writing, line(BARE) * 2)
     os.close(writing)
-    found = list(reader_of(["-", "-", *write(tmp_path, kwargs=line(KWARGS))], stdin_fd=reading))
+    found = items_of(reader_of(["-", "-", *write(tmp_path, kwargs=line(KWARGS))], stdin_fd=reading))
     assert [type(item) for item in found] == [LogLine] * 3
 
 

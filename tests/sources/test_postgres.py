@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,10 @@ from posthog_llm_cli.model import LogLine
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import LOOK_AHEAD, Framer
 from posthog_llm_cli.sources.postgres import unescape
-from tests.sources.framed import MAX_RECORD, frame, raws, said
+from tests.formats.shared import LITELLM_LOGS, needs_litellm_logs
+from tests.sources.framed import MAX_RECORD, frame, lines_of, raws, said
 
 WARNED = ("copy-escaped",)
-SHARED = Path("/work/shared/data/litellm")
 
 
 def row(number: int = 1, **more: Any) -> dict[str, Any]:
@@ -155,7 +154,7 @@ def test_a_broken_escape_in_a_plain_file_is_no_proof(bad: bytes) -> None:
 def test_other_sources_are_not_looked_at_and_give_their_first_line_at_once() -> None:
     framer = Framer("a", max_record=MAX_RECORD)
     line = b'{"a": "' + b"x" * 70_000 + b'\\\\n"}\n'
-    assert [found.raw for found in framer.feed(line)] == [line.strip()]
+    assert [found.raw for found in lines_of(framer.feed(line))] == [line.strip()]
 
 
 def test_rows_without_any_backslash_wait_for_the_look_ahead_and_no_longer() -> None:
@@ -180,8 +179,8 @@ def test_a_live_source_settles_by_the_lines_that_are_there() -> None:
     for rows, warnings in ((1, ()), (2, WARNED)):  # one row that shows it is not enough
         framer = Framer("-", max_record=MAX_RECORD)
         assert list(framer.feed(line * rows + line[:9])) == []
-        assert [found.warnings for found in framer.settle()] == [warnings] * rows
-        assert [found.warnings for found in framer.feed(line[9:])] == [warnings]
+        assert [found.warnings for found in lines_of(framer.settle())] == [warnings] * rows
+        assert [found.warnings for found in lines_of(framer.feed(line[9:]))] == [warnings]
 
 
 def test_a_live_source_that_is_silent_within_its_first_row_is_not_decided_yet() -> None:
@@ -189,7 +188,7 @@ def test_a_live_source_that_is_silent_within_its_first_row_is_not_decided_yet() 
     data = copy_of(PROOF, AMBIGUOUS)
     assert list(framer.feed(data[:60])) == []
     assert list(framer.settle()) == []
-    assert values(list(framer.feed(data[60:])) + list(framer.settle())) == [PROOF, AMBIGUOUS]
+    assert values(lines_of(framer.feed(data[60:])) + lines_of(framer.settle())) == [PROOF, AMBIGUOUS]
 
 
 # ------------------------------------------------------------------------------------------------------ in the data
@@ -299,10 +298,10 @@ def test_other_text_above_records_is_a_record_and_so_is_what_looks_like_a_footer
 # -------------------------------------------------------------------------------------------------------- real data
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared logs are not here")
+@needs_litellm_logs
 def test_real_exports_give_row_by_row_the_same_values() -> None:
     def read(name: str) -> list[LogLine]:
-        return [item for item in SourceReader([str(SHARED / name)]) if isinstance(item, LogLine)]
+        return [item for item in SourceReader([str(LITELLM_LOGS / name)]) if isinstance(item, LogLine)]
 
     plain = values(read("spendlogs_row_to_json.jsonl"))
     copy_text, table = read("spendlogs_copy_rowjson_raw.txt"), values(read("spendlogs_copy.csv"))

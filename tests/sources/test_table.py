@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.model import LogLine
 from posthog_llm_cli.sources.framing import CONSOLE_HEAD, Framer
-from tests.sources.framed import MAX_RECORD, frame, said
+from tests.sources.framed import MAX_RECORD, frame, lines_of, said
 
 NAMES = ["request_id", "call_type", "spend", "startTime", "metadata"]
 HEADER = b"request_id,call_type,spend,startTime,metadata\n"
@@ -210,8 +210,8 @@ def test_a_silent_source_gives_its_first_rows_when_it_settles() -> None:
     assert list(framer.feed(HEADER[:20])) == []
     assert list(framer.settle()) == []
     assert list(framer.feed(HEADER[20:] + ROW + ROW[:9])) == []
-    assert [decode(line.raw).value for line in framer.settle()] == [VALUE]
-    assert [decode(line.raw).value for line in framer.feed(ROW[9:])] == [VALUE]
+    assert [decode(line.raw).value for line in lines_of(framer.settle())] == [VALUE]
+    assert [decode(line.raw).value for line in lines_of(framer.feed(ROW[9:]))] == [VALUE]
 
 
 def test_copy_text_with_columns_is_told_from_tab_separated_csv_and_unescaped() -> None:
