@@ -5,6 +5,7 @@ here is the order of things. One chunk is delivered by one thread; the state tha
 turns, the rate limit) is thread-safe. A thread holds a turn at its host for one attempt, not while it waits to retry.
 """
 
+import errno
 import random
 import re
 import ssl
@@ -24,7 +25,7 @@ from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint
 from posthog_llm_cli.transport.answers import Answer, NotServed, Reading, Taken, Verdicts, clean
 from posthog_llm_cli.transport.client import attempt_deadline
 from posthog_llm_cli.transport.deliverer import LimitNotice, RetryNotice
-from posthog_llm_cli.transport.hosts import Halted, Host, Hosts, TimedOut, Turn
+from posthog_llm_cli.transport.hosts import Halted, Host, Hosts, NoSockets, TimedOut, Turn
 from posthog_llm_cli.transport.pacing import Pacer, parse_retry_after, retry_wait_s
 from posthog_llm_cli.transport.routes import COMMON_HEADERS, ROUTES, Attempt, Route, compress
 from posthog_llm_cli.transport.work import Part, Work
@@ -32,6 +33,7 @@ from posthog_llm_cli.transport.work import Part, Work
 MAX_ANSWER = 32 * 1024 * 1024
 """v1 answers some 100 bytes an event; more than this comes from something else, and is not held in memory."""
 
+_NO_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE})
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]*")
 
 
@@ -340,6 +342,11 @@ def _network_error(error: httpx.RequestError, destination: Destination) -> Deliv
             return Unreachable(
                 f"the certificate of {destination.host} was not accepted ({clean(cause.verify_message, destination)})",
                 hint="behind a proxy with its own authority, set SSL_CERT_FILE to its certificate",
+            )
+        if isinstance(cause, OSError) and cause.errno in _NO_SOCKETS:
+            return NoSockets(
+                f"expected a free socket for {clean(destination.host, destination)} and found: {cause.strerror}",
+                hint="raise the limit (ulimit -n), or lower --concurrency, then run again",
             )
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.TimeoutException):

@@ -5,9 +5,10 @@ The rule, whole:
 * It begins with one. Every good answer raises the limit by one until the first sign of overload (so it doubles with
   each round trip); from then on a full round of good answers, as many as the limit, raises it by one. Never above the
   ceiling, which is `--concurrency`.
-* A sign of overload halves it, never below one: 408, 429, 503, 504, a timeout, or a good answer that comes late, which
-  is over four times the baseline and two seconds above it. The baseline is the quickest good answer; each slower one
-  draws it up by a twentieth of the difference, so that a server which stays slow becomes the measure.
+* A sign of overload halves it, never below one: 408, 429, 503, 504, a timeout, no socket to be had, or a good answer
+  that comes late, which is over four times the baseline and two seconds above it. The baseline is the quickest good
+  answer; each slower one draws it up by a twentieth of the difference, so that a server which stays slow becomes the
+  measure.
 * A window is what was in flight together: answers to requests that left before the last halving were sent under the
   old limit. They neither halve nor raise it again.
 """

@@ -41,6 +41,10 @@ class TimedOut(Retryable):
     """No answer, or no whole one, within the attempt's time."""
 
 
+class NoSockets(Retryable):
+    """This process may open no further file or socket: no fault of the host, and fewer requests at once may do."""
+
+
 class Turn:
     """One request's place among those in flight."""
 
@@ -240,7 +244,7 @@ class Host:
                 self._stopped = error
             if turn.is_answered or error is None or isinstance(error, Refused | KeyRefused):
                 self._answered_well()
-            elif isinstance(error, Retryable):
+            elif isinstance(error, Retryable) and not isinstance(error, NoSockets):
                 self._failed()
             notice = self._limit_notice(before, error)
             self._changed.notify_all()
@@ -277,7 +281,7 @@ class Host:
 
 
 def _sign(turn: Turn, error: BaseException | None) -> Sign:
-    if isinstance(error, TimedOut) or (isinstance(error, Retryable) and error.status in _OVERLOADED):
+    if isinstance(error, TimedOut | NoSockets) or (isinstance(error, Retryable) and error.status in _OVERLOADED):
         return Sign.OVERLOAD
     if error is None or turn.is_answered or isinstance(error, Refused):
         return Sign.GOOD
