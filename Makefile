@@ -8,9 +8,12 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Stamps: an installation is repeated when what it depends on has changed.
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
+# LiteLLM has an environment of its own: plh needs none of the packages that it brings.
+COMPAT_VENV := .venv-compat
+COMPAT := $(COMPAT_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench clean
+.PHONY: help install demo test check format bench compat clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
@@ -37,8 +40,11 @@ format: $(DEV) ## format the code and mend what the linter can
 bench: $(RUNTIME) ## time the main job (benchmarks/README.md)
 	$(BIN)/python -m benchmarks.run
 
+compat: $(RUNTIME) $(COMPAT) ## compare plh with LiteLLM's own PostHog logger (docs/compatibility.md)
+	$(BIN)/python -m compat $(COMPAT_VENV)/bin/python
+
 clean: ## remove the installation and all caches
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo
+	rm -rf $(VENV) $(COMPAT_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): pyproject.toml
@@ -55,4 +61,11 @@ $(RUNTIME): pyproject.toml
 $(DEV): pyproject.toml $(RUNTIME)
 	@echo "installing the tools for development into $(VENV) …"
 	@$(PIP) install -e '.[dev]'
+	@touch $@
+
+$(COMPAT): compat/requirements.txt
+	@echo "installing LiteLLM into $(COMPAT_VENV) …"
+	@rm -rf $(COMPAT_VENV)
+	@$(PYTHON) -m venv $(COMPAT_VENV)
+	@$(COMPAT_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r compat/requirements.txt
 	@touch $@

@@ -5,7 +5,7 @@ is in the data: a record that cannot become an event is a `RecordError` in its p
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -56,9 +56,14 @@ class _Record:
 def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
     """Return what becomes of each record of a line, in order; at least one."""
     if line.problem is not None:
-        return [Converted(line.ref, line.problem)]
+        return [Converted(line.ref, line.problem, warnings=line.warnings)]
+    if line.skipped is not None:
+        return [Converted(line.ref, line.skipped, line.format, line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
-    return [_convert(record, options, console=line.console) for record in records]
+    found = [_convert(record, options, console=line.console) for record in records]
+    if line.warnings:
+        return [replace(converted, warnings=(*line.warnings, *converted.warnings)) for converted in found]
+    return found
 
 
 # ------------------------------------------------------------------------------------------------- a line's records

@@ -21,6 +21,7 @@ _CONTAINERS = (dict, list)
 _PADDING = b" \t\r\n\0"
 _BOM = b"\xef\xbb\xbf"
 _CUT_OFF = "the file may be cut off"
+_TEXT_HINT = "name the log files alone; a log holds JSON, or LiteLLM's SpendLogs as CSV with their header"
 _PYTHON_HINT = (
     'write `response.model_dump_json()`, or for LiteLLM `json.dumps(kwargs["standard_logging_object"], default=str)`'
 )
@@ -28,6 +29,7 @@ _PYTHON_HINT = (
 _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_JSON_MARKS = frozenset('{}[]",:')
 _UNFINISHED = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 
 # Python's print where the JSON reader stopped, which is outside of strings.
@@ -222,6 +224,8 @@ def _refusal(text: str, position: int, problem: str, *, raw: bytes, ended: bool)
         return RecordError("python-repr", "this is Python's print of an object, not JSON", hint=_PYTHON_HINT)
     if brace > 0 and position <= brace and _OBJECT_START.match(text, brace):
         return RecordError("invalid-json", "the line has text before its JSON", hint="sed 's/^[^{]*//'")
+    if not ended and _is_text(text, position):
+        return RecordError("invalid-json", "text, not JSON", hint=_TEXT_HINT)
     words = problem[:1].lower() + problem[1:].rstrip(": ").removesuffix(" at")
     lines = text.count("\n", 0, position)
     if lines:
@@ -229,6 +233,13 @@ def _refusal(text: str, position: int, problem: str, *, raw: bytes, ended: bool)
     else:
         place = f"column {position + 1 + _lead(raw)}"
     return RecordError("invalid-json", f"not valid JSON: {words} at {place}", hint=_CUT_OFF if ended else None)
+
+
+def _is_text(text: str, position: int) -> bool:
+    """Whether nothing of it is JSON, not even its beginning: a line of prose, a heading, `[INFO] started`."""
+    if text.startswith("["):
+        return _JSON_MARKS.isdisjoint(text[1:position])
+    return text[0] not in _JSON_MARKS
 
 
 def _lead(raw: bytes) -> int:

@@ -37,19 +37,33 @@ class SourceRef:
 class LogLine:
     """The bytes that framing found for one record (or several, glued), and their place.
 
-    `problem` is set where the bytes cannot be a record (too long); `raw` is then empty.
-    `console` is set where the source is a console log, whose text lines are noise and not damage.
+    `problem` is set where the bytes cannot be a record: too long (`raw` is then empty), or a damaged row of a table.
+    `console` is set where the source is a console log, whose text lines are noise and not damage. `skipped` is set
+    where the line is a part of a call that another line stands for; `format` is then its format. `warnings` are codes
+    of what framing had to undo and joining found; each record of the line carries them.
     """
 
     ref: SourceRef
     raw: bytes = field(repr=False)
     problem: RecordError | None = None
     console: bool = False
+    skipped: "Skipped | None" = None
+    format: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Idle:
     """A tick: a live source (a pipe) has had nothing for a while, so that the pipeline may flush what it holds."""
+
+
+class Mark(Enum):
+    """What a source says between its records."""
+
+    SOURCE_END = "source end"
+    """The source ended, by itself."""
+    STREAM_END = "stream end"
+    """`[DONE]` in server-sent events: the stream before it is complete."""
 
 
 # ------------------------------------------------------------------------------------------------------------- calls

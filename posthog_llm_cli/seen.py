@@ -1,19 +1,19 @@
 """Which events a run has met already: exact, and bounded in memory whatever the input's size."""
 
-import contextlib
 import sqlite3
-import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.model import Destination
+from posthog_llm_cli.scratch import CACHE_KIB, Room, open_scratch
 
 MEMORY_ENTRIES = 50_000
 """How many ids are held in memory (about 25 MiB) before all move to a file."""
 
-_CACHE_KIB = 8 * 1024
+_CACHE_KIB = CACHE_KIB
+_TABLE = "CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID"
+_ROOM = Room("the list of events met so far", "about 40 bytes for each call")
 
 
 class SeenIds:
@@ -65,43 +65,12 @@ class SeenIds:
             self._file = None
 
     def _spill(self) -> None:
-        try:
-            self._file = _open_file(self._directory)
+        with _ROOM:
+            self._file = open_scratch(_TABLE, directory=self._directory, cache_kib=_CACHE_KIB)
             # In order, because a b-tree that is filled in order is written once and not page by page again.
             self._file.executemany("INSERT INTO seen VALUES (?)", ((key,) for key in sorted(self._keys)))
-        except (OSError, sqlite3.Error) as error:
-            raise _no_room(error) from error
         self._keys = set()
 
     def _insert(self, file: sqlite3.Connection, key: bytes) -> bool:
-        try:
+        with _ROOM:
             return file.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
-        except sqlite3.Error as error:
-            raise _no_room(error) from error
-
-
-def _open_file(directory: Path | None) -> sqlite3.Connection:
-    with tempfile.TemporaryDirectory(prefix="plh-", dir=directory) as folder:
-        file = sqlite3.connect(Path(folder) / "seen.sqlite", isolation_level=None)
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(file.close)
-            # Nothing here outlives the run: no journal, no fsync, and one transaction that never ends, whose pages
-            # SQLite writes out when the cache is full.
-            for setting in (
-                "journal_mode=OFF",
-                "synchronous=OFF",
-                "locking_mode=EXCLUSIVE",
-                f"cache_size=-{_CACHE_KIB}",
-            ):
-                file.execute(f"PRAGMA {setting}")
-            file.execute("CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
-            file.execute("BEGIN EXCLUSIVE")
-            on_failure.pop_all()
-    return file
-
-
-def _no_room(error: Exception) -> ConfigError:
-    return ConfigError(
-        f"the list of events met so far needs a temporary file, and it failed: {error}",
-        hint="set TMPDIR to a writable folder on a disk with room (about 40 bytes for each call)",
-    )

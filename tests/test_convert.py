@@ -143,6 +143,13 @@ def test_a_line_that_was_too_long_is_rejected_as_framing_says() -> None:
     assert converted.result is error
 
 
+def test_what_framing_had_to_undo_is_a_warning_of_each_record() -> None:
+    raw = orjson.dumps([payload(), None, {"no": "record"}])
+    found = convert(LogLine(SourceRef("a", 1, 0), raw, warnings=("copy-escaped",)), OPTIONS)
+    assert [converted.warnings.count("copy-escaped") for converted in found] == [1, 1, 1]
+    assert found[0].warnings[1:] == convert_value(payload()).warnings
+
+
 def test_text_lines_of_a_console_log_are_skipped_and_elsewhere_rejected() -> None:
     for console, kind in ((True, Skipped), (False, RecordError)):
         (converted,) = convert(LogLine(SourceRef("a", 1, 0), b"INFO: started", console=console), OPTIONS)
@@ -215,6 +222,7 @@ def test_the_time_window_has_its_start_inside_and_its_end_outside() -> None:
 
 
 @given(st.integers(1, 9), st.lists(st.integers(0, 10_000), min_size=1, max_size=20, unique=True))
+@settings(deadline=None)
 def test_every_call_is_in_exactly_one_shard(shards: int, ids: list[int]) -> None:
     for number in ids:
         record = payload(id=f"c-{number}")

@@ -212,7 +212,8 @@ def test_text_with_many_brackets_is_no_json_rather_than_too_deep() -> None:
         (b'{"a": 1} x', "not valid JSON: extra data at column 10", None),
         (b'{\n"a": 1,\n "b" 2}', "not valid JSON: expecting ':' delimiter at line 3, column 6 of the record", None),
         (b'{"a": "\\x"}', "not valid JSON: invalid \\escape at column 8", None),
-        (b"hello", "not valid JSON: expecting value at column 1", None),
+        (b"}", "not valid JSON: expecting value at column 1", None),
+        (b'"', "not valid JSON: unterminated string", "the file may be cut off"),
         (b"", "not valid JSON: expecting value at column 1", "the file may be cut off"),
         (b'{"a": 1', "not valid JSON: expecting ',' delimiter at column 8", "the file may be cut off"),
         (b'{"a": "x', "not valid JSON: unterminated string starting at column 7", "the file may be cut off"),
@@ -271,13 +272,35 @@ def test_pythons_print_is_told_from_broken_json(raw: bytes) -> None:
     assert 'json.dumps(kwargs["standard_logging_object"], default=str)' in str(error.hint)
 
 
-@pytest.mark.parametrize(
-    "raw", [b'{"a": "None" "True"}', b"True story", b"main() started", b"it's", b'{"a": 1 {"b": 2}}']
-)
+@pytest.mark.parametrize("raw", [b'{"a": "None" "True"}', b'{"a": 1 {"b": 2}}'])
 def test_what_only_resembles_pythons_print_is_plainly_no_json(raw: bytes) -> None:
     error = refusal(raw)
     assert error.code == "invalid-json"
     assert error.message.startswith("not valid JSON")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"True story",
+        b"main() started",
+        b"it's",
+        b"hello",
+        b"# A heading",
+        b"12 apples",
+        b"1. first",
+        b"- item",
+        b"| a | b |",
+        b"[INFO] started",
+        b"[2026-11-23 19:02] INFO started",
+        b"---",
+        "\u00fcber".encode(),
+    ],
+)
+def test_text_that_is_no_json_at_all_is_called_so(raw: bytes) -> None:
+    error = refusal(raw)
+    assert (error.code, error.message) == ("invalid-json", "text, not JSON")
+    assert "SpendLogs as CSV" in str(error.hint)
 
 
 @settings(max_examples=200, deadline=None)

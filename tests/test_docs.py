@@ -1,8 +1,11 @@
 """The documents say what the program does: every command, flag, exit code and record code, and the reverse."""
 
+import io
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +14,7 @@ from posthog_llm_cli import codes
 from posthog_llm_cli.errors import ExitCode
 from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.version import __version__
-from tests.converting import ROOT, to_event
+from tests.converting import ROOT, convert_value, to_event, to_properties, with_parse
 from tests.report.lacks_table import table
 
 README = (ROOT / "README.md").read_text()
@@ -88,3 +91,86 @@ def test_the_recommended_record_is_an_event() -> None:
     answer = {"model": "gpt-4o", "choices": [{"index": 0, "message": {"content": "ho"}}], "created": 1748772000}
     record = {**record, "timestamp": "2025-06-01T10:00:00.250Z", "response": {**record["response"], **answer}}
     assert to_event(record).distinct_id == "u-17"
+
+
+class Answered:
+    """What the OpenAI client returns, as far as the example needs it."""
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        assert mode == "json"
+        return {
+            "id": "chatcmpl-1", "object": "chat.completion", "created": 1748772000, "model": "gpt-4o-2024-08-06",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "ho"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
+        }  # fmt: skip
+
+
+class SlowDownError(Exception):
+    status_code = 429
+
+
+class Stub:
+    """A client whose `chat.completions.create` answers, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.chat = self.completions = self
+
+    def create(self, **request: Any) -> Answered:
+        assert request == {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+        if self.error is not None:
+            raise self.error
+        return Answered()
+
+
+def logged_line(client: Stub) -> dict[str, Any]:
+    """The line that the example of the formats page writes of a call."""
+    example: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", FORMATS, flags=re.DOTALL)[1], example)  # type: ignore[index]
+    log = io.StringIO()
+    about = {"user": "u-17", "trace_id": "t-1", "session_id": "s-1"}
+    try:
+        answer = example["logged"](
+            client, log, about, model="gpt-4o", messages=[{"role": "user", "content": "hi"}], temperature=0
+        )
+        assert isinstance(answer, Answered)
+    except SlowDownError:
+        assert client.error is not None
+    (line,) = log.getvalue().splitlines()
+    return dict(orjson.loads(line))
+
+
+def test_what_the_example_writes_converts_completely() -> None:
+    began = datetime.now(UTC)
+    options = with_parse(run_started_at=began)
+    line = logged_line(Stub())
+    event, found = to_event(line, options), to_properties(line, options)
+    assert event.distinct_id == "u-17"
+    assert began <= event.timestamp <= datetime.now(UTC)
+    assert 0 <= found.pop("$ai_latency") < 60
+    assert {key: value for key, value in found.items() if key.startswith("$ai_") and key != "$ai_usage"} == {
+        "$ai_trace_id": "t-1",
+        "$ai_session_id": "s-1",
+        "$ai_span_id": "chatcmpl-1",
+        "$ai_model": "gpt-4o-2024-08-06",
+        "$ai_provider": "openai",
+        "$ai_stop_reason": "stop",
+        "$ai_input_tokens": 5,
+        "$ai_output_tokens": 2,
+        "$ai_total_tokens": 7,
+        "$ai_model_parameters": {"temperature": 0},
+        "$ai_input": [{"role": "user", "content": "hi"}],
+        "$ai_output_choices": [{"role": "assistant", "content": [{"type": "text", "text": "ho"}]}],
+    }
+    assert found["requested_model"] == "gpt-4o"
+    assert convert_value(line, options).warnings == ()
+
+
+def test_what_the_example_writes_of_a_failure_converts_completely() -> None:
+    options = with_parse(run_started_at=datetime.now(UTC))
+    line = logged_line(Stub(SlowDownError("slow down")))
+    found = to_properties(line, options)
+    assert (found["$ai_is_error"], found["$ai_error"], found["$ai_error_type"]) == (True, "slow down", "SlowDownError")
+    assert (found["$ai_http_status"], found["$ai_model"], found["$ai_trace_id"]) == (429, "gpt-4o", "t-1")
+    assert found["$ai_input"] == [{"role": "user", "content": "hi"}]
+    assert convert_value(line, options).warnings == ()

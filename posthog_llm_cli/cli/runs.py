@@ -19,11 +19,12 @@ from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.config.resolution import require_key
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.deadletter import DeadLetterFile, NoDeadLetters, plan_file
+from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, summary
-from posthog_llm_cli.sources import SourceReader
+from posthog_llm_cli.sources import Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
 
 _SHOWN_REJECTIONS = 20
@@ -37,23 +38,23 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
     out = _report_stream(settings, mode)
     letters = plan_file(settings.dead_letter, now) if mode is Mode.SEND else NoDeadLetters()
-    sources = survey(specs, written=letters.path)
-    if mode is Mode.SEND:
-        _warn_of_key(settings, talk)
-        confirm(settings, sources, talk)
     report = _new_report(settings, mode)
     stop = pipeline.Stop()
-    reader = SourceReader(sources.specs, max_record=settings.max_record, should_stop=stop.should_stop)
     plan = _plan(settings, report, now=now)
-    with (
-        stop.installed(),
-        closing(letters),
-        closing(_deliverer(settings, mode, talk)) as deliverer,
-        _watched(settings, report, talk, reader, sources, stop) as watcher,
-    ):
-        pipeline.send(
-            reader, plan, deliverer=deliverer, dead_letters=letters, report=report, observer=watcher, stop=stop
-        )
+    with closing(survey(specs, written=letters.path)) as sources:
+        if mode is Mode.SEND:
+            _warn_of_key(settings, talk)
+            confirm(settings, sources, talk)
+        reader = _reader(sources, settings, stop)
+        with (
+            stop.installed(),
+            closing(letters),
+            closing(_deliverer(settings, mode, talk)) as deliverer,
+            _watched(settings, report, talk, reader, sources, stop) as watcher,
+        ):
+            pipeline.send(
+                reader, plan, deliverer=deliverer, dead_letters=letters, report=report, observer=watcher, stop=stop
+            )
     return _finish(settings, report, letters, talk, out)
 
 
@@ -61,13 +62,13 @@ def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> 
     """Run `plh validate`, and return its exit code. Raises: ConfigError."""
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
     out = _report_stream(settings, Mode.VALIDATE)
-    sources = survey(specs, written=None)
     report = _new_report(settings, Mode.VALIDATE)
     stop = pipeline.Stop()
-    reader = SourceReader(sources.specs, max_record=settings.max_record, should_stop=stop.should_stop)
     plan = _plan(settings, report, now=now)
-    with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
-        pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
+    with closing(survey(specs, written=None)) as sources:
+        reader = _reader(sources, settings, stop)
+        with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
+            pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
     return _finish(settings, report, NoDeadLetters(), talk, out)
 
 
@@ -90,7 +91,13 @@ def _plan(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.P
         workers=settings.workers,
         limit=settings.limit,
         max_duration_s=settings.max_duration_s,
+        max_record=settings.max_record,
     )
+
+
+def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop) -> SourceReader:
+    ranking = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
+    return SourceReader(sources.specs, ranking=ranking, max_record=settings.max_record, should_stop=stop.should_stop)
 
 
 def _bounds(settings: Settings, mode: Mode) -> Bounds:

@@ -2,30 +2,32 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from posthog_llm_cli.errors import ConfigError, SourceError
 from posthog_llm_cli.sources.files import Source, expand, size_of
+from posthog_llm_cli.sources.names import Names
 
 _STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The files behind what was typed: `size` in bytes on disk, None where one is a pipe.
+    """The files behind what was typed: `size` in bytes on disk, None where one is a pipe. Close it after use.
 
     `specs` name them one by one, so that a file which comes into a directory during the run is not read by it.
     """
 
-    specs: tuple[str, ...]
+    specs: Names
     files: int
     size: int | None
+    reads_stdin: bool
 
-    @property
-    def reads_stdin(self) -> bool:
-        """Whether stdin is one of the sources."""
-        return _STDIN in self.specs
+    def close(self) -> None:
+        """Forget the names."""
+        self.specs.close()
 
 
 def survey(specs: Sequence[str], *, written: Path | None) -> Survey:
@@ -33,29 +35,38 @@ def survey(specs: Sequence[str], *, written: Path | None) -> Survey:
 
     Raises: ConfigError where a source is that file.
     """
-    found = [source for spec in specs for source in expand(spec)]
-    sources = [source for source in found if isinstance(source, Source)]
-    if written is not None and written.exists():
-        _refuse_reading(sources, written)
-    sizes = [size_of(source, 0) for source in sources]
-    return Survey(
-        specs=tuple(_spec(source) for source in found),
-        files=len(sources),
-        size=sum(size for size in sizes if size is not None) if None not in sizes else None,
-    )
+    own = written.stat() if written is not None and written.exists() else None
+    files, size, reads_stdin = 0, 0, False
+    is_known = True
+    with ExitStack() as on_failure:
+        names = on_failure.enter_context(closing(Names()))
+        for spec in specs:
+            for source in expand(spec):
+                names.add(_spec(source))
+                if isinstance(source, SourceError):
+                    continue
+                if own is not None:
+                    _refuse_reading(source, own)
+                files += 1
+                reads_stdin = reads_stdin or source.path is None
+                bytes_on_disk = size_of(source, 0)
+                size += 0 if bytes_on_disk is None else bytes_on_disk
+                is_known = is_known and bytes_on_disk is not None
+        on_failure.pop_all()
+    return Survey(names, files, size if is_known else None, reads_stdin)
 
 
 def _spec(source: Source | SourceError) -> str:
     if isinstance(source, SourceError):
         return source.uri  # it is looked at again, and its error told in its place
-    return source.path if source.path is not None else _STDIN
+    if source.path is None:
+        return _STDIN
+    return source.path if source.path != _STDIN else f"./{_STDIN}"  # a file of that name, which a glob found
 
 
-def _refuse_reading(sources: Sequence[Source], written: Path) -> None:
-    own = written.stat()
-    for source in sources:
-        if source.path is not None and Path(source.path).exists() and os.path.samestat(own, Path(source.path).stat()):
-            raise ConfigError(
-                f"{source.uri}: expected a source and found the file that dead letters are added to",
-                hint="name another file with --dead-letter",
-            )
+def _refuse_reading(source: Source, own: os.stat_result) -> None:
+    if source.path is not None and Path(source.path).exists() and os.path.samestat(own, Path(source.path).stat()):
+        raise ConfigError(
+            f"{source.uri}: expected a source and found the file that dead letters are added to",
+            hint="name another file with --dead-letter",
+        )

@@ -9,11 +9,17 @@ from posthog_llm_cli.model import Destination, Endpoint, SourceRef
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.report.terminal import rejection, source_problem
 
+_MOST_HINTS = 4
+_SAID_ONCE = "fine-tuning-data"
+_MOST_HELD = 10_000
+
 
 class Watcher:
-    """Prints rejected records, of each (code, source) the first `most` (None: all), each code's hint once.
+    """Prints rejected records, of each (code, source) the first `most` (None: all); a code's hints, a few, once each.
 
-    `routes` also tells which route each destination was given. What is kept grows with codes and sources, not records.
+    A source that holds nothing but training data is said to once: its further records wait until one of another kind
+    comes, or for ever. `routes` also tells which route each destination was given. What is kept grows with codes and
+    sources, not records, but for what waits (10,000 records at most).
     """
 
     def __init__(self, talk: Talk, update: Update, *, most: int | None, routes: bool = False) -> None:
@@ -22,14 +28,27 @@ class Watcher:
         self._most = most
         self._routes = routes
         self._rejected: Counter[tuple[str, str]] = Counter()
-        self._hinted: set[str] = set()
+        self._shown: Counter[tuple[str, str]] = Counter()
+        self._hinted: dict[str, set[str]] = {}
         self._told: dict[Destination, Endpoint] = {}
+        self._mixed: set[str] = set()
+        self._waiting: list[tuple[SourceRef, RecordError]] = []
 
     def on_rejected(self, ref: SourceRef, error: RecordError) -> None:
         """Print one, unless there were many like it."""
-        self._rejected[error.code, ref.uri] += 1
-        if self._most is None or self._rejected[error.code, ref.uri] <= self._most:
-            self._talk.error(rejection(ref, error), self._first_hint(error.code, error.hint))
+        key = (error.code, ref.uri)
+        self._rejected[key] += 1
+        if error.code != _SAID_ONCE:
+            self._mix(ref.uri)
+        elif ref.uri not in self._mixed and self._rejected[key] > 1:
+            self._wait(ref, error)
+            return
+        self._show(ref, error)
+
+    def on_passed(self, ref: SourceRef) -> None:
+        """Note that a source holds something else than training data."""
+        if ref.uri not in self._mixed:
+            self._mix(ref.uri)
 
     def on_source_error(self, error: SourceError) -> None:
         """Print it."""
@@ -43,14 +62,37 @@ class Watcher:
 
     def finish(self) -> None:
         """Print how many rejected records were not shown."""
-        for (code, uri), number in self._rejected.items():
-            if self._most is not None and number > self._most:
-                self._talk.error(f"… and {number - self._most:,} more [{code}] in {uri}")
+        for key, number in self._rejected.items():
+            if number > self._shown[key]:
+                code, uri = key
+                self._talk.error(f"… and {number - self._shown[key]:,} more [{code}] in {uri}")
+
+    def _show(self, ref: SourceRef, error: RecordError) -> None:
+        key = (error.code, ref.uri)
+        if self._most is None or self._shown[key] < self._most:
+            self._shown[key] += 1
+            self._talk.error(rejection(ref, error), self._first_hint(error.code, error.hint))
+
+    def _wait(self, ref: SourceRef, error: RecordError) -> None:
+        if self._waiting and self._waiting[0][0].uri != ref.uri:
+            self._waiting.clear()  # that source ended, and held nothing else
+        if len(self._waiting) < (_MOST_HELD if self._most is None else self._most):
+            self._waiting.append((ref, error))
+
+    def _mix(self, uri: str) -> None:
+        self._mixed.add(uri)
+        waiting, self._waiting = self._waiting, []
+        for ref, error in waiting:
+            if ref.uri == uri:
+                self._show(ref, error)
+            else:
+                self._waiting.append((ref, error))
 
     def _first_hint(self, code: str, hint: str | None) -> str | None:
-        if hint is None or code in self._hinted:
+        told = self._hinted.setdefault(code, set())
+        if hint is None or hint in told or len(told) == _MOST_HINTS:
             return None
-        self._hinted.add(code)
+        told.add(hint)
         return hint
 
     def _tell_routes(self, report: RunReport) -> None:

@@ -13,11 +13,16 @@ from posthog_llm_cli.formats import (
     litellm_kwargs,
     litellm_legacy,
     litellm_spend,
+    ollama,
+    openai_batch,
     openai_chat,
     openai_completions,
     openai_embeddings,
     openai_error,
+    openai_flat,
+    openai_parallel,
     openai_responses,
+    openai_stream,
     posthog_event,
     refusals,
 )
@@ -27,7 +32,16 @@ from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
 
-__all__ = ["DETECTION", "FORMATS", "FORMAT_NAMES", "LogFormat", "detect", "expand", "parse"]
+__all__ = [
+    "DETECTION",
+    "FORMATS",
+    "FORMAT_NAMES",
+    "LogFormat",
+    "detect",
+    "expand",
+    "parse",
+    "rows",
+]
 
 
 def _unwrapped(_: Json, __: ParseContext) -> Parsed:
@@ -52,11 +66,16 @@ DETECTION: tuple[LogFormat | Refusal, ...] = (
     litellm_legacy.FORMAT,
     litellm.FORMAT,
     *refusals.AFTER_LITELLM,
+    openai_parallel.FORMAT,
+    openai_batch.FORMAT,
     openai_chat.FORMAT,
     openai_responses.FORMAT,
     openai_completions.FORMAT,
     openai_embeddings.FORMAT,
+    openai_stream.FORMAT,
+    ollama.FORMAT,
     openai_error.FORMAT,
+    openai_flat.FORMAT,
     *refusals.OPENAI_ROWS,
 )
 """Every shape that is known, in the order in which it is looked for."""
@@ -67,10 +86,13 @@ FORMATS: tuple[LogFormat, ...] = tuple(row for row in DETECTION if isinstance(ro
 FORMAT_NAMES: tuple[str, ...] = tuple(found.name for found in FORMATS)
 
 _BY_NAME = {found.name: found for found in FORMATS}
-_BEFORE_OPENAI = DETECTION[: DETECTION.index(openai_chat.FORMAT)]
+_OPENAI_FROM = DETECTION.index(openai_parallel.FORMAT)
+_BEFORE_OPENAI = DETECTION[:_OPENAI_FROM]
 _BY_SHAPE: dict[str, LogFormat | Refusal] = {
-    **{row.name: row for row in DETECTION[DETECTION.index(openai_chat.FORMAT) :]},
+    **{row.name: row for row in DETECTION[_OPENAI_FROM:]},
+    "batch-input": openai_batch.FORMAT,
     "pending": openai_responses.FORMAT,
+    "metadata-only": openai_flat.FORMAT,
     "error-body": openai_error.FORMAT,
 }
 
@@ -117,15 +139,21 @@ def expand(value: Json) -> Iterator[tuple[str, Json]]:
     An array is its elements (but for lists that are a record themselves: rows 1 and 2 of openai-logs.md); a page of
     spend logs, of stored completions or of DynamoDB items is its rows; Datadog's envelope is the payload in it.
     """
+    for path, item in rows(value):
+        yield _opened(path, item)
+
+
+def rows(value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield what `expand` yields, but Datadog's envelopes as they are."""
     if isinstance(value, list) and value and classify(value) == "unknown":
-        rows, path = value, "$"
+        items, path = value, "$"
     elif isinstance(value, dict) and (key := _rows_key(value)) is not None:
-        rows, path = value[key], f"$.{key}"
+        items, path = value[key], f"$.{key}"
     else:
-        yield _opened("$", value)
+        yield "$", value
         return
-    for index, item in enumerate(rows):
-        yield _opened(f"{path}[{index}]", item)
+    for index, item in enumerate(items):
+        yield f"{path}[{index}]", item
 
 
 def _opened(path: str, value: Json) -> tuple[str, Json]:

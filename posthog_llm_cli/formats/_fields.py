@@ -11,7 +11,9 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
 
 EMPTY: Mapping[str, Json] = {}
-_MAX_TOKENS = 10**12
+_MAX_TOKENS = 10**9
+"""A hundred times what any model takes; larger numbers are times or ids that stand in the wrong place."""
+
 _NO_IDS = frozenset({"", "None", "null"})
 
 

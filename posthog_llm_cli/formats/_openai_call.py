@@ -13,28 +13,28 @@ from posthog_llm_cli.formats._fields import (
     first_text,
     id_text,
     is_number,
+    items,
     mapping,
-    number,
     text,
-)  # fmt: skip
-from posthog_llm_cli.formats._messages import clean_tools, input_messages, web_searches, with_instructions
+)
+from posthog_llm_cli.formats._messages import clean_tools, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
-from posthog_llm_cli.formats._openai_exchange import Exchange
+from posthog_llm_cli.formats._openai_answers import is_error
+from posthog_llm_cli.formats._openai_exchange import Exchange, input_value
 from posthog_llm_cli.formats._openai_failure import find_failure
 from posthog_llm_cli.formats._openai_provider import find_provider
 from posthog_llm_cli.formats._openai_times import read_times
+from posthog_llm_cli.formats._openai_usage import read_cost, read_usage
 from posthog_llm_cli.formats._parameters import model_parameters
 from posthog_llm_cli.formats._people import Person, find_person
 from posthog_llm_cli.formats._urls import base_url, clean_url
-from posthog_llm_cli.formats._usage import openai_usage
 from posthog_llm_cli.identity import canonical_sha256
-from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Usage
+from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext
 from posthog_llm_cli.timeparse import parse_time
 
 _DEPLOYMENT = re.compile(r"/deployments/([^/?#]+)")
-_COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
+_INPUT_KEYS = ("messages", "request_messages", "input", "inputs", "prompt")
 _SESSION_KEYS = ("session_id", "conversation_id", "thread_id", "chat_id")
-_ROUTES = ("/chat/completions", "/responses", "/embeddings", "/completions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
     embedding = answer.operation is Operation.EMBEDDING
     model = _model(exchange)
     times = read_times(outer, response, context, warn)
-    usage = _usage(exchange, warn, embedding=embedding)
+    usage = read_usage(exchange, warn, embedding=embedding)
     if usage.input is None and usage.output is None and failure is None:
         warn("no-usage")
     caller = _caller(exchange)
@@ -73,7 +73,11 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
     stream = request.get("stream")
     url = clean_url(exchange.url)
     base = _base_url(exchange, url)
-    cost = _cost(exchange)
+    cost = read_cost(exchange, usage, warn, failed=failure is not None)
+    tools = clean_tools(items(request.get("tools")) or items(request.get("functions")) or items(response.get("tools")))
+    asked = _input(exchange, answer, warn)
+    if any("attachment://" in compact(part) for part in (asked, answer.output, tools) if part):
+        warn("unresolved-attachment")
     call = LLMCall(
         operation=answer.operation,
         identity=_identity(exchange),
@@ -93,9 +97,9 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
         provider=_provider(exchange, url, base, model),
         base_url=base,
         request_url=url,
-        input=_input(exchange, warn, embedding=embedding),
+        input=asked,
         output=answer.output,
-        tools=clean_tools(request.get("tools") or request.get("functions") or response.get("tools")),
+        tools=tools,
         parameters=parameters,
         service_tier=tier,
         stream=stream if isinstance(stream, bool) else None,
@@ -145,96 +149,70 @@ def _provider(exchange: Exchange, url: str | None, base: str | None, model: str)
     """A bare answer's own `provider` is OpenRouter's upstream, so only an outer one counts."""
     outer = exchange.outer
     named = () if exchange.is_bare else (outer.get("provider"), outer.get("custom_llm_provider"))
-    return find_provider(named, (url, base), exchange.response, model)
+    line_id = text(outer.get("id")) if "custom_id" in outer else None
+    response = exchange.response
+    if is_error(outer.get("error")) and not is_error(response.get("error")):
+        response = {**response, "error": outer["error"]}
+    return find_provider(named, (url, base), response, model, line_id=line_id)
 
 
 def _base_url(exchange: Exchange, url: str | None) -> str | None:
-    outer = exchange.outer
-    named = clean_url(outer.get("base_url")) or clean_url(outer.get("api_base"))
-    return named or (base_url(url) if url is not None else None)
-
-
-# ------------------------------------------------------------------------------------------------------- usage, cost
-
-
-def _usage(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Usage:
-    outer, response = exchange.outer, exchange.response
-    logged = mapping(response.get("usage")) or mapping(outer.get("usage"))
-    usage = openai_usage(logged or _flat_usage(outer), warn, embedding=embedding)
-    if not logged:
-        usage = replace(usage, raw=None)
-    searches = web_searches(response)
-    return usage if searches is None else replace(usage, web_searches=searches)
-
-
-def _flat_usage(outer: Mapping[str, Json]) -> dict[str, Json]:
-    into = next((outer[key] for key in ("prompt_tokens", "input_tokens", "tokens_in") if key in outer), None)
-    out = next((outer[key] for key in ("completion_tokens", "output_tokens", "tokens_out") if key in outer), None)
-    return {"prompt_tokens": into, "completion_tokens": out}
-
-
-def _cost(exchange: Exchange) -> Cost | None:
-    """A logged cost above zero; estimates and zeros are not sent (3.9)."""
-    usage = mapping(exchange.response.get("usage"))
-    candidates = [exchange.outer.get(key) for key in _COST_KEYS]
-    if usage.get("is_byok") is not True:
-        candidates.append(usage.get("cost"))
-    for value in candidates:
-        cost = number(value)
-        if cost is not None and cost > 0:
-            return Cost(cost)
-    return None
+    if url is not None:
+        return base_url(url)
+    sides = (exchange.outer, exchange.request)
+    named = (clean_url(side.get(key)) for side in sides for key in ("base_url", "api_base"))
+    return next((found for found in named if found is not None), None)
 
 
 # ------------------------------------------------------------------------------------------------------------- input
 
 
-def _input(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Json:
+def _input(exchange: Exchange, answer: Answer, warn: Warnings) -> Json:
     request = exchange.request
-    raw = next(
-        (request[key] for key in ("messages", "input", "inputs", "prompt") if request.get(key) is not None), None
+    key, raw = next(
+        ((key, request[key]) for key in _INPUT_KEYS if request.get(key) not in (None, "", [], {})), ("", None)
     )
-    if embedding:
-        found: Json = raw if raw not in ("", [], {}) else None
-    else:
+    found: Json = raw
+    if answer.operation is not Operation.EMBEDDING:
+        if (key == "messages" and isinstance(raw, str)) or (key == "prompt" and isinstance(raw, dict)):
+            raw = input_value(raw) if isinstance(raw, str) else None  # a stored prompt's reference is no text
         instructions = request.get("instructions") or exchange.response.get("instructions")
-        messages = _without_answer(_prompts(request, raw), exchange.response)
-        found = with_instructions(messages, instructions)
+        found = with_instructions(_without_answer(input_messages(raw), answer.output), instructions)
     if raw is None or found is None:
         warn("no-input")
-    elif "attachment://" in compact(found):
-        warn("unresolved-attachment")
     return found
 
 
-def _prompts(request: Mapping[str, Json], raw: Json) -> list[Json] | None:
-    """A list of token arrays is a list of prompts; a single one is one prompt."""
-    if raw is request.get("prompt") and isinstance(raw, dict):
-        return None  # a stored prompt's reference, not text
-    return input_messages(raw)
-
-
-def _without_answer(messages: list[Json] | None, response: Mapping[str, Json]) -> list[Json] | None:
+def _without_answer(messages: list[Json] | None, output: list[Json] | None) -> list[Json] | None:
     """Drop the answer from the input where a writer appended it to the same list (43 of 43 in one log)."""
-    choices = response.get("choices")
-    first = mapping(mapping(choices[0]).get("message")) if isinstance(choices, list) and choices else {}
-    if not messages or not first:
+    if not messages or not output:
         return messages
-    last = mapping(messages[-1])
-    if last.get("role") != (first.get("role") or "assistant"):
+    last, first = mapping(messages[-1]), mapping(output[0])
+    if last.get("role") != "assistant":
         return messages
-    said = first.get("content")
-    same_text = isinstance(said, str) and bool(said) and _words(last.get("content")) == said
-    calls = first.get("tool_calls")
-    same_calls = not said and not last.get("content") and bool(calls) and last.get("tool_calls") == calls
-    return messages[:-1] or None if same_text or same_calls else messages
+    parts = [mapping(part) for part in items(first.get("content"))]
+    said = _words(parts)
+    if said:
+        return messages[:-1] or None if _words(last.get("content")) == said else messages
+    called = [mapping(part.get("function")) for part in parts if part.get("type") == "function"]
+    wanted = [mapping(mapping(call).get("function")) for call in items(last.get("tool_calls"))]
+    same_calls = bool(called) and not _words(last.get("content")) and _calls(called) == _calls(wanted)
+    return messages[:-1] or None if same_calls else messages
 
 
-def _words(content: Json) -> Json:
+def _calls(functions: list[Mapping[str, Json]]) -> list[tuple[Json, Json]]:
+    return [(function.get("name"), function.get("arguments")) for function in functions]
+
+
+def _words(content: Json) -> str:
     """A message's text, also where it is a list of text parts."""
-    if not isinstance(content, list):
+    if isinstance(content, str):
         return content
-    return "".join(part["text"] for part in content if isinstance(mapping(part).get("text"), str))
+    return "".join(part["text"] for part in items(content) if _is_text(mapping(part)))
+
+
+def _is_text(part: Mapping[str, Json]) -> bool:
+    return part.get("type") in {None, "text", "output_text"} and isinstance(part.get("text"), str)
 
 
 # --------------------------------------------------------------------------------------------------------------- ids
@@ -245,8 +223,10 @@ def _identity(exchange: Exchange) -> str:
     response = exchange.response
     answer_id = id_text(response.get("id"))
     if answer_id is None:
-        return f"openai|sha256:{canonical_sha256(exchange.outer)}"
-    created = response.get("created", response.get("created_at"))
+        record = exchange.outer if exchange.record is None else exchange.record
+        return f"openai|sha256:{canonical_sha256(record)}"
+    created = response.get("created")
+    created = response.get("created_at") if created is None else created
     parsed = parse_time(created, UTC) if is_number(created) or isinstance(created, str) else None
     return f"openai|{answer_id}|{'' if parsed is None else parsed.us // 1_000_000}"
 
@@ -300,7 +280,7 @@ def _person(exchange: Exchange) -> Person:
     candidates: Iterable[Json] = (
         outer.get("distinct_id"),
         outer.get("user_id"),
-        outer.get("user"),
+        None if exchange.is_bare else outer.get("user"),
         outer.get("end_user"),
         outer_metadata.get("user_id"),
         request_metadata.get("user_id"),

@@ -6,16 +6,25 @@ The rules are those of openai-logs.md, 3.1 and 3.2.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from posthog_llm_cli.formats._fields import is_number, mapping, text
-from posthog_llm_cli.formats._openai_shapes import REQUEST_KEYS, RESPONSE_KEYS, Candidate, Nested, classify_response
+from posthog_llm_cli.formats._fields import first_text, mapping, text
+from posthog_llm_cli.formats._openai_answers import REQUEST_KEYS, classify_response
+from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested, read_status
 from posthog_llm_cli.formats._parameters import PARAMETERS
 from posthog_llm_cli.model import Json
 
-_FLAT_REQUEST_KEYS = (
+FLAT_REQUEST_KEYS = (
     *PARAMETERS, "model", "tools", "functions", "instructions", "reasoning", "previous_response_id",
     "safety_identifier",
 )  # fmt: skip
-_INPUT_KEYS = frozenset({"messages", "request_messages", "input", "inputs", "prompt"})
+"""What of a request may stand beside its bare messages."""
+
+_MESSAGES_KEYS = frozenset({"messages", "request_messages"})
+_TEXT_KEYS = frozenset({"input", "inputs", "prompt"})
+_INPUT_KEYS = _MESSAGES_KEYS | _TEXT_KEYS
+_BARE_REQUEST_KEYS = tuple(
+    key for key in REQUEST_KEYS if key.startswith(("request", "req")) or key in _MESSAGES_KEYS
+)  # an answer's own `input`, `prompt`, … are no request
+_URL_KEYS = ("url", "request_url", "uri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,8 @@ class Exchange:
 
     `outer` is the record (what only the client knows: time, user, status), `request` its request, `response` the answer
     (what the server said); each may be empty. `status` and `url` come from an HTTP recording or from `outer`.
-    `is_bare`: the record is the answer itself.
+    `is_bare`: the record is the answer itself. `record` is what the identity hashes where there is no id, `outer` if
+    it is None.
     """
 
     outer: Mapping[str, Json] = field(repr=False)
@@ -33,56 +43,102 @@ class Exchange:
     status: int | None = None
     url: str | None = None
     is_bare: bool = False
+    record: Json = field(default=None, repr=False)
 
 
 def read_exchange(record: Mapping[str, Json]) -> Exchange:
     """Find request and response in a record: the record is an answer itself, or a pair in any of its spellings."""
     if classify_response(record) not in {None, "openai-error"}:
-        return Exchange(record, {}, record, status=None, url=_url_of(record), is_bare=True)
+        request, url = _request(record, None, keys=_BARE_REQUEST_KEYS)
+        return Exchange(record, request, record, read_status(record), url or url_of(record), is_bare=True)
     found = Candidate(record).answer
     key, nested = found if found is not None else (None, None)
     request, request_url = _request(record, key)
     answered = nested or next(
         (Nested(record[name]) for name in RESPONSE_KEYS if isinstance(record.get(name), dict)), None
     )
-    response = mapping(nested.value) if nested is not None else {}
+    # A response that is no answer may still say why there is none.
+    response = mapping(answered.value) if answered is not None else {}
     return Exchange(
         outer=record,
         request=request,
-        response=response,
-        status=_status(record, answered.status if answered is not None else None),
-        url=request_url or (answered.url if answered is not None else None) or _url_of(record),
+        response=_uncondensed(response, text(record.get("response"))) if key == "response_json" else response,
+        status=read_status(record, answered.status if answered is not None else None),
+        url=request_url or (answered.url if answered is not None else None) or url_of(record),
     )
 
 
-def _request(record: Mapping[str, Json], response_key: str | None) -> tuple[Mapping[str, Json], str | None]:
+def url_of(record: Mapping[str, Json]) -> str | None:
+    """Return the URL of the request that a record names."""
+    return first_text(*(record.get(key) for key in _URL_KEYS))
+
+
+def beside_the_messages(record: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what of a request stands beside its bare messages: model, parameters, tools, system text."""
+    found = {key: record[key] for key in FLAT_REQUEST_KEYS if record.get(key) is not None}
+    system = first_text(record.get("system"), record.get("system_prompt"))
+    if system is not None and "instructions" not in found:
+        found["instructions"] = system
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- the request
+
+
+def _request(
+    record: Mapping[str, Json], response_key: str | None, *, keys: tuple[str, ...] = REQUEST_KEYS
+) -> tuple[Mapping[str, Json], str | None]:
     """The first request key with a usable value wins; an object of parameters alone stands beside the messages."""
     parameters: Mapping[str, Json] = {}
     url: str | None = None
-    for key in REQUEST_KEYS:
+    for key in keys:
         if key == response_key or key not in record:
             continue
         nested = Nested(record[key])
-        inner = nested.value
-        if isinstance(inner, dict) and inner and key not in {"messages", "request_messages"}:
+        inner = nested.value if key not in _TEXT_KEYS else input_value(record[key])
+        if isinstance(inner, dict) and inner and key not in _MESSAGES_KEYS:
             if any(inner.get(name) for name in _INPUT_KEYS):
                 return {**parameters, **inner}, nested.url or url
-            parameters, url = {**parameters, **inner}, url or nested.url
+            parameters = {**parameters, **inner}
         elif key in _INPUT_KEYS and isinstance(inner, str | list) and inner:
-            flat = {name: record[name] for name in _FLAT_REQUEST_KEYS if record.get(name) is not None}
-            name = "messages" if key in {"messages", "request_messages"} else "input" if key != "prompt" else "prompt"
-            return {**flat, **parameters, name: inner}, url
+            name = "messages" if key in _MESSAGES_KEYS else "prompt" if key == "prompt" else "input"
+            return {**beside_the_messages(record), **parameters, name: inner}, url
+        url = url or nested.url
     return parameters, url
 
 
-def _status(record: Mapping[str, Json], recorded: Json) -> int | None:
-    for value in (record.get("status_code"), record.get("http_status"), record.get("status"), recorded):
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-            return int(value)
-        if is_number(value) and value == int(value) and 0 <= value <= 599:
-            return int(value)
-    return None
+def input_value(value: Json) -> Json:
+    """Return a prompt's value: a text of JSON is decoded where it holds a request or messages.
+
+    A prompt may be JSON itself, and is then sent as the text that it was.
+    """
+    inner = Nested(value).value
+    if not isinstance(value, str) or isinstance(inner, str):
+        return inner
+    if isinstance(inner, dict):
+        return inner if any(name in inner for name in _INPUT_KEYS) else value
+    is_messages = isinstance(inner, list) and bool(inner) and all("role" in mapping(item) for item in inner)
+    return inner if is_messages else value
 
 
-def _url_of(record: Mapping[str, Json]) -> str | None:
-    return text(record.get("url")) or text(record.get("request_url")) or text(record.get("uri"))
+# ------------------------------------------------------------------------------------------------------- the response
+
+
+def _uncondensed(value: Json, answer: str | None) -> Json:
+    """Put the answer's text back where simonw/llm's logs refer to it: `{"$": "r:…"}`, or in pieces `{"$r": […]}`."""
+    if isinstance(value, list):
+        return [_uncondensed(item, answer) for item in value]
+    if not isinstance(value, dict) or answer is None:
+        return value
+    if _is_reference(value):
+        return answer
+    pieces = value.get("$r")
+    if len(value) == 1 and isinstance(pieces, list):
+        texts = [answer if _is_reference(piece) else piece for piece in pieces]
+        return "".join(texts) if all(isinstance(piece, str) for piece in texts) else value
+    return {key: _uncondensed(member, answer) for key, member in value.items()}
+
+
+def _is_reference(value: Json) -> bool:
+    name = value.get("$") if isinstance(value, dict) and len(value) == 1 else None
+    return isinstance(name, str) and name.startswith("r:")

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from posthog_llm_cli.formats._errors import error_text
-from posthog_llm_cli.formats._fields import compact, first_text, is_number, is_one_of, mapping, text
+from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._openai_shapes import is_error
+from posthog_llm_cli.formats._openai_shapes import is_error, is_failed_status
 from posthog_llm_cli.model import CallError, Json
-
-_FAILED_STATUSES = frozenset({"failure", "failed", "error", "timeout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +23,25 @@ def find_failure(exchange: Exchange) -> Failure | None:
     """Return how a call failed, or None; an incomplete, cancelled or filtered answer is no failure."""
     outer, response = exchange.outer, exchange.response
     status = exchange.status
-    errors = [value for value in (response.get("error"), outer.get("error")) if is_error(value)]
+    errors = [
+        value for value in (response.get("error"), outer.get("error"), *_choice_errors(response)) if is_error(value)
+    ]
+    if response.get("object") == "error":  # vLLM's error body is the error itself
+        errors.append(response)
     if set(response) == {"detail"}:
         errors.append(response["detail"])
     told = [outer.get(key) for key in ("error_message", "exception", "error_type") if is_error(outer.get(key))]
     failed = (
         bool(errors or told)
         or (status is not None and not 200 <= status <= 299)
-        or is_one_of(outer.get("status"), _FAILED_STATUSES)
+        or is_failed_status(outer.get("status"))
         or response.get("status") == "failed"
     )
     if not failed:
         return None
     error = errors[0] if errors else None
     details = mapping(error)
-    message = _message(error, outer)
+    message = _message(error, exchange)
     if message is None and status:
         message = f"HTTP {status}"
     return Failure(
@@ -51,7 +53,13 @@ def find_failure(exchange: Exchange) -> Failure | None:
     )
 
 
-def _message(error: Json, outer: Mapping[str, Json]) -> str | None:
+def _choice_errors(response: Mapping[str, Json]) -> list[Json]:
+    """Errors in the choices: OpenRouter's, where a provider failed while it answered."""
+    return [mapping(choice).get("error") for choice in items(response.get("choices"))]
+
+
+def _message(error: Json, exchange: Exchange) -> str | None:
+    outer, response = exchange.outer, exchange.response
     if isinstance(error, str):
         return error
     details = mapping(error)
@@ -61,7 +69,9 @@ def _message(error: Json, outer: Mapping[str, Json]) -> str | None:
     told = first_text(outer.get("error_message"), outer.get("exception"))
     if told is not None:
         return told
-    return compact(without_secrets(details)) if details else first_text(outer.get("detail"))
+    if details:
+        return compact(without_secrets(details))
+    return first_text(response.get("detail"), outer.get("detail"), response.get("message"))
 
 
 def _code_text(code: Json) -> str | None:

@@ -16,7 +16,7 @@ _HOSTS = (
     ("together_ai", ("together.xyz", "together.ai")),
     ("gemini", ("generativelanguage.googleapis.com",)),
     ("zai", ("bigmodel.cn", "z.ai")),
-    ("ollama", ("ollama", "ollama.com", "ollama.ai")),
+    ("ollama", ("ollama",)),
     ("anthropic", ("anthropic.com",)),
     ("perplexity", ("perplexity.ai",)),
     ("mistral", ("mistral.ai",)),
@@ -24,7 +24,7 @@ _HOSTS = (
     ("fireworks_ai", ("fireworks.ai",)),
     ("huggingface", ("huggingface.co",)),
     ("voyage", ("voyageai.com",)),
-    ("moonshot", ("moonshot.cn", "moonshot.ai", "moonshot")),
+    ("moonshot", ("moonshot",)),
     ("deepinfra", ("deepinfra.com",)),
     ("openai", ("api.openai.com",)),
 )
@@ -36,9 +36,17 @@ _ZHIPU_MODELS = ("glm-", "cogview")
 
 
 def find_provider(
-    named: Iterable[Json], urls: Iterable[str | None], response: Mapping[str, Json], model: str
+    named: Iterable[Json],
+    urls: Iterable[str | None],
+    response: Mapping[str, Json],
+    model: str,
+    *,
+    line_id: str | None = None,
 ) -> str | None:
-    """Return the provider: the named one, else by host, by what the answer tells, by the model's family."""
+    """Return the provider: the named one, else by host, by what the answer tells, by the model's family.
+
+    `line_id` is the id of a batch's output line, which two servers write in their own way.
+    """
     for value in named:
         found = text(value)
         if found is not None:
@@ -49,18 +57,28 @@ def find_provider(
             provider = _by_host(host)
             if provider is not None:
                 return provider
-    told = next((name for name, tells in _TELLS if tells(response, model)), None)
+    told = next((name for name, tells in _TELLS if tells(response, model)), None) or _by_line_id(line_id)
     if told is not None:
         return told
     return "openai" if _OPENAI_FAMILIES.match(model) else None
 
 
 def _by_host(host: str) -> str | None:
+    """By whole labels: `x.ai` is in `api.x.ai` and not in `phoenix.ai`."""
     name, _, port = host.partition(":")
+    labels = f".{name}."
     for provider, domains in _HOSTS:
-        if any(name == domain or name.endswith(f".{domain}") for domain in domains):
+        if any(f".{domain}." in labels for domain in domains):
             return provider
     return "ollama" if port == "11434" else None
+
+
+def _by_line_id(line_id: str | None) -> str | None:
+    if line_id is None:
+        return None
+    if line_id.startswith("batch_req_out_"):
+        return "groq"
+    return "zai" if re.fullmatch(r"batch_\d+", line_id, re.ASCII) else None
 
 
 def _choices(response: Mapping[str, Json]) -> list[Mapping[str, Json]]:
@@ -104,6 +122,7 @@ def _is_azure(response: Mapping[str, Json], model: str) -> bool:
         "prompt_filter_results" in response
         or _any_choice(response, "content_filter_results", "content_filter_result")
         or "innererror" in mapping(response.get("error"))
+        or bool(items(response.get("content_filters")))  # a Responses object's
         or model.startswith("gpt-35-")
     )
 
@@ -123,7 +142,10 @@ _TELLS: tuple[tuple[str, Callable[[Mapping[str, Json], str], bool]], ...] = (
     ),
     ("gemini", lambda response, _: _is_gemini(response)),
     ("zai", lambda response, model: "request_id" in response and model.lower().startswith(_ZHIPU_MODELS)),
-    ("ollama", lambda response, _: response.get("system_fingerprint") == "fp_ollama"),
+    (
+        "ollama",
+        lambda response, _: response.get("system_fingerprint") == "fp_ollama" or isinstance(response.get("done"), bool),
+    ),
     (
         "vllm",
         lambda response, _: (
@@ -133,6 +155,6 @@ _TELLS: tuple[tuple[str, Callable[[Mapping[str, Json], str], bool]], ...] = (
         ),
     ),
     ("anthropic", lambda response, _: str(response.get("id") or "").startswith("msg_") and "choices" in response),
-    ("perplexity", lambda response, _: "citations" in response or "search_results" in response),
-    ("openai", lambda response, _: str(response.get("id") or "").startswith("resp_")),
+    ("perplexity", lambda response, _: any(response.get(key) is not None for key in ("citations", "search_results"))),
+    ("openai", lambda response, model: str(response.get("id") or "").startswith("resp_") and "gpt-oss" not in model),
 )

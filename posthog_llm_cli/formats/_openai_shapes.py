@@ -1,184 +1,53 @@
-"""Which shape a value of the OpenAI world has: the decision table of openai-logs.md, section 2, in its order.
+"""Which shape a record of the OpenAI world has: the decision table of openai-logs.md, section 2.
 
-`classify_response` looks at an answer alone; `classify` at a whole record. The first row that matches wins.
+`ROWS` is the table, `classify` its answer: the first row that matches wins. Rows 7 to 16 look at an answer, wherever
+it stands; they are `ANSWER_ROWS`.
 """
 
-import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from posthog_llm_cli.formats._fields import decoded, is_number, is_one_of, items, mapping, text
-from posthog_llm_cli.formats._openai_relatives import relative_name
+from posthog_llm_cli.formats._fields import is_number, mapping, text
+from posthog_llm_cli.formats._openai_answers import (
+    ANSWER_ROWS,
+    CHUNK,
+    PENDING,
+    REQUEST_KEYS,
+    RESPONSE_KEYS,
+    WHOLE_KEYS,
+    classify_response,
+    is_error,
+    is_error_body,
+)
+from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
+from posthog_llm_cli.formats._openai_times import TIME_KEYS
 from posthog_llm_cli.model import Json
 
-RESPONSE_KEYS = (
-    "response", "response_json", "response_body", "completion", "output", "result", "raw_response", "api_response",
-    "resp", "response_data", "llm_response", "respPayload", "resp_payload", "sse", "chunks", "stream", "events",
-)  # fmt: skip
-REQUEST_KEYS = (
-    "request", "request_payload", "request_json", "request_body", "request_data", "kwargs", "params", "payload",
-    "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload",
-)  # fmt: skip
+__all__ = [
+    "ANSWER_TEXT_KEYS", "CHUNK", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate",
+    "Nested", "Row", "classify", "classify_response", "is_error", "is_error_body", "is_failed_status", "read_status",
+]  # fmt: skip
+
 _CONTENT_KEYS = ("messages", "prompt", "input")
-_HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "headers")
+_BARE_INPUT_KEYS = frozenset({"messages", "request_messages", "input", "inputs", "prompt"})
+_MODEL_KEYS = ("model", "model_name", "model_id")
 _TRAINING_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "weight"})
-_CALL_KEYS = frozenset({
-    "model", "model_name", "id", "usage", "created", "created_at", "timestamp", "ts", "utc_time", "time_utc",
-    "datetime_utc", "datetime", "date", "logged_at", "ended_at", "end_time", "started_at", "start_time",
-})  # fmt: skip
-_PROMPT_TEXT_KEYS = (
-    "prompt_text", "prompt", "messages", "request_messages", "input", "user_message", "question",
-)  # fmt: skip
-_ANSWER_TEXT_KEYS = (
+_CALL_KEYS = frozenset({*_MODEL_KEYS, "id", "usage", "created", "time", "timing", *TIME_KEYS})
+PROMPT_TEXT_KEYS = ("prompt_text", "prompt", "messages", "request_messages", "input", "user_message", "question")
+ANSWER_TEXT_KEYS = (
     "response_text", "response", "completion", "output", "output_text", "answer", "assistant_response", "llm_response",
 )  # fmt: skip
-_METADATA_ONLY_TELLS = (
+_MERE_TEXT_KEYS = tuple(key for key in ANSWER_TEXT_KEYS if key not in WHOLE_KEYS)
+_METADATA_ONLY_TELLS = frozenset({
     "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens", "tokens_used", "tokens_in",
-    "tokens_out", "usage", "token_usage", "latency", "latency_ms", "latency_s", "duration", "duration_ms", "duration_s",
-    "elapsed", "elapsed_ms", "elapsed_s", "response_time", "response_time_ms", "cost", "cost_usd", "total_cost",
-    "total_cost_usd", "response_cost", "prompt_hash", "response_hash",
-)  # fmt: skip
-_SSE = re.compile(r"\s*(?:data:|event:|:[^\n]*\n(?:.*\n)*?data:)")
-PENDING = frozenset({"queued", "in_progress"})
-_NO_ERROR = frozenset({"", "None", "null", "nan"})
-_OTHER_OBJECTS = frozenset({
-    "batch", "conversation", "file", "model", "thread", "thread.run", "thread.message", "assistant", "vector_store",
-    "vector_store.file", "fine_tuning.job", "fine_tuning.job.event", "upload", "response.deleted", "image",
-    "chat.completion.deleted", "moderation", "realtime.session", "organization.project",
+    "tokens_out", "tokens", "usage", "token_usage", "latency", "latency_ms", "latency_s", "latency_seconds", "duration",
+    "duration_ms", "duration_s", "duration_seconds", "elapsed", "elapsed_ms", "elapsed_s", "elapsed_seconds",
+    "response_time", "response_time_ms", "cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost",
 })  # fmt: skip
-
-
-def is_error(value: Json) -> bool:
-    """Whether an `error` value means that there was one: null, empty, and the words for none do not."""
-    if isinstance(value, str):
-        return value.strip() not in _NO_ERROR
-    return isinstance(value, dict) and bool(value)
-
-
-# ------------------------------------------------------------------------------------------------------------ answers
-
-
-def classify_response(value: Json) -> str | None:
-    """Return the shape of an answer: a format's name, `pending`, `part`, `relative` or `other`; None for no answer."""
-    if not isinstance(value, dict):
-        return None
-    if relative_name(value) is not None:
-        return "relative"
-    kind = value.get("object")
-    if isinstance(kind, str) and kind in _BY_OBJECT:
-        return _BY_OBJECT[kind](value)
-    if _is_chunk(value) or _is_stream_event(value):
-        return "openai-stream"
-    if isinstance(kind, str) and kind in _OTHER_OBJECTS:
-        return "other"
-    return _by_structure(value)
-
-
-def _text_completion(value: Mapping[str, Json]) -> str:
-    choices = items(value.get("choices"))
-    unfinished = any(mapping(choice).get("finish_reason") is None for choice in choices)
-    return "openai-stream" if choices and unfinished and not mapping(value.get("usage")) else "openai-completions"
-
-
-def _responses(value: Mapping[str, Json]) -> str:
-    return "pending" if is_one_of(value.get("status"), PENDING) else "openai-responses"
-
-
-def _list(value: Mapping[str, Json]) -> str:
-    data = items(value.get("data"))
-    first = mapping(data[0]) if data else {}
-    if first.get("object") == "embedding" or "embedding" in first:
-        return "openai-embeddings"
-    return "openai-embeddings" if not data and "model" in value and mapping(value.get("usage")) else "other-list"
-
-
-_BY_OBJECT: dict[str, Callable[[Mapping[str, Json]], str]] = {
-    "chat.completion": lambda _: "openai-chat",
-    "text_completion": _text_completion,
-    "response": _responses,
-    "chat.completion.chunk": lambda _: "openai-stream",
-    "list": _list,
-}
-
-
-def _is_chunk(value: Mapping[str, Json]) -> bool:
-    choices = value.get("choices")
-    if isinstance(choices, list) and choices:
-        return isinstance(mapping(choices[0]).get("delta"), dict)
-    return choices == [] and "prompt_filter_results" in value
-
-
-def _is_stream_event(value: Mapping[str, Json]) -> bool:
-    kind = value.get("type")
-    return isinstance(kind, str) and (
-        kind.startswith("response.") or (kind == "error" and "code" in value and "message" in value)
-    )
-
-
-def _by_structure(value: Mapping[str, Json]) -> str | None:
-    """Rows 15 and 16: no usable `object`, but the structure of an answer (Zhipu's have none at all)."""
-    first = mapping(next(iter(items(value.get("choices"))), None))
-    if isinstance(first.get("message"), dict):
-        return "openai-chat"
-    if isinstance(first.get("text"), str):
-        return _text_completion(value)
-    usage = mapping(value.get("usage"))
-    if isinstance(value.get("output"), list) and "input_tokens" in usage:
-        return _responses(value)
-    data = mapping(next(iter(items(value.get("data"))), None))
-    if isinstance(data.get("embedding"), list | str):
-        return "openai-embeddings"
-    if isinstance(value.get("done"), bool) and ("message" in value or isinstance(value.get("response"), str)):
-        return "ollama"
-    return "openai-error" if is_error_body(value) else None
-
-
-def is_error_body(value: Mapping[str, Json]) -> bool:
-    """Row 16: no request, no model, and an error object; or exactly one `detail`."""
-    error = value.get("error")
-    if isinstance(error, dict) and ("message" in error or "code" in error):
-        return "model" not in value and not any(key in value for key in REQUEST_KEYS)
-    return set(value) == {"detail"} and isinstance(value["detail"], str)
-
-
-# ----------------------------------------------------------------------------------------------------- nested answers
-
-
-class Nested:
-    """An answer or a request out of its wrappings: text of JSON, an HTTP recording, a list of one.
-
-    `value` is what was inside; `status` and `url` what the recording said. Headers are never read.
-    """
-
-    __slots__ = ("status", "url", "value")
-
-    def __init__(self, value: Json) -> None:
-        self.status: Json = None
-        self.url: str | None = None
-        self.value = self._unwrap(decoded(value))
-
-    def _unwrap(self, value: Json) -> Json:
-        if isinstance(value, dict) and "body" in value and any(key in value for key in _HTTP_KEYS):
-            self.url = text(value.get("url")) or text(value.get("uri"))
-            status = value.get("status_code", value.get("status"))
-            self.status = mapping(status).get("code", status if not isinstance(status, dict) else None)
-            body = decoded(value["body"])
-            if isinstance(body, dict) and set(body) <= {"string", "encoding"}:  # VCR's spelling
-                body = decoded(body.get("string"))
-            return body
-        if isinstance(value, list) and len(value) == 1 and classify_response(value[0]) not in {None, "openai-stream"}:
-            return value[0]
-        return value
-
-    @property
-    def shape(self) -> str | None:
-        """The shape of what is inside, a stream's text and a list of chunks included."""
-        if isinstance(self.value, str):
-            return "openai-stream" if _SSE.match(self.value) else None
-        if isinstance(self.value, list) and self.value:
-            shapes = {classify_response(item) for item in self.value[:3]}
-            return "openai-stream" if shapes == {"openai-stream"} else None
-        return classify_response(self.value)
+_TEXT_KEYS = frozenset({
+    *PROMPT_TEXT_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS, *RESPONSE_KEYS, "content", "text", "system", "system_prompt",
+})  # fmt: skip
 
 
 class Candidate:
@@ -190,13 +59,19 @@ class Candidate:
 
     @cached_property
     def answer(self) -> tuple[str, Nested] | None:
-        """The first response key whose value is an answer, and what is inside."""
+        """The first response key whose value is an answer (or a stream's text or list), and what is inside."""
+        lone_part = None
         for key in RESPONSE_KEYS:
-            if key in self.record:
-                nested = Nested(self.record[key])
-                if nested.shape is not None:
-                    return key, nested
-        return None
+            if key not in self.record:
+                continue
+            nested = Nested(self.record[key])
+            shape = nested.shape
+            if shape == "openai-stream" and isinstance(nested.value, dict):
+                lone_part = lone_part or (key, nested)
+            elif shape is not None:
+                return key, nested
+        # One part is no answer beside the whole text: simonw/llm keeps both.
+        return None if lone_part is None or _is_flat(self) else lone_part
 
     @cached_property
     def has_request(self) -> bool:
@@ -207,21 +82,70 @@ class Candidate:
     def failed(self) -> bool:
         """Whether the record itself says that the call failed (openai-logs.md 3.7)."""
         record = self.record
-        if is_error(record.get("error")) or any(
-            is_error(record.get(key)) for key in ("error_message", "error_type", "exception")
-        ):
+        if any(is_error(record.get(key)) for key in ("error", "error_message", "error_type", "exception")):
             return True
-        if is_one_of(record.get("status"), ("failure", "failed", "error", "timeout")):
+        if is_failed_status(record.get("status")):
             return True
-        nested = next((Nested(record[key]) for key in RESPONSE_KEYS if isinstance(record.get(key), dict)), None)
-        statuses = [record.get(key) for key in ("status_code", "http_status", "status")]
-        statuses.append(nested.status if nested is not None else None)
-        return any(is_number(status) and not 200 <= status <= 299 for status in statuses)
+        if any(is_error(mapping(nested.value).get("error")) for nested in self._responses):
+            return True
+        statuses = (read_status(record, nested.status) for nested in self._responses or [Nested(None)])
+        return any(status is not None and not 200 <= status <= 299 for status in statuses)
 
     @cached_property
     def response_is_empty(self) -> bool:
-        """Whether no response key holds anything."""
-        return all(_is_empty(Nested(self.record[key])) for key in RESPONSE_KEYS[:13] if key in self.record)
+        """Whether no response key holds anything, nor any other key an answer's text."""
+        return not self._has_mere_text and all(_is_empty(nested) for nested in self._responses)
+
+    @cached_property
+    def response_is_unusable(self) -> bool:
+        """Whether what the response keys hold, if anything, is no answer and no text."""
+        if self.answer is not None or self._has_mere_text:
+            return False
+        return all(_is_empty(nested) or isinstance(nested.value, dict) for nested in self._responses)
+
+    @cached_property
+    def request(self) -> Mapping[str, Json]:
+        """The first request key's object that holds messages, a prompt or an input; empty where there is none."""
+        for key in REQUEST_KEYS:
+            inner = Nested(self.record[key]).value if key in self.record else None
+            if isinstance(inner, dict) and any(name in inner for name in _CONTENT_KEYS):
+                return inner
+        return {}
+
+    @cached_property
+    def has_other_stream(self) -> bool:
+        """Whether a response key holds the stream of an API that is not known."""
+        return any(Nested(self.record[key]).is_other_stream for key in RESPONSE_KEYS if key in self.record)
+
+    @cached_property
+    def _has_mere_text(self) -> bool:
+        return any(text(self.record.get(key)) for key in _MERE_TEXT_KEYS)
+
+    @cached_property
+    def _responses(self) -> list[Nested]:
+        return [Nested(self.record[key]) for key in WHOLE_KEYS if key in self.record]
+
+
+def read_status(record: Mapping[str, Json], recorded: Json = None) -> int | None:
+    """Return the HTTP status that a record tells, a recording's last.
+
+    0 says that there was no HTTP answer, but under `status` it may say that all is well; a word there is none.
+    """
+    candidates = (record.get("status_code"), record.get("http_status"), record.get("status") or None, recorded)
+    return next((status for value in candidates if (status := _http_status(value)) is not None), None)
+
+
+def _http_status(value: Json) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+        value = int(value)
+    if not is_number(value) or value != int(value):
+        return None
+    return int(value) if value == 0 or 100 <= value <= 599 else None
+
+
+def is_failed_status(status: Json) -> bool:
+    """Whether an outer `status` is a word for failure."""
+    return isinstance(status, str) and status.lower() in {"failure", "failed", "error", "timeout"}
 
 
 def _is_empty(nested: Nested) -> bool:
@@ -231,121 +155,183 @@ def _is_empty(nested: Nested) -> bool:
 
 
 def _is_request(key: str, value: Json) -> bool:
-    if key in {"messages", "request_messages", "input", "inputs", "prompt"} and value not in (None, "", [], {}):
+    if key in _BARE_INPUT_KEYS and value not in (None, "", [], {}):
         return True
     inner = Nested(value).value
     return isinstance(inner, dict) and ("model" in inner or any(name in inner for name in _CONTENT_KEYS))
 
 
-# ---------------------------------------------------------------------------------------------------------- the table
-
-_FROM_ANSWER = frozenset({
-    "openai-chat", "openai-completions", "openai-responses", "openai-embeddings", "openai-stream", "ollama", "pending",
-    "relative", "other-list",
-})  # fmt: skip
-_MODEL_KEYS = ("model", "model_name")
+# ---------------------------------------------------------------------------------------------------------- the rows
 
 
-def _is_parallel(seen: Candidate) -> bool:
+def _parallel(seen: Candidate) -> str | None:
     value = seen.value
     if not isinstance(value, list) or len(value) not in {2, 3} or not isinstance(value[0], dict):
-        return False
-    if not any(key in value[0] for key in _CONTENT_KEYS):
-        return False
-    texts_only = isinstance(value[1], list) and bool(value[1]) and all(isinstance(item, str) for item in value[1])
-    return texts_only or classify_response(value[1]) is not None
+        return None
+    if not any(key in value[0] for key in _CONTENT_KEYS) or Candidate(value[0]).answer is not None:
+        return None  # two records in an array, of which the first is a pair, are no line of the processor
+    answer = value[1]
+    if isinstance(answer, list):
+        return "openai-parallel" if answer and all(isinstance(item, str) for item in answer) else None
+    shape = classify_response(answer)
+    if shape in {"relative", "openai-stream", "other", "other-list"}:
+        return None
+    if shape is None and mapping(answer).keys() == {"error"}:
+        shape = "openai-error" if is_error(answer["error"]) else None
+    return None if shape is None else "openai-parallel"
 
 
-def _is_conversation(seen: Candidate) -> bool:
-    return isinstance(seen.value, list) and bool(seen.value) and "role" in mapping(seen.value[0])
+def _conversation(seen: Candidate) -> str | None:
+    is_messages = isinstance(seen.value, list) and bool(seen.value) and "role" in mapping(seen.value[0])
+    return "conversation" if is_messages else None
 
 
-def _is_batch_answer(seen: Candidate) -> bool:
+def _batch_answer(seen: Candidate) -> str | None:
     record = seen.record
-    return "custom_id" in record and ("response" in record or ("error" in record and "body" not in record))
+    is_answer = "custom_id" in record and ("response" in record or ("error" in record and "body" not in record))
+    return "openai-batch" if is_answer else None
 
 
-def _is_training(seen: Candidate) -> bool:
+def _having(name: str, *keys: str) -> Callable[[Candidate], str | None]:
+    return lambda seen: name if all(key in seen.record for key in keys) else None
+
+
+def _answer_row(test: Callable[[Mapping[str, Json]], str | None]) -> Callable[[Candidate], str | None]:
+    named = {"other": "other-object", "openai-error": "error-body"}
+
+    def row(seen: Candidate) -> str | None:
+        shape = test(seen.record) if seen.record else None
+        return None if shape is None else named.get(shape, shape)
+
+    return row
+
+
+def _relative(seen: Candidate) -> str | None:
+    """Row 7: a relative's record, or its answer in a pair."""
+    if seen.record and ANSWER_ROWS[0][1](seen.record) is not None:
+        return "relative"
+    return "relative" if seen.answer is not None and seen.answer[1].shape == "relative" else None
+
+
+def _pair(seen: Candidate) -> str | None:
+    shape = seen.answer[1].shape if seen.answer is not None else None
+    if shape == "relative":
+        return None
+    return "other-object" if shape == "other" else shape
+
+
+def _list_of_parts(seen: Candidate) -> str | None:
+    """Rows 11 and 13: the parts of a stream in one list; a list of a relative's is looked at part by part."""
+    return "openai-stream" if classify_stream(seen.value) == "openai-stream" else None
+
+
+def _failed(seen: Candidate) -> str | None:
+    is_failure = seen.has_request and seen.failed and seen.response_is_unusable
+    return "openai-error" if is_failure else None
+
+
+def _training(seen: Candidate) -> str | None:
     record = seen.record
-    keys = set(record)
-    if keys and keys <= _TRAINING_KEYS:
-        return True
-    if "preferred_output" in record and "non_preferred_output" in record:
-        return True
-    if keys == {"prompt", "completion"} and all(isinstance(value, str) for value in record.values()):
-        return True
-    return isinstance(record.get("messages"), list) and not keys & _CALL_KEYS and seen.answer is None
+    keys = record.keys()
+    is_training = (
+        (bool(keys) and keys <= _TRAINING_KEYS)
+        or ("preferred_output" in record and "non_preferred_output" in record)
+        or (keys == {"prompt", "completion"} and all(isinstance(value, str) for value in record.values()))
+        or (isinstance(record.get("messages"), list) and not keys & _CALL_KEYS and seen.answer is None)
+    )
+    return "fine-tuning-data" if is_training else None
+
+
+def _flat(seen: Candidate) -> str | None:
+    return "openai-flat" if seen.answer is None and _is_flat(seen) else None
 
 
 def _is_flat(seen: Candidate) -> bool:
+    """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep)."""
     record = seen.record
-    return any(record.get(key) for key in _PROMPT_TEXT_KEYS) and any(
-        isinstance(record.get(key), str) and record[key] for key in _ANSWER_TEXT_KEYS
-    )
+    answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
+    if any(key in record for key in PROMPT_TEXT_KEYS):
+        return bool(answers) and (any(answers) or any(record.get(key) for key in PROMPT_TEXT_KEYS))
+    return any(answers) and bool(seen.request) and not seen.has_other_stream
 
 
-def _is_unanswered(seen: Candidate) -> bool:
+def _unanswered(seen: Candidate) -> str | None:
+    """A request without its answer, or with one that nobody knows: the stream of another API."""
     record = seen.record
-    if not seen.response_is_empty:
-        return False
-    if any(key in record for key in _MODEL_KEYS) and any(record.get(key) for key in (*_CONTENT_KEYS, "inputs")):
-        return True
-    return any(
-        isinstance(inner := Nested(record[key]).value, dict) and any(name in inner for name in _CONTENT_KEYS)
-        for key in REQUEST_KEYS
-        if key in record
-    )
+    if seen.answer is None and seen.has_other_stream:
+        return "other-stream"
+    if seen.answer is not None or not seen.response_is_empty or seen.failed or classify_response(record) is not None:
+        return None
+    asks = any(key in record for key in _MODEL_KEYS) and any(record.get(key) for key in (*_CONTENT_KEYS, "inputs"))
+    return "no-response" if asks or bool(seen.request) else None
 
 
-def _is_metadata_only(seen: Candidate) -> bool:
+def _metadata_only(seen: Candidate) -> str | None:
     record = seen.record
-    if not any(text(record.get(key)) for key in _MODEL_KEYS) or not any(key in record for key in _METADATA_ONLY_TELLS):
-        return False
-    return not any(isinstance(record.get(key), str | list | dict) and record[key] for key in _TEXT_KEYS)
+    if not any(text(record.get(key)) for key in _MODEL_KEYS) or classify_response(record) is not None:
+        return None
+    if not any(key in _METADATA_ONLY_TELLS or "hash" in key for key in record):
+        return None
+    has_text = any(isinstance(record.get(key), str | list | dict) and record[key] for key in _TEXT_KEYS)
+    return None if has_text else "metadata-only"
 
 
-_TEXT_KEYS = frozenset(
-    {*_PROMPT_TEXT_KEYS, *_ANSWER_TEXT_KEYS, "content", "text", "system", "system_prompt", "request"}
+# ---------------------------------------------------------------------------------------------------------- the table
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table: its number in openai-logs.md, and a test that names the shape of a record or says None.
+
+    `over` are the later rows that may match the same record, each with why this one is right. No others may: the tests
+    ask every row alone.
+    """
+
+    number: int
+    shape: Callable[[Candidate], str | None]
+    over: Mapping[int, str] = field(default_factory=dict)
+
+
+_ASKED_AND_ANSWERED = "a relative's record holds a request and an answer, too"
+_OVER: Mapping[int, Mapping[int, str]] = {
+    7: dict.fromkeys((8, 15, 17, 18, 20), _ASKED_AND_ANSWERED),
+    8: {20: "the prompt and the answer's text were added to a whole answer"},
+    10: {20: "the SDK dumps `prompt` and `output_text` with a response"},
+    13: {17: "an event of a stream may hold the answer"},
+    15: {20: "the prompt was added to Ollama's answer, whose text is under `response`"},
+}
+
+ROWS: tuple[Row, ...] = (
+    Row(1, _parallel),
+    Row(2, _conversation),
+    Row(3, _having("anthropic-batch-input", "custom_id", "params"), {21: "its request is under `params`"}),
+    Row(4, _having("anthropic-batch-results", "custom_id", "result")),
+    Row(
+        5,
+        _batch_answer,
+        {
+            6: "an answer may stand beside its request",
+            17: "an output line is a pair of a body and an id",
+            18: "an error line may hold its request",
+        },
+    ),
+    Row(6, _having("batch-input", "custom_id", "body"), {21: "its answer is in another file"}),
+    Row(7, _relative, _OVER[7]),
+    *(Row(number, _answer_row(test), _OVER.get(number, {})) for number, test in ANSWER_ROWS[1:]),
+    Row(17, _pair),
+    Row(18, _failed, {19: "messages with an error are a call", 20: "an empty text beside an error is no answer"}),
+    Row(19, _training, {20: "a prompt and a completion alone", 21: "messages beside parameters alone"}),
+    Row(20, _flat, {21: "an empty text is an answer, and so is one that begins like a stream"}),
+    Row(21, _unanswered),
+    Row(22, _metadata_only),
+    Row(23, _having("chatgpt-export", "mapping", "create_time")),
 )
 
 
 def classify(value: Json) -> str:
     """Return the name of the first row that matches a record; `unknown` where none does."""
     seen = Candidate(value)
-    if isinstance(value, list):
-        return "openai-parallel" if _is_parallel(seen) else "conversation" if _is_conversation(seen) else "unknown"
     if not isinstance(value, dict):
-        return "unknown"
-    for name, matches in _ROWS:
-        if matches(seen):
-            return name
-    bare = classify_response(value)
-    if bare in _FROM_ANSWER:
-        return bare
-    if bare == "other":
-        return "other-object"
-    if bare == "openai-error":
-        return "error-body"
-    if seen.answer is not None:
-        return _pair_name(seen.answer[1].shape)
-    return next((name for name, matches in _LATER_ROWS if matches(seen)), "unknown")
-
-
-def _pair_name(shape: str | None) -> str:
-    return shape if shape in _FROM_ANSWER or shape == "openai-error" else "unknown"
-
-
-_ROWS: tuple[tuple[str, Callable[[Candidate], bool]], ...] = (
-    ("anthropic-batch-input", lambda seen: "custom_id" in seen.record and "params" in seen.record),
-    ("anthropic-batch-results", lambda seen: "custom_id" in seen.record and "result" in seen.record),
-    ("openai-batch", _is_batch_answer),
-    ("batch-input", lambda seen: "custom_id" in seen.record and "body" in seen.record),
-)
-_LATER_ROWS: tuple[tuple[str, Callable[[Candidate], bool]], ...] = (
-    ("openai-error", lambda seen: seen.has_request and seen.failed and seen.response_is_empty),
-    ("fine-tuning-data", _is_training),
-    ("openai-flat", _is_flat),
-    ("no-response", _is_unanswered),
-    ("metadata-only", _is_metadata_only),
-    ("chatgpt-export", lambda seen: "mapping" in seen.record and "create_time" in seen.record),
-)
+        rows = (_parallel, _conversation, _list_of_parts) if isinstance(value, list) else ()
+        return next((shape for row in rows if (shape := row(seen)) is not None), "unknown")
+    return next((shape for row in ROWS[2:] if (shape := row.shape(seen)) is not None), "unknown")

@@ -1,6 +1,7 @@
 """When a call of an OpenAI-format log ended, and how long it took (openai-logs.md, 3.3 and 3.4)."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,16 +20,23 @@ _LOG_KEYS = (
 _START_KEYS = (
     "started_at", "start_time", "startTime", "request_timestamp", "requestedAt", "timing.started_at",
 )  # fmt: skip
+TIME_KEYS = tuple(key for key in (*_END_KEYS, *_LOG_KEYS, *_START_KEYS) if "." not in key)
+"""Where a record itself may say when the call was."""
+
 _RESPONSE_KEYS = ("completed_at", "created_at", "created")
 _MS_KEYS = ("latency_ms", "duration_ms", "elapsed_ms", "response_time_ms", "timing.latency_ms", "total_duration_ms")
 _S_KEYS = (
     "latency", "latency_s", "latency_seconds", "duration", "duration_s", "duration_seconds", "elapsed", "elapsed_s",
     "elapsed_seconds", "response_time", "timing.duration", "time",
 )  # fmt: skip
-_UNITLESS = frozenset({"latency", "duration", "elapsed", "response_time"})
+_UNITLESS = frozenset({"latency", "duration", "elapsed", "response_time", "ttft", "time_to_first_token"})
 _FIRST_TOKEN_S_KEYS = ("ttft", "ttft_s", "time_to_first_token")
 _FIRST_TOKEN_MS_KEYS = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
+_BATCH_ID = re.compile(r"batch_req_([0-9a-f]{8})[0-9a-f]{24}")
+"""A batch line's id begins with the epoch second at which it was written, in hex (493 of 493 real lines)."""
 _EPOCH_ABOVE = 1e8
+_MOST_WHOLE_SECONDS = 1000
+"""Nobody waits so many whole seconds: these are milliseconds. A float is seconds."""
 _LONGEST_S = 1e7
 
 
@@ -61,6 +69,8 @@ def read_times(
         us = start + round((latency or 0) * 1_000_000)
     if us is None:
         us = clock.first(_found(response, _RESPONSE_KEYS))
+    if us is None:
+        us = _time_from_id(outer.get("id"), clock, warn)
     timestamp = time_of(us) or context.default_time
     if timestamp is None:
         raise RecordError(
@@ -69,8 +79,7 @@ def read_times(
             path="$.timestamp",
             hint="log a timestamp beside the answer, or give --default-time",
         )
-    first_token = None if "bad-times" in warn.codes() else _first_token(outer, response, latency)
-    return CallTimes(timestamp, time_of(start), time_of(end), latency, first_token)
+    return CallTimes(timestamp, time_of(start), time_of(end), latency, _first_token(outer, response, latency, warn))
 
 
 def _log_times(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
@@ -80,6 +89,14 @@ def _log_times(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
     if isinstance(time, str) or (is_number(time) and abs(time) > _EPOCH_ABOVE):
         found.append(("time", time))
     return found
+
+
+def _time_from_id(line_id: Json, clock: Clock, warn: Warnings) -> int | None:
+    found = _BATCH_ID.fullmatch(line_id) if isinstance(line_id, str) else None
+    us = clock.us(int(found[1], 16)) if found is not None else None
+    if us is not None:
+        warn("time-from-id")
+    return us
 
 
 def _found(record: Mapping[str, Json], keys: Iterable[str]) -> list[tuple[str, Json]]:
@@ -101,26 +118,25 @@ def _latency(
         if is_number(value):
             return _seconds(value / 1000, warn)
     for key, value in _found(outer, _S_KEYS):
-        if not is_number(value) or (key == "time" and abs(value) > _EPOCH_ABOVE):
-            continue
-        if key in _UNITLESS and isinstance(value, int) and value >= 1000:
-            warn("ambiguous-latency")  # nobody waits 1000 whole seconds; a float is seconds
-            return None
-        return _seconds(float(value), warn)
+        if is_number(value) and not (key == "time" and abs(value) > _EPOCH_ABOVE):
+            return _seconds_under(key, value, warn)
     if start is not None and end is not None:
         return _seconds((end - start) / 1_000_000, warn)
     return _provider_latency(outer, response, warn)
 
 
 def _provider_latency(outer: Mapping[str, Json], response: Mapping[str, Json], warn: Warnings) -> float | None:
-    """What Groq, Cerebras and Azure write into the answer itself."""
+    """What Groq, Cerebras, Ollama and Azure write into the answer itself."""
     usage = mapping(response.get("usage"))
     total, queue = usage.get("total_time"), usage.get("queue_time")
     if is_number(total) and is_number(queue):
-        return _seconds(total + queue, warn)
+        return _seconds(total + queue if total >= 0 and queue >= 0 else -1.0, warn)
     cerebras = mapping(response.get("time_info")).get("total_time")
     if is_number(cerebras):
         return _seconds(float(cerebras), warn)
+    ollama = response.get("total_duration") if isinstance(response.get("done"), bool) else None
+    if is_number(ollama):
+        return _seconds(ollama / 1_000_000_000, warn)
     azure = _checkpoint(outer, response).get("total_duration_ms")
     return _seconds(azure / 1000, warn) if is_number(azure) else None
 
@@ -130,6 +146,14 @@ def _checkpoint(outer: Mapping[str, Json], response: Mapping[str, Json]) -> Mapp
     return found or mapping(mapping(response.get("usage")).get("latency_checkpoint"))
 
 
+def _seconds_under(key: str, value: float, warn: Warnings) -> float | None:
+    """Return seconds; a key without unit and a large whole number are not believed to be some."""
+    if key in _UNITLESS and isinstance(value, int) and value >= _MOST_WHOLE_SECONDS:
+        warn("ambiguous-latency")
+        return None
+    return _seconds(float(value), warn)
+
+
 def _seconds(value: float, warn: Warnings) -> float | None:
     if not 0 <= value <= _LONGEST_S:
         warn("bad-times")
@@ -137,16 +161,75 @@ def _seconds(value: float, warn: Warnings) -> float | None:
     return round(value, 9)
 
 
-def _first_token(outer: Mapping[str, Json], response: Mapping[str, Json], latency: float | None) -> float | None:
-    """Only below the latency: a first token cannot come after the last."""
-    candidates = [float(value) for _, value in _found(outer, _FIRST_TOKEN_S_KEYS) if is_number(value)]
-    candidates += [value / 1000 for _, value in _found(outer, _FIRST_TOKEN_MS_KEYS) if is_number(value)]
-    checkpoint = _checkpoint(outer, response)
-    engine, azure = checkpoint.get("engine_ttft_ms"), checkpoint.get("service_ttft_ms")
-    azure = azure if is_number(azure) else engine
-    if is_number(azure):
-        candidates.append(azure / 1000)
-    found = next(iter(candidates), None)
-    if found is None or found < 0 or found > _LONGEST_S or (latency is not None and found >= latency):
+def _first_token(
+    outer: Mapping[str, Json], response: Mapping[str, Json], latency: float | None, warn: Warnings
+) -> float | None:
+    """Only below the latency: a first token cannot come after the last. Where that is not believed, nor is this."""
+    if {"bad-times", "ambiguous-latency"} & set(warn.codes()):
         return None
-    return round(found, 9)
+    for key, value in _found(outer, _FIRST_TOKEN_S_KEYS):
+        if is_number(value):
+            return _below(_seconds_under(key, value, warn), latency)
+    for _, value in _found(outer, _FIRST_TOKEN_MS_KEYS):
+        if is_number(value):
+            return _below(_seconds(value / 1000, warn), latency)
+    checkpoint = _checkpoint(outer, response)
+    for key in ("service_ttft_ms", "engine_ttft_ms"):
+        azure = checkpoint.get(key)
+        if is_number(azure):
+            return _below(_seconds(azure / 1000, warn), latency)
+    return None
+
+
+def _below(first_token: float | None, latency: float | None) -> float | None:
+    return None if first_token is None or (latency is not None and first_token >= latency) else first_token
+
+
+# ------------------------------------------------------------------------------------------------ a stream's own times
+
+
+def stream_fields(
+    outer: Mapping[str, Json], parts: Sequence[tuple[Mapping[str, Json], bool]], context: ParseContext
+) -> dict[str, Json]:
+    """Return what the times of a stream's parts add to the record around it, under keys that `read_times` knows.
+
+    `parts` are the objects in which each part's own times stand, and whether it carries a piece of the answer. The last
+    time is the call's end, unless the record says one itself; with a start in the record the first piece gives the time
+    to the first token. Nothing is taken from the times of arrival that no log has.
+    """
+    clock = Clock(context, Warnings())
+    timed = [(found, has_content) for part, has_content in parts if (found := _part_times(part))]
+    if not timed:
+        return {}
+    fields: dict[str, Json] = {}
+    has_own_end = bool(_found(outer, _END_KEYS) or _log_times(outer))
+    if not has_own_end:
+        fields.update(timed[-1][0])
+    started = _found(outer, _START_KEYS) or next(
+        (found for part, _ in parts if (found := _found(part, _START_KEYS))), []
+    )
+    start, last = clock.first(started), clock.first(timed[-1][0])
+    first = next((clock.first(found) for found, has_content in timed if has_content), None)
+    if start is None or last is None:
+        return fields
+    if not has_own_end and not _found(outer, (*_MS_KEYS, *_S_KEYS)) and last >= start:
+        fields["latency_s"] = (last - start) / 1_000_000
+    if first is not None and first >= start and not _found(outer, (*_FIRST_TOKEN_S_KEYS, *_FIRST_TOKEN_MS_KEYS)):
+        fields["time_to_first_token"] = (first - start) / 1_000_000
+    return fields
+
+
+def without_repeated_durations(fields: Mapping[str, Json], parts: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """Return fields without durations that several parts carry: whether of the call or of a part is not known."""
+    names = {key.partition(".")[0] for key in (*_MS_KEYS, *_S_KEYS)} - {"time"}
+    repeated = {name for name in names if sum(name in part for part in parts) > 1}
+    return {key: value for key, value in fields.items() if key not in repeated}
+
+
+_TOP_KEYS = frozenset({"time", *(key.partition(".")[0] for key in (*_END_KEYS, *_LOG_KEYS, *_START_KEYS))})
+
+
+def _part_times(part: Mapping[str, Json]) -> list[tuple[str, Json]]:
+    if _TOP_KEYS.isdisjoint(part):
+        return []
+    return _found(part, _END_KEYS) + _log_times(part)

@@ -5,7 +5,9 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from posthog_llm_cli.model import Json
 
-_ROUTE = re.compile(r"(?P<base>.*?)/(?:chat/completions|responses|embeddings|completions)(?:/.*)?\Z")
+_ROUTE = re.compile(
+    r"(?P<base>.*?)/(?:chat/completions|responses|embeddings|completions|api/chat|api/generate)(?:/.*)?\Z"
+)
 
 
 def clean_url(value: Json) -> str | None:

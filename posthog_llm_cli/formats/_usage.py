@@ -25,31 +25,53 @@ def positive(count: int | None) -> int | None:
 def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = False) -> Usage:
     """Read a usage object in chat or Responses spelling; the details may be null.
 
-    An embedding has no output count, and Voyage gives it only a total.
+    An embedding has no output count, and Voyage gives it only a total. A part that is more than its whole, or two
+    zeros beside a total, contradict themselves: left out with `bad-usage`.
     """
-    prompt = first_count(warn, usage.get("prompt_tokens"), usage.get("input_tokens"))
-    completion = first_count(warn, usage.get("completion_tokens"), usage.get("output_tokens"))
-    total = token_count(usage.get("total_tokens"), warn)
+    prompt = first_count(warn, usage.get("prompt_tokens"), usage.get("input_tokens"), usage.get("tokens_in"))
+    completion = first_count(warn, usage.get("completion_tokens"), usage.get("output_tokens"), usage.get("tokens_out"))
+    total = positive(token_count(usage.get("total_tokens"), warn))
     if embedding:
         completion = None
         prompt = total if prompt is None else prompt
     if not any((prompt, completion, total)):
         return Usage()
+    if total is not None and not prompt and not completion and (prompt, completion) != (None, None):
+        warn("bad-usage")
+        prompt = completion = None
     into = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
     out = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    cache_read = first_count(
+        warn, into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
+    )
     return Usage(
         input=prompt,
         output=completion,
-        total=positive(total),
-        cache_read=positive(
-            first_count(
-                warn, into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
-            )
-        ),
-        cache_creation=positive(token_count(into.get("cache_write_tokens"), warn)),
+        total=total,
+        cache_read=_part(cache_read, prompt, warn),
+        cache_creation=_part(token_count(into.get("cache_write_tokens"), warn), prompt, warn),
         reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
-        raw=without_nulls(usage) or None,
+        raw=_believed(usage, warn) or None,
     )
+
+
+def _part(count: int | None, whole: int | None, warn: Warn) -> int | None:
+    """Return a count of what is in `whole`; PostHog would bill the difference, so it must not be negative."""
+    if count and whole is not None and count > whole:
+        warn("bad-usage")
+        return None
+    return positive(count)
+
+
+def _believed(usage: Mapping[str, Json], warn: Warn) -> dict[str, Json]:
+    """Return the usage object as logged, without nulls and without token counts that are none."""
+    kept: dict[str, Json] = {}
+    for key, value in usage.items():
+        if isinstance(value, dict):
+            kept[key] = _believed(value, warn)
+        elif value is not None and (not key.endswith("_tokens") or token_count(value, warn) is not None):
+            kept[key] = without_nulls(value)
+    return kept
 
 
 def litellm_usage(counts: Mapping[str, Json], usage: Mapping[str, Json], warn: Warn, *, embedding: bool) -> Usage:

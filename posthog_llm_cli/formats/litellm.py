@@ -9,15 +9,12 @@ The defects of LiteLLM's own PostHog logger that this corrects are numbered in s
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, first_error_text
 from posthog_llm_cli.formats._fields import (
     Warnings,
-    compact,
-    first_id,
     first_text,
     id_text,
     is_number,
@@ -28,63 +25,27 @@ from posthog_llm_cli.formats._fields import (
     text,
     without_nulls,
 )
+from posthog_llm_cli.formats._litellm_content import error_of, http_status_of, read_content
+from posthog_llm_cli.formats._litellm_ids import Envelope, base_id_of, identity_of, session_and_trace
 from posthog_llm_cli.formats._litellm_kinds import CallKind, call_kind
-from posthog_llm_cli.formats._litellm_output import (
-    is_cut,
-    is_redacted_input,
-    is_redacted_output,
-    litellm_output,
-    stop_reason,
-)
-from posthog_llm_cli.formats._messages import (
-    clean_tools,
-    embedding_input,
-    input_messages,
-    web_searches,
-    with_instructions,
-)
-from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata, without_secrets
+from posthog_llm_cli.formats._litellm_output import stop_reason
+from posthog_llm_cli.formats._messages import web_searches
+from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
 from posthog_llm_cli.formats._parameters import model_parameters
 from posthog_llm_cli.formats._people import Person, find_person
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.identity import canonical_sha256
-from posthog_llm_cli.model import (
-    CallError,
-    Cost,
-    Credentials,
-    Json,
-    LLMCall,
-    Operation,
-    ParseContext,
-    Skipped,
-    Usage,
-)
+from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Skipped, Usage
 
 HEALTH_CHECK = "litellm-internal-health-check"
-_CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z", re.ASCII)
-_STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 _KEY_HASH = re.compile(r"[0-9a-f]{64}")
 _PROXY_ROUTE = re.compile(
     r"/(?:v\d|chat|completions|embeddings|responses|messages|openai|anthropic|engines|images|audio|rerank)"
 )
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
 _TELLS = ("model_parameters", "hidden_params", "response_cost", "trace_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What may stand around a payload: the caller's metadata, ids and credentials, and what its reader warns of."""
-
-    caller: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    litellm_session_id: str | None = None
-    litellm_trace_id: str | None = None
-    top_trace_id: str | None = None
-    attempted_retries: Json = None
-    credentials: Credentials = field(default_factory=Credentials)
-    warnings: tuple[str, ...] = ()
 
 
 def matches(record: Json) -> bool:
@@ -140,18 +101,18 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     embedding = kind is CallKind.EMBEDDING
     usage = _usage(payload, warn, embedding=embedding)
     failed = payload.get("status") == "failure"
-    content = _content(payload, warn, embedding=embedding)
+    content = read_content(payload, warn, embedding=embedding)
     caller = read_caller_metadata(envelope.caller)
     if caller.has_reserved:
         warn("reserved-metadata")
     parameters = mapping(payload.get("model_parameters"))
     person = find_person((caller.user_id, payload.get("end_user"), parameters.get("user")))
-    session_id, trace_id = _session_and_trace(payload, envelope, caller, person.session_id)
+    session_id, trace_id = session_and_trace(payload, envelope, caller, person.session_id)
     span_id = id_text(payload.get("id")) or id_text(payload.get("litellm_call_id"))
-    base_id = _base_id(payload)
+    base_id = base_id_of(payload)
     return LLMCall(
         operation=Operation.EMBEDDING if embedding else Operation.GENERATION,
-        identity=_identity(payload, base_id, times.start_us),
+        identity=identity_of(payload, base_id, times.start_us),
         timestamp=times.timestamp,
         model=model,
         trace_id=trace_id or span_id or base_id,
@@ -176,8 +137,8 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         usage=usage,
         cost=_cost(payload, usage, warn, failed=failed),
         is_error=failed,
-        error=_error(payload, redacted=content.redacted) if failed else None,
-        http_status=_http_status(payload) if failed else None,
+        error=error_of(payload, redacted=content.redacted) if failed else None,
+        http_status=http_status_of(payload) if failed else None,
         stop_reason=None if embedding else stop_reason(payload.get("response")),
         user=person.user,
         posthog_session_id=caller.posthog_session_id,
@@ -260,47 +221,6 @@ def _end_from_start(payload: Mapping[str, Json], start: int | None, *, streamed:
     return start + round(duration * 1_000_000)
 
 
-# ---------------------------------------------------------------------------------------------------------- identity
-
-
-def _base_id(payload: Mapping[str, Json]) -> str:
-    found = base_call_id(payload.get("id")) or id_text(payload.get("litellm_call_id"))
-    return found or f"-{canonical_sha256([payload.get(key) for key in ('model', 'messages', 'response')])}"
-
-
-def _identity(payload: Mapping[str, Json], base_id: str, start_us: int | None) -> str:
-    """`litellm|base id|start in whole milliseconds|status` (section 8): the same for every view of a call."""
-    start_ms = "" if start_us is None else str(start_us // 1000)
-    status = "failure" if payload.get("status") == "failure" else "success"
-    return f"litellm|{base_id}|{start_ms}|{status}"
-
-
-def base_call_id(value: Json) -> str | None:
-    """Return a logged id without the suffix that a cache hit gets from the logger's own clock; None for no id."""
-    found = id_text(value)
-    return None if found is None else id_text(_CACHE_HIT_SUFFIX.sub("", found))
-
-
-def _session_and_trace(
-    payload: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata, packed_session: str | None
-) -> tuple[str | None, str | None]:
-    """Tell the session from the trace: by default LiteLLM stores the session's id as the trace's (6.11)."""
-    litellm_session = envelope.litellm_session_id
-    if litellm_session == caller.trace_id:
-        litellm_session = None
-    session = first_id(
-        caller.wished_session_id, payload.get("session_id"), caller.session_id, litellm_session, packed_session
-    )
-    slo_trace = id_text(payload.get("trace_id"))
-    ordered = (
-        (envelope.litellm_trace_id, slo_trace, caller.trace_id, envelope.top_trace_id)
-        if session is None
-        else (envelope.litellm_trace_id, caller.trace_id, envelope.top_trace_id, slo_trace)
-    )
-    trace = caller.wished_trace_id or next((found for found in ordered if found and found != session), None)
-    return session, trace or id_text(payload.get("litellm_call_id"))
-
-
 # ------------------------------------------------------------------------------------------------------ model, tokens
 
 
@@ -349,76 +269,6 @@ def _stream(payload: Mapping[str, Json], parameters: Mapping[str, Json]) -> bool
         return True
     asked = parameters.get("stream")
     return asked if isinstance(asked, bool) else None
-
-
-# ----------------------------------------------------------------------------------------------------------- content
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    input: Json = field(repr=False)
-    output: list[Json] | None = field(repr=False)
-    tools: list[Json] | None = field(repr=False)
-    redacted: bool
-
-
-def _content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> _Content:
-    """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17)."""
-    logged, response = payload.get("messages"), payload.get("response")
-    parameters = mapping(payload.get("model_parameters"))
-    input_redacted, output_redacted = is_redacted_input(logged), is_redacted_output(response)
-    redacted = input_redacted or output_redacted
-    entered: Json = None
-    if not input_redacted:
-        entered = embedding_input(logged) if embedding else input_messages(logged)
-    if not embedding and not redacted:
-        entered = with_instructions(entered, parameters.get("instructions"))
-    if entered is None and not redacted:
-        warn("no-input")
-    if any(is_cut(payload.get(field)) for field in ("messages", "response", "error_str")):
-        warn("truncated-content")
-    output = None
-    if not embedding and not output_redacted:
-        output = litellm_output(response, warn)
-    if redacted and output is not None:
-        output = _without_reasoning(output)
-    tools = None if redacted else clean_tools(parameters.get("tools"))
-    return _Content(entered, output, tools, redacted)
-
-
-def _without_reasoning(output: list[Json]) -> list[Json] | None:
-    kept = [
-        {**message, "content": [part for part in message["content"] if part.get("type") != "reasoning"]}
-        for message in output
-    ]
-    return kept if any(message["content"] for message in kept) else None
-
-
-# ------------------------------------------------------------------------------------------------------------ failure
-
-
-def _error(payload: Mapping[str, Json], *, redacted: bool) -> CallError:
-    information = mapping(payload.get("error_information"))
-    error_class = text(information.get("error_class"))
-    if redacted:
-        return CallError(error_class, error_class or UNKNOWN_ERROR)
-    logged = payload.get("error_str")
-    message = first_error_text(
-        compact(without_secrets(logged)) if isinstance(logged, dict | list) and logged else logged,
-        information.get("error_message"),
-        error_class,
-    )
-    return CallError(error_class, message)
-
-
-def _http_status(payload: Mapping[str, Json]) -> int | None:
-    information = mapping(payload.get("error_information"))
-    for value in (information.get("error_code"), information.get("normalized_error")):
-        candidate = str(value) if is_number(value) else value
-        found = _STATUS.match(candidate) if isinstance(candidate, str) else None
-        if found is not None and (value is not information.get("error_code") or found.end() == len(str(value))):
-            return int(found[1])
-    return None
 
 
 # --------------------------------------------------------------------------------------------------------- properties

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, id_text, mapping, text
+from posthog_llm_cli.formats._litellm_ids import Envelope
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.formats.litellm import Envelope, is_proxy_payload, parse_payload
+from posthog_llm_cli.formats.litellm import is_proxy_payload, parse_payload
 from posthog_llm_cli.model import Credentials, Json, ParseContext
 
 PAYLOAD = "standard_logging_object"

@@ -13,11 +13,12 @@ import re
 from collections.abc import Mapping
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
+from posthog_llm_cli.formats._litellm_ids import Envelope
 from posthog_llm_cli.formats._metadata import own_metadata
 from posthog_llm_cli.formats._python_literals import python_literal
 from posthog_llm_cli.formats._times import Clock
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.formats.litellm import Envelope, parse_payload
+from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
 
 _STRINGS = ("usage", "messages")

@@ -4,15 +4,12 @@ Smallest record: `{"object": "chat.completion", "created": 1748772000, "model": 
 speak the dialect without `object` are told by `choices[0].message`.
 """
 
-from collections.abc import Mapping
-
-from posthog_llm_cli.formats._fields import text
-from posthog_llm_cli.formats._messages import chat_output, sorted_choices
-from posthog_llm_cli.formats._openai_call import Answer, build_call
+from posthog_llm_cli.formats._openai_call import build_call
 from posthog_llm_cli.formats._openai_exchange import read_exchange
+from posthog_llm_cli.formats._openai_output import completion_answer
 from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.model import Json, Operation, ParseContext
+from posthog_llm_cli.model import Json, ParseContext
 
 NAME = "openai-chat"
 
@@ -30,16 +27,6 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     """
     exchange = read_exchange(record)
     return build_call(exchange, completion_answer(exchange.response), context)
-
-
-def completion_answer(response: Mapping[str, Json]) -> Answer:
-    """Read the choices of a chat or text completion."""
-    choices = sorted_choices(response.get("choices"))
-    return Answer(
-        operation=Operation.GENERATION,
-        output=chat_output(response.get("choices")),
-        stop_reason=text(choices[0].get("finish_reason")) if choices else None,
-    )
 
 
 FORMAT = LogFormat(

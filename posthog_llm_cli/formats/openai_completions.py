@@ -6,9 +6,9 @@ Smallest record: `{"object": "text_completion", "created": 1748772000, "model": 
 
 from posthog_llm_cli.formats._openai_call import build_call
 from posthog_llm_cli.formats._openai_exchange import read_exchange
+from posthog_llm_cli.formats._openai_output import completion_answer
 from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.formats.openai_chat import completion_answer
 from posthog_llm_cli.model import Json, ParseContext
 
 NAME = "openai-completions"

@@ -4,13 +4,13 @@ Smallest record: `{"object": "response", "created_at": 1748772000, "status": "co
 []}`. A queued or running response is a poll, and skipped.
 """
 
-from posthog_llm_cli.formats._fields import first_text, is_one_of, mapping
-from posthog_llm_cli.formats._messages import responses_output
-from posthog_llm_cli.formats._openai_call import Answer, build_call
+from posthog_llm_cli.formats._fields import is_one_of
+from posthog_llm_cli.formats._openai_call import build_call
 from posthog_llm_cli.formats._openai_exchange import read_exchange
+from posthog_llm_cli.formats._openai_output import responses_answer
 from posthog_llm_cli.formats._openai_shapes import PENDING, classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.model import Json, Operation, ParseContext, Skipped
+from posthog_llm_cli.model import Json, ParseContext, Skipped
 
 NAME = "openai-responses"
 
@@ -30,13 +30,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     response = exchange.response
     if is_one_of(response.get("status"), PENDING):
         return Skipped("pending-response", f"a poll of a response that is still {response['status']}")
-    incomplete = mapping(response.get("incomplete_details")).get("reason")
-    answer = Answer(
-        operation=Operation.GENERATION,
-        output=responses_output(response.get("output")),
-        stop_reason=first_text(incomplete, response.get("status")),
-    )
-    return build_call(exchange, answer, context)
+    return build_call(exchange, responses_answer(response), context)
 
 
 FORMAT = LogFormat(

@@ -9,7 +9,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import items, mapping
 from posthog_llm_cli.formats._litellm_datadog import is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats._openai_shapes import Candidate, classify
+from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, classify
 from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
 from posthog_llm_cli.model import Json, Skipped
 
@@ -35,12 +35,19 @@ def _relative(record: Json) -> Skipped:
     found = relative_name(record) if isinstance(record, dict) else None
     if found is None:
         answer = Candidate(record).answer
-        found = relative_name(mapping(answer[1].value)) if answer is not None else None
-    raise RecordError("unsupported-format", f"looks like a record of {found or 'another tool'}; {_READS}")
+        found = answer[1].relative if answer is not None else None
+    name = found or "foreign"
+    raise RecordError("unsupported-format", f"looks like {_article(name)} {name} record; {_READS}")
+
+
+def _article(name: str) -> str:
+    return "an" if name[0].lower() in "aeio" else "a"
 
 
 def _other_object(record: Json) -> Skipped:
-    return Skipped("not-a-model-call", f"an object of kind {record['object']!r} is no call to a model")
+    answer = Candidate(record).answer
+    kind = record["object"] if answer is None else answer[1].value["object"]
+    return Skipped("not-a-model-call", f"an object of kind {kind[:_MAX_KEY_CHARACTERS]!r} is no call to a model")
 
 
 def _other_list(record: Json) -> Skipped:
@@ -50,20 +57,12 @@ def _other_list(record: Json) -> Skipped:
 
 
 def _no_response(record: Json) -> Skipped:
-    is_null = any(key in record and record[key] is None for key in ("response", "completion", "output", "result"))
+    is_null = any(key in record and record[key] is None for key in RESPONSE_KEYS)
     raise RecordError(
         "no-response",
         "a request without its answer" + (": the answer is null" if is_null else ""),
         path="$.response",
         hint="log the answer, or the error, beside the request",
-    )
-
-
-def _metadata_only(record: Json) -> Skipped:
-    raise RecordError(
-        "metadata-only",
-        f"has model and counts but neither prompt nor answer (keys: {key_names(record)})",
-        hint="--metadata-only send takes such records; this version reads them only as LiteLLM logs",
     )
 
 
@@ -154,7 +153,6 @@ AFTER_LITELLM: tuple[Refusal, ...] = (
 """Recognised after the LiteLLM formats (rule 7)."""
 
 OPENAI_ROWS: tuple[Refusal, ...] = (
-    _not_yet("openai-parallel", "a line of OpenAI's parallel request processor", _of("openai-parallel")),
     Refusal(
         "conversation",
         _of("conversation"),
@@ -170,18 +168,14 @@ OPENAI_ROWS: tuple[Refusal, ...] = (
         _of("anthropic-batch-results"),
         rejecting("unsupported-format", f"looks like an Anthropic batch result; {_READS}"),
     ),
-    _not_yet("openai-batch", "an output line of the OpenAI Batch API", _of("openai-batch")),
-    Refusal(
-        "batch-input",
-        _of("batch-input"),
-        skipping("batch-input", "the request side of a batch: the answer is in the batch's output file"),
-        format="openai-batch",
-    ),
     Refusal("relative", _of("relative"), _relative),
-    _not_yet("openai-stream", "a part of a stream", _of("openai-stream")),
+    Refusal(
+        "other-stream",
+        _of("other-stream"),
+        rejecting("unsupported-format", f"a stream of an API that is not known; {_READS}"),
+    ),
     Refusal("other-list", _of("other-list"), _other_list),
     Refusal("other-object", _of("other-object"), _other_object),
-    _not_yet("ollama", "Ollama's own answer", _of("ollama")),
     Refusal(
         "fine-tuning-data",
         _of("fine-tuning-data"),
@@ -190,9 +184,7 @@ OPENAI_ROWS: tuple[Refusal, ...] = (
             "only `messages`, no model, response or usage: this looks like training data, not a log of calls",
         ),
     ),
-    _not_yet("openai-flat", "a flat record of texts and counts", _of("openai-flat")),
     Refusal("no-response", _of("no-response"), _no_response),
-    Refusal("metadata-only", _of("metadata-only"), _metadata_only),
     Refusal(
         "chatgpt-export",
         _of("chatgpt-export"),

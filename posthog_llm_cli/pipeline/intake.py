@@ -9,7 +9,8 @@ from typing import assert_never
 
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.model import Converted, Event, Filtered, Idle, LogLine, Skipped
+from posthog_llm_cli.joining import Joiner
+from posthog_llm_cli.model import Converted, Event, Filtered, Idle, LogLine, Mark, Skipped
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all
 from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
@@ -37,6 +38,7 @@ class Intake:
     dead_letters: DeadLetters
     stop: Stop
     convert_line: ConvertLine
+    joiner: Joiner
     seen: SeenIds
     began_s: float
 
@@ -81,25 +83,35 @@ class Intake:
         self.observer.on_progress(self.report)
 
     def _items(self) -> Iterator[Item]:
+        """Bring lines together that are one call; the parts of one whose end was not read any more are left out."""
+        return self.joiner.join(self._read(), is_cut=self._is_cut)
+
+    def _read(self) -> Iterator[Item | Mark]:
         """Read until the end, a signal, or the end of the time; what was read by then is still converted."""
         for item in self.reader:
             yield item
-            if self.stop.should_stop():
+            if self._is_cut():
                 return
-            if self.plan.max_duration_s is not None and time.monotonic() - self.began_s >= self.plan.max_duration_s:
-                self.report.out_of_time = True
-                return
+
+    def _is_cut(self) -> bool:
+        """Whether the run is to take no more lines: a signal came, or the time is over."""
+        if self.plan.max_duration_s is not None and time.monotonic() - self.began_s >= self.plan.max_duration_s:
+            self.report.out_of_time = True
+        return self.report.out_of_time or self.stop.should_stop()
 
     def _count(self, line: LogLine, converted: Converted) -> Event | None:
         """Count one record, and return its event if it is one and new."""
         report = self.report
         report.records += 1
+        report.callless.add(line.ref.uri, converted.result.code if isinstance(converted.result, Skipped) else None)
         if converted.format is not None:
             report.formats[converted.format] += 1
             if converted.coverage:
                 report.add_facts(converted.format, converted.coverage)
         for code in converted.warnings:
             report.warnings[code] += 1
+        if not isinstance(converted.result, RecordError):
+            self.observer.on_passed(converted.ref)
         match converted.result:
             case Event() as event:
                 if self.seen.add(event.destination, event.uuid):
@@ -123,7 +135,7 @@ class Intake:
             path=error.path,
             message=error.message,
             uuid=None,
-            raw=None if line.problem is not None else raw,
+            raw=None if line.problem is not None and not raw else raw,
         )
         self.dead_letters.add(letter)
         self.report.rejections[error.code] += 1

@@ -13,6 +13,7 @@ from posthog_llm_cli.model import (
     Historical,
     Idle,
     LogLine,
+    Mark,
     SourceRef,
 )
 from posthog_llm_cli.report import RunReport
@@ -28,10 +29,11 @@ WORKERS_AFTER_BYTES = 4 * 1024 * 1024
 class Plan:
     """How one run goes.
 
-    `concurrency` is the number of requests in flight, 0 delivers on the main thread (mock, dry run). `workers` is the
-    number of processes that convert, 1 converts in this one; they start once `workers_after_bytes` of records were
-    read. `limit` counts events that are no duplicates. `linger_s` is how long an event of a slow source waits for
-    company, `grace_s` how long deliveries may go on after a signal.
+    `concurrency` is the number of requests in flight, 0 delivers on the main thread (mock, dry run). `workers` is
+    the number of processes that convert, 1 converts in this one; they start once `workers_after_bytes` of records
+    were read. `max_record` is the ceiling for one record in bytes, and so for a call that several make up. `limit`
+    counts events that are no duplicates. `linger_s` is how long an event of a slow source waits for company,
+    `grace_s` how long deliveries may go on after a signal.
     """
 
     convert: ConvertOptions
@@ -41,6 +43,7 @@ class Plan:
     workers: int = 1
     limit: int | None = None
     max_duration_s: float | None = None
+    max_record: int = 32 * 1024 * 1024
     grace_s: float = 8.0
     linger_s: float = 5.0
     workers_after_bytes: int = WORKERS_AFTER_BYTES
@@ -49,7 +52,7 @@ class Plan:
 class Reader(Protocol):
     """Where records come from: `sources.SourceReader`, iterated on the main thread."""
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle]: ...
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]: ...
 
     @property
     def bytes_read(self) -> int:
@@ -68,6 +71,9 @@ class Observer(Protocol):
 
     def on_rejected(self, ref: SourceRef, error: RecordError) -> None:
         """A record was rejected, by conversion or by the server."""
+
+    def on_passed(self, ref: SourceRef, /) -> None:
+        """A record was not rejected by conversion: it is an event, skipped or filtered. Called for each: be quick."""
 
     def on_source_error(self, error: SourceError) -> None:
         """A source ended before its end."""

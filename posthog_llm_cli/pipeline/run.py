@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from posthog_llm_cli.deadletter import NoDeadLetters
+from posthog_llm_cli.joining import Joiner
 from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.pipeline.outbox import Outbox
 from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Observer, Plan, Reader
@@ -83,7 +84,8 @@ def _intake(
     convert_line: ConvertLine | None,
 ) -> Iterator[Intake]:
     """Begin a run, and complete its report at the end."""
-    with SeenIds() as seen:
+    joined = Joiner(format_name=plan.convert.format, max_record=plan.max_record)
+    with SeenIds() as seen, joined as joiner:
         intake = Intake(
             reader=reader,
             plan=plan,
@@ -92,6 +94,7 @@ def _intake(
             dead_letters=dead_letters,
             stop=stop,
             convert_line=convert_line or _converter(),
+            joiner=joiner,
             seen=seen,
             began_s=time.monotonic(),
         )

@@ -9,6 +9,7 @@ from typing import Any
 from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, SourceError
 from posthog_llm_cli.model import Delivery, Destination, Endpoint, Verdict
 from posthog_llm_cli.report.advice import Advice, advise
+from posthog_llm_cli.report.callless import Callless
 
 SCHEMA = "plh.report/1"
 
@@ -64,6 +65,7 @@ class RunReport:
     coverage_by_format: dict[str, Counter[str]] = field(default_factory=dict)
     destinations: dict[Destination, Destined] = field(default_factory=dict)
     source_errors: list[SourceError] = field(default_factory=list)
+    callless: Callless = field(default_factory=Callless)
     dead_letter: str | None = None
     letters_unwritten: int = 0
     import_id: str | None = None

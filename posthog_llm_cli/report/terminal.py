@@ -79,6 +79,7 @@ def summary(report: RunReport, *, every_warning: bool = False, width: int | None
     yield from _warnings(report.warnings, most=None if every_warning else _MAX_WARNINGS)
     if report.mode in (Mode.SEND, Mode.DRY_RUN) and any(report.warnings[code] for code in _LACKS):
         yield "plh validate tells what the log lacks, and where to switch it on"
+    yield from report.callless.notes()
     if report.limit_reached:
         yield "stopped at --limit"
     if report.mode is Mode.DRY_RUN:

@@ -4,43 +4,49 @@
 What is wrong with a source is given in its place as a `SourceError`, and reading goes on with the next one.
 """
 
-import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import cached_property
+from itertools import chain
 
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Idle, LogLine
+from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import plain
 from posthog_llm_cli.sources.framing import Framer
+from posthog_llm_cli.sources.order import Held, Order, Ranking
 
-__all__ = ["SourceReader"]
+__all__ = ["Ranking", "SourceReader"]
 
 _IDLE = Idle()
 
 
 class SourceReader:
-    """Iterates records, problems of sources and ticks over all sources, in order; from one thread, once.
+    """Iterates records, problems of sources and ticks over all sources; from one thread, once.
 
-    `specs` are paths, directories, globs, or `-` for `stdin_fd`. A record over `max_record` bytes comes as a LogLine
-    with its problem. `should_stop` is asked between blocks and at least every 0.2 s: when it says yes the iteration
-    ends, without the record that is half read. An `Idle` comes whenever a live source had nothing for `idle_s`.
+    `specs` are paths, directories, globs, or `-` for `stdin_fd`, and can be iterated more than once. With a `ranking`,
+    and more than one source, all are looked at first (`order.py`) and those of the richer formats are read first; else
+    the order is that of `specs`. A record over `max_record` bytes comes as a LogLine with its problem. `should_stop` is
+    asked between blocks and at least every 0.2 s: when it says yes the iteration ends, without the record that is half
+    read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look; a `Mark`
+    where a stream says that it is done, and at the end of each source.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
     def __init__(
         self,
-        specs: Sequence[str],
+        specs: Iterable[str],
         *,
+        ranking: Ranking | None = None,
         max_record: int = 32 * 1024 * 1024,
         should_stop: Callable[[], bool] = lambda: False,
         stdin_fd: int = 0,
         idle_s: float = 1.0,
         _block_size: int = files.BLOCK,
     ) -> None:
-        self._specs = tuple(specs)
+        self._specs = specs
+        self._ranking = ranking
         self._max_record = max_record
         self._should_stop = should_stop
         self._stdin_fd = stdin_fd
@@ -55,69 +61,119 @@ class SourceReader:
     def raw_bytes_total(self) -> int | None:
         """Bytes on disk of all sources together; None when one is a pipe. Walks directories when it is first asked."""
         total = 0
-        for spec in self._specs:
-            for source in files.expand(spec):
-                size = 0 if isinstance(source, SourceError) else files.size_of(source, self._stdin_fd)
-                if size is None:
-                    return None
-                total += size
+        for source in self._sources():
+            size = 0 if isinstance(source, SourceError) else files.size_of(source, self._stdin_fd)
+            if size is None:
+                return None
+            total += size
         return total
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle]:
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]:
+        sources = self._sources()
         try:
-            for spec in self._specs:
-                for source in files.expand(spec):
-                    if self._should_stop():
-                        return
-                    if isinstance(source, SourceError):
-                        yield source
-                    else:
-                        yield from self._read(source)
+            if self._ranking is None:
+                yield from self._read_all(sources)
+            else:
+                yield from self._read_ranked(sources, self._ranking)
         except files.Stopped:
             return
 
-    def _read(self, source: files.Source) -> Iterator[LogLine | SourceError | Idle]:
+    def _sources(self) -> Iterator[files.Source | SourceError]:
+        return chain.from_iterable(map(files.expand, self._specs))
+
+    def _read_all(
+        self, sources: Iterable[files.Source | Held | SourceError]
+    ) -> Iterator[LogLine | SourceError | Idle | Mark]:
+        for source in sources:
+            if self._should_stop():
+                return
+            if isinstance(source, SourceError):
+                yield source
+            else:
+                yield from self._read(source)
+
+    def _read_ranked(
+        self, sources: Iterator[files.Source | SourceError], ranking: Ranking
+    ) -> Iterator[LogLine | SourceError | Idle | Mark]:
+        first: list[files.Source] = []
+        for source in sources:
+            if isinstance(source, SourceError):
+                yield source
+                continue
+            first.append(source)
+            if len(first) == 2:
+                break
+        if len(first) < 2:
+            yield from self._read_all(first)  # nothing to choose, and no look to pay for
+            return
+        order = Order(ranking, max_record=self._max_record, should_stop=self._should_stop, idle_s=self._idle_s)
+        with closing(order):
+            yield from self._look(chain(first, sources), order)
+            yield from self._read_all(order)
+
+    def _look(self, sources: Iterator[files.Source | SourceError], order: Order) -> Iterator[SourceError | Idle]:
+        ticked_at = time.monotonic()
+        for source in sources:
+            if self._should_stop():
+                return
+            if isinstance(source, SourceError):
+                yield source
+                continue
+            order.add(source, self._stdin_fd)
+            if time.monotonic() - ticked_at >= self._idle_s:
+                ticked_at = time.monotonic()
+                yield _IDLE
+
+    def _read(self, source: files.Source | Held) -> Iterator[LogLine | SourceError | Idle | Mark]:
         try:
-            descriptor = files.open_source(source, self._stdin_fd)
+            held = source if isinstance(source, Held) else Held(source, files.open_source(source, self._stdin_fd))
         except SourceError as error:
             yield error
             return
-        try:
-            framer = Framer(source.uri, max_record=self._max_record)
+        with closing(held):
+            framer = Framer(held.source.uri, max_record=self._max_record)
+            problems: list[SourceError] = []
             try:
-                yield from self._frame(framer, descriptor, source.uri)
-                problem = None
+                yield from self._frame(framer, held)
             except SourceError as error:
-                problem = error
-            yield from framer.finish()
-            if problem is not None:
-                yield problem
-        finally:
-            if source.path is not None:
-                os.close(descriptor)
+                problems.append(error)
+            try:
+                yield from framer.finish()
+            except SourceError as error:
+                problems.append(error)
+            yield from problems[:1]
+            yield Mark.SOURCE_END
 
-    def _frame(self, framer: Framer, descriptor: int, uri: str) -> Iterator[LogLine | Idle]:
-        live = files.is_live(descriptor, uri)
-        settle_at = time.monotonic() + self._idle_s if live else None
-        with closing(plain(self._blocks(descriptor, uri, live=live), uri)) as blocks:
+    def _frame(self, framer: Framer, held: Held) -> Iterator[LogLine | Idle | Mark]:
+        uri = held.source.uri
+        live = files.is_live(held.descriptor, uri)
+        settle_at: float | None = None
+        with closing(plain(self._blocks(held, live=live), uri)) as blocks:
             for block in blocks:
                 self.bytes_read += len(block)
                 if block:
                     yield from framer.feed(block)
-                if settle_at is not None and (not block or time.monotonic() > settle_at):
+                if live and block and settle_at is None:
+                    settle_at = time.monotonic() + self._idle_s
+                if not block or (settle_at is not None and time.monotonic() > settle_at):
                     # Whoever watches a live source should see its first records before 64 KiB have come.
                     yield from framer.settle()
                 if not block:
                     yield _IDLE
 
-    def _blocks(self, descriptor: int, uri: str, *, live: bool) -> Generator[bytes, None, None]:
-        for block in files.read_blocks(
-            descriptor,
-            uri,
+    def _blocks(self, held: Held, *, live: bool) -> Generator[bytes, None, None]:
+        for block in chain(held.pop_blocks(), self._rest(held, live=live)):
+            self.raw_bytes_read += len(block)
+            yield block
+
+    def _rest(self, held: Held, *, live: bool) -> Generator[bytes, None, None]:
+        if held.ended:
+            return
+        yield from files.read_blocks(
+            held.descriptor,
+            held.source.uri,
             live=live,
             should_stop=self._should_stop,
             idle_s=self._idle_s,
             block_size=self._block_size,
-        ):
-            self.raw_bytes_read += len(block)
-            yield block
+        )

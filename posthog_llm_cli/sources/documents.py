@@ -16,6 +16,8 @@ from posthog_llm_cli.sources.scanner import Scan, Structure
 from posthog_llm_cli.sources.track import PADDING, Track
 
 _SEPARATORS = re.compile(rb"(?:[\s\0,]|\xef\xbb\xbf)*+")
+# psql marks a line that goes on with a plus at its end, which is what stands between the rows of its json_agg.
+_ALIGNED_SEPARATORS = re.compile(rb"(?:[\s\0,]|\xef\xbb\xbf|\+(?=[ \t\r]*(?:\n|\Z)))*+")
 _BLANKS = re.compile(rb"(?:[\s\0]|\xef\xbb\xbf)*+")
 _LINE_END = re.compile(rb"\n")
 _ITEM_END = re.compile(rb"[,\]\n]")
@@ -103,7 +105,9 @@ class Documents:
     def _begin(self, *, final: bool) -> bool:
         """Pass over what separates values; true when one is open then."""
         buffer = self._buffer
-        separators = _BLANKS if self._flow is Flow.CONSOLE else _SEPARATORS
+        separators = _ALIGNED_SEPARATORS if self._track.titled else _SEPARATORS
+        if self._flow is Flow.CONSOLE:
+            separators = _BLANKS
         while True:
             found = separators.match(buffer, self._at)
             self._pass_to(self._at if found is None else found.end())
@@ -211,7 +215,9 @@ class Documents:
         self._dropped = False
         if too_long:
             return self._track.too_long(offset=offset, line=line)
-        return self._track.record(raw, offset=offset, line=line) if raw else None
+        if not raw or self._track.is_footer(raw):
+            return None
+        return self._track.record(raw, offset=offset, line=line)
 
     def _pass_to(self, position: int) -> None:
         breaks = self._buffer.count(b"\n", self._at, position)

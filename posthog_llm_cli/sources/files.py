@@ -50,7 +50,7 @@ def expand(spec: str) -> Iterator[Source | SourceError]:
     if stat.S_ISDIR(mode):
         yield from _or_nothing(_walk(spec, set()), spec, "holds no file")
     else:
-        yield _source(spec)
+        yield source_of(spec)
 
 
 def size_of(source: Source, stdin_fd: int) -> int | None:
@@ -112,7 +112,8 @@ def read_blocks(
 # ------------------------------------------------------------------------------------------------------------ names
 
 
-def _source(path: str) -> Source:
+def source_of(path: str) -> Source:
+    """The file at a path."""
     return Source(path, _uri(path))
 
 
@@ -156,7 +157,7 @@ def _walk(directory: str, seen: set[tuple[int, int]]) -> Iterator[Source | Sourc
         elif kind == "directory":
             yield from _walk(path, seen)
         elif kind == "file":
-            yield _source(path)
+            yield source_of(path)
         # sockets, devices and pipes are no logs
 
 
@@ -189,7 +190,7 @@ def _expand_glob(pattern: str) -> Iterator[Source | SourceError]:
         if matches[path]:
             yield from _walk(path, seen)
         else:
-            yield _source(path)
+            yield source_of(path)
 
 
 def _expand_recursive(base: str, parts: list[str]) -> Iterator[Source | SourceError]:
@@ -203,7 +204,7 @@ def _expand_recursive(base: str, parts: list[str]) -> Iterator[Source | SourceEr
             if isinstance(item, SourceError):
                 yield item
             elif item.path is not None and _matches(item.path[below:].split("/"), parts):
-                yield item if found else _source(item.path[below:])
+                yield item if found else source_of(item.path[below:])
 
 
 def _matches(names: list[str], parts: list[str]) -> bool:

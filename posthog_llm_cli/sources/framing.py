@@ -1,36 +1,44 @@
 """Which bytes of a source make one record.
 
 `Framer` decides by the head of a source how its records lie, with a bounded look-ahead, and hands the bytes to `Lines`,
-`ServerSentEvents` or `Documents`. Physical lines end at `\\n` only. Offsets count bytes of the decompressed stream.
+`ServerSentEvents`, `Documents`, `CopyText`, `Table` or `Foreign`. Physical lines end at `\\n` only. Offsets count bytes
+of the decompressed stream.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
+
+import orjson
 
 from posthog_llm_cli.decoding import MAX_DEPTH, decode
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources.documents import Documents, Flow
 from posthog_llm_cli.sources.lines import SSE_STARTS, Lines, ServerSentEvents
+from posthog_llm_cli.sources.postgres import CopyText, Evidence, has_row_keys, title_end
 from posthog_llm_cli.sources.scanner import Scan, Structure
+from posthog_llm_cli.sources.table import Foreign, Table, delimiter_of_table, spend_logs_header
 from posthog_llm_cli.sources.track import Track, is_console_line
 
 LOOK_AHEAD = 4 * 1024 * 1024
-"""Bytes of an array's first line that are held to see whether more lines follow."""
+"""Bytes of a head that are held to see whether more lines follow an array, or whether rows are COPY text."""
 CONSOLE_HEAD = 64 * 1024
-"""Bytes in which a console log shows itself."""
+"""Bytes in which a console log shows itself, and a table its header."""
 
 _MAX_PARTS = 3
 _BOM = b"\xef\xbb\xbf"
 _GIT_LFS = b"version https://git-lfs.github.com/spec/v1"
 _LEADING = re.compile(rb"[\s\0]*+")
 _LINE_REST = re.compile(rb"[ \t\r\0]*+")
+_GLUED = re.compile(rb"[ \t\r\0]*+[{\[,]")
 _ARRAY_START = re.compile(rb'\[[\s\0]*+(?:["{\[\]tfnNI\d-]|\Z)')
 _FIRST_CONTENT = re.compile(rb"\[[\s\0]*+([^\s\0])")
-_LINE_OF_ONE_BRACE = re.compile(rb"^\{[ \t\r]*$", re.MULTILINE)
+_ONE_BRACE = re.compile(rb"\{[ \t\r]*+(?:\n|\Z)")
+_LINE_OF_ONE_BRACE = re.compile(rb"\n\{[ \t\r]*+(?:\n|\Z)")
 
-Mode = Lines | ServerSentEvents | Documents
+Mode = Lines | ServerSentEvents | Documents | CopyText | Table | Foreign
 NewMode = Callable[[Track], Mode]
 
 
@@ -60,26 +68,30 @@ class Framer:
         self._scan = Scan.MORE
         self._first = First.UNKNOWN
         self._started = False
+        self._has_rows: bool | None = None
+        self._evidence = Evidence(look_ahead=LOOK_AHEAD)
 
-    def feed(self, block: bytes) -> Iterator[LogLine]:
-        """The records that are complete with this block. Raises SourceError for a Git LFS pointer."""
+    def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
+        """The records that are complete with this block. Like the others, raises SourceError for a Git LFS pointer."""
         if self._mode is not None:
             return self._run(block)
         self._head += block
         return self._try(final=False, settling=False)
 
-    def settle(self) -> Iterator[LogLine]:
+    def settle(self) -> Iterator[LogLine | Mark]:
         """Decide by what is there: a live source is silent, and its first records should not wait."""
         return iter(()) if self._mode is not None else self._try(final=False, settling=True)
 
-    def finish(self) -> Iterator[LogLine]:
+    def finish(self) -> Iterator[LogLine | Mark]:
         """What is left at the end of the source."""
         if self._mode is None:
             yield from self._try(final=True, settling=True)
         if self._mode is not None:
             yield from self._mode.finish()
 
-    def _try(self, *, final: bool, settling: bool) -> Iterator[LogLine]:
+    def _try(self, *, final: bool, settling: bool) -> Iterator[LogLine | Mark]:
+        if not settling and len(self._head) < CONSOLE_HEAD:
+            return  # a small source is looked at once, when it is whole
         if self._chosen is None and self._skip_leading(final=final):
             self._chosen = self._choose(final=final, settling=settling)
         if self._chosen is None or not (settling or len(self._head) >= CONSOLE_HEAD):
@@ -89,7 +101,7 @@ class Framer:
         head, self._head = self._head, bytearray()
         yield from self._run(head)
 
-    def _run(self, block: bytes | bytearray) -> Iterator[LogLine]:
+    def _run(self, block: bytes | bytearray) -> Iterator[LogLine | Mark]:
         assert self._mode is not None  # noqa: S101 -- for the type checker
         if isinstance(self._mode, Documents):
             yield from self._mode.feed(block)
@@ -134,13 +146,62 @@ class Framer:
             )
         if head.startswith(SSE_STARTS):
             return ServerSentEvents
+        if not head.startswith((b"{", b"[")):
+            return self._choose_for_text(final=final, settling=settling)
         if self._is_hopelessly_deep():
             return Lines
-        if head.startswith(b"{"):
-            return self._choose_for_object(final=final)
-        if head.startswith(b"[") and _ARRAY_START.match(head):
-            return self._choose_for_array(final=final, settling=settling)
+        if head.startswith(b"{") or _ARRAY_START.match(head):
+            return self._choose_for_json(final=final, settling=settling)
         return Lines
+
+    def _choose_for_text(self, *, final: bool, settling: bool) -> NewMode | None:
+        """By line 1, which is no JSON: a table's header, a title that psql printed, or a line like those behind it."""
+        if not self._track.titled:
+            title = title_end(self._head, final=final or len(self._head) >= LOOK_AHEAD)
+            if title is None:
+                return None
+            if title:
+                self._track.titled = True
+                self._drop(title)
+                return self._choose(final=final, settling=settling) if self._skip_leading(final=final) else None
+        end = self._head.find(b"\n", 0, CONSOLE_HEAD)
+        if end < 0 and len(self._head) >= CONSOLE_HEAD:
+            return Lines
+        if end < 0 and not final:
+            return None
+        line = bytes(self._head) if end < 0 else bytes(self._head[:end])
+        if (header := spend_logs_header(line)) is not None:
+            self._drop(min(len(line) + 1, len(self._head)))
+            return partial(Table, header=header)
+        if (delimiter := delimiter_of_table(line)) is not None:
+            return partial(Foreign, delimiter=delimiter)
+        return Lines
+
+    def _choose_for_json(self, *, final: bool, settling: bool) -> NewMode | None:
+        self._advance_probe(final=final)
+        is_copied = self._is_copied(final=final, settling=settling)
+        if is_copied is None:
+            return None
+        if is_copied:
+            return CopyText
+        if self._head.startswith(b"{"):
+            return self._choose_for_object(final=final)
+        return self._choose_for_array(final=final, settling=settling)
+
+    def _is_copied(self, *, final: bool, settling: bool) -> bool | None:
+        """Whether the rows carry COPY's escaping; only asked where line 1 may be a SpendLogs row."""
+        if self._has_rows is None:
+            end = self._head.find(b"\n", 0, LOOK_AHEAD)
+            ends = [end] if end >= 0 else [min(len(self._head), LOOK_AHEAD)] if final else []
+            if self._scan is Scan.CLOSED and _GLUED.match(self._head, self._probed):
+                ends.append(self._probed)
+            if len(self._head) >= LOOK_AHEAD:
+                ends.append(LOOK_AHEAD)
+            if not ends:
+                # What closes within line 1 may only seem to, where its quotes are escaped.
+                return None if self._scan is Scan.CLOSED else False
+            self._has_rows = has_row_keys(self._head[: min(ends)])
+        return self._has_rows and self._evidence.verdict(self._head, final=final, settling=settling)
 
     def _is_hopelessly_deep(self) -> bool:
         """Whether line 1 leaves more open than any record may nest: its end is not worth the lines after it."""
@@ -151,7 +212,6 @@ class Framer:
         return opened - self._head.count(b"]", 0, end) - self._head.count(b"}", 0, end) > MAX_DEPTH
 
     def _choose_for_object(self, *, final: bool) -> NewMode | None:
-        self._advance_probe(final=final)
         if self._spans_lines():
             return _documents
         match self._scan:
@@ -163,7 +223,6 @@ class Framer:
                 return Lines
 
     def _choose_for_array(self, *, final: bool, settling: bool) -> NewMode | None:
-        self._advance_probe(final=final)
         match self._scan:
             case Scan.MORE:
                 return self._choose_for_open_array(final=final)
@@ -225,6 +284,11 @@ class Framer:
         return alone
 
     def _advance_probe(self, *, final: bool) -> None:
+        if not self._probed and self._head.startswith(b"{"):
+            end = self._head.find(b"\n", 0, CONSOLE_HEAD)
+            line = bytes(self._head[: end if end >= 0 else len(self._head) if final else 0]).rstrip()
+            if _is_object(line):  # the parser is several times faster than the probe
+                self._scan, self._probed = Scan.CLOSED, len(line)
         if self._scan is Scan.MORE:
             self._scan, self._probed = self._probe.advance(self._head, self._probed, final=final)
 
@@ -274,6 +338,13 @@ def _first_of(value: Json) -> First:
     return First.REQUEST if is_request else First.OTHER
 
 
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def _json_of(raw: bytes | bytearray) -> Json:
     """The value, or None where it is no JSON (or null)."""
     try:
@@ -296,6 +367,7 @@ def _whole_array(track: Track) -> Documents:
 
 def _shows_console(head: bytes) -> bool:
     """Whether a line is only `{` (a pretty-printed payload), or one of LiteLLM's JSON console lines."""
-    if _LINE_OF_ONE_BRACE.search(head):
+    if _ONE_BRACE.match(head) or _LINE_OF_ONE_BRACE.search(head):
         return True
-    return any(b'"component"' in line and is_console_line(line) for line in head.split(b"\n"))
+    lines = head.split(b"\n") if b'"component"' in head else ()
+    return any(b'"component"' in line and is_console_line(line) for line in lines)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from posthog_llm_cli.model import LogLine
+from posthog_llm_cli.formats.sse import with_event_name
+from posthog_llm_cli.model import LogLine, Mark
 from posthog_llm_cli.sources.track import PADDING, Track
 
 _SLACK = 64
@@ -17,12 +18,18 @@ SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 class Splitter:
-    """Cuts blocks at `\\n` and nowhere else (U+2028 and U+0085 are data), holding one line under the ceiling."""
+    """Cuts blocks at `\\n` and nowhere else (U+2028 and U+0085 are data), holding one line under the ceiling.
 
-    __slots__ = ("_block", "_held", "_next", "_parts", "_skipping", "_track")
+    `padding` is what a line may begin with that is let go at once. `dropped_quotes` counts the `"` in a line that came
+    as None.
+    """
 
-    def __init__(self, track: Track) -> None:
+    __slots__ = ("_block", "_held", "_next", "_parts", "_skipping", "_track", "dropped_quotes", "padding")
+
+    def __init__(self, track: Track, *, padding: bytes = PADDING) -> None:
         self._track = track
+        self.padding = padding
+        self.dropped_quotes = 0
         self._parts: list[bytes] = []
         self._held = 0
         self._skipping = False
@@ -41,6 +48,8 @@ class Splitter:
             line: bytes | None = fresh
             if self._held:
                 line = None if self._skipping else b"".join((*self._parts, fresh))
+                if line is None:
+                    self.dropped_quotes += fresh.count(b'"')
                 track.offset += self._held
                 self._release()
             track.offset += len(fresh) + 1
@@ -61,16 +70,18 @@ class Splitter:
 
     def _hold(self, part: bytes) -> None:
         if not self._held:
-            kept = part.lstrip(PADDING)
+            kept = part.lstrip(self.padding)
             # Leading padding is let go at once: a preallocated file may hold gigabytes of NULs.
             self._track.offset += len(part) - len(kept)
             part = kept
         self._held += len(part)
-        if self._held > self._track.max_record + _SLACK:
-            self._skipping = True
-            self._parts.clear()
-        elif part:
+        if part:
             self._parts.append(part)
+        if self._held > self._track.max_record + _SLACK:
+            if not self._skipping:
+                self._skipping, self.dropped_quotes = True, 0
+            self.dropped_quotes += sum(dropped.count(b'"') for dropped in self._parts)
+            self._parts.clear()
 
     def _release(self) -> None:
         self._parts.clear()
@@ -94,7 +105,7 @@ class Lines:
                 yield track.too_long(offset=offset, line=number)
                 continue
             raw = line.strip(PADDING)
-            if not raw:
+            if not raw or (track.titled and track.is_footer(raw)):
                 continue
             if raw == b"{":
                 self.rest = line + b"\n" + self._splitter.unread()
@@ -109,15 +120,16 @@ class Lines:
         for offset, number, line in self._splitter.finish():
             if line is None:
                 yield self._track.too_long(offset=offset, line=number)
-            elif raw := line.strip(PADDING):
+            elif (raw := line.strip(PADDING)) and not self._track.is_footer(raw):
                 yield self._track.record(raw, offset=offset, line=number)
 
 
 class ServerSentEvents:
-    """One record a block of `data:` lines; comments, other fields and `[DONE]` are framing.
+    """One record a block of `data:` lines; comments and other fields are framing, and so is `[DONE]`, a mark.
 
-    A line that is no field is a record of its own, so that nothing is lost. Blocks whose blank lines a logger left out
-    are told apart by their payloads: one that is complete JSON has no second line.
+    An event's name that its payload does not repeat goes into the payload (`formats.sse.with_event_name`). A line that
+    is no field is a record of its own, so that nothing is lost. Blocks whose blank lines a logger left out are told
+    apart by their payloads: one that is complete JSON has no second line.
     """
 
     def __init__(self, track: Track) -> None:
@@ -125,21 +137,22 @@ class ServerSentEvents:
         self._splitter = Splitter(track)
         self._data: list[bytes] = []
         self._size = 0
+        self._event = b""
         self._offset, self._line = 0, 0
         self.rest: bytes | None = None
 
-    def feed(self, block: bytes) -> Iterator[LogLine]:
+    def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
         """The records of the event blocks that end in this block of bytes."""
         for offset, number, line in self._splitter.feed(block):
             yield from self._take(offset, number, line)
 
-    def finish(self) -> Iterator[LogLine]:
+    def finish(self) -> Iterator[LogLine | Mark]:
         """The record of a block that the end of the source ended."""
         for offset, number, line in self._splitter.finish():
             yield from self._take(offset, number, line)
         yield from self._flush()
 
-    def _take(self, offset: int, number: int, line: bytes | None) -> Iterator[LogLine]:
+    def _take(self, offset: int, number: int, line: bytes | None) -> Iterator[LogLine | Mark]:
         if line is None:
             yield from self._flush()
             yield self._track.too_long(offset=offset, line=number)
@@ -152,6 +165,10 @@ class ServerSentEvents:
         elif field is None:
             yield from self._flush()
             yield self._track.record(text, offset=offset, line=number)
+        elif field[1] == b"event":
+            if self._event and self._data:
+                yield from self._flush()
+            self._event = text[field.end() :].strip()
         elif field[1] == b"data":
             payload = text[field.end() :].lstrip(PADDING)
             if len(self._data) == 1 and self._is_complete():
@@ -174,10 +191,13 @@ class ServerSentEvents:
             return False
         return True
 
-    def _flush(self) -> Iterator[LogLine]:
-        payload, size = b"\n".join(self._data), self._size
-        self._data, self._size = [], 0
+    def _flush(self) -> Iterator[LogLine | Mark]:
+        payload, size, event = b"\n".join(self._data), self._size, self._event
+        self._data, self._size, self._event = [], 0, b""
         if size > self._track.max_record + 1:
             yield self._track.too_long(offset=self._offset, line=self._line)
-        elif payload and payload != b"[DONE]":
-            yield self._track.record(payload, offset=self._offset, line=self._line)
+        elif payload == b"[DONE]":
+            yield Mark.STREAM_END
+        elif payload:
+            raw = with_event_name(payload, event) if event else payload
+            yield self._track.record(raw, offset=self._offset, line=self._line)

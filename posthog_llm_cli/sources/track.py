@@ -1,5 +1,7 @@
 """The place in one source, and what framing has learnt about it so far: the part that all framings share."""
 
+import re
+
 import orjson
 
 from posthog_llm_cli.errors import RecordError
@@ -10,12 +12,16 @@ PADDING = b" \t\r\0"
 
 _CONSOLE_KEYS = ("message", "level", "timestamp", "component")
 _CONSOLE_STARTS = (b'{"message"', b"{\n", b"{\r\n")
+_FOOTER = re.compile(rb"\(\d+ rows?\)")
 
 
 class Track:
-    """Where the next byte of a source stands, and whether the source is a console log; makes its `LogLine`s."""
+    """Where the next byte of a source stands, and whether the source is a console log; makes its `LogLine`s.
 
-    __slots__ = ("console", "line", "max_record", "offset", "uri")
+    `titled` is set where psql printed the source, with the column's title above the rows.
+    """
+
+    __slots__ = ("console", "line", "max_record", "offset", "titled", "uri")
 
     def __init__(self, uri: str, *, max_record: int) -> None:
         self.uri = uri
@@ -23,14 +29,19 @@ class Track:
         self.offset = 0
         self.line = 1
         self.console = False
+        self.titled = False
 
-    def record(self, raw: bytes, *, offset: int, line: int) -> LogLine:
+    def record(self, raw: bytes, *, offset: int, line: int, warnings: tuple[str, ...] = ()) -> LogLine:
         """The record `raw`, or its refusal where it is over the ceiling."""
         if len(raw) > self.max_record:
             return self.too_long(offset=offset, line=line)
         if not self.console and raw.startswith(_CONSOLE_STARTS):
             self.console = raw[1:2] != b'"' or is_console_line(raw)
-        return LogLine(SourceRef(self.uri, line, offset), raw, None, self.console)
+        return LogLine(SourceRef(self.uri, line, offset), raw, None, self.console, warnings=warnings)
+
+    def is_footer(self, raw: bytes) -> bool:
+        """Whether this is the `(24 rows)` that psql prints below a table with a title: framing, and no record."""
+        return self.titled and _FOOTER.fullmatch(raw) is not None
 
     def too_long(self, *, offset: int, line: int) -> LogLine:
         """A record over the ceiling: only its place is kept."""

@@ -4,6 +4,8 @@ import io
 import re
 import threading
 
+import pytest
+
 from posthog_llm_cli.cli.progress import StatusLines
 from posthog_llm_cli.cli.talk import Talk
 from posthog_llm_cli.cli.watcher import Watcher
@@ -56,6 +58,51 @@ def test_all_are_shown_where_there_is_no_most() -> None:
         watcher.on_rejected(*missing("a.jsonl", number, hint=None))
     watcher.finish()
     assert len(stream.getvalue().splitlines()) == 100
+
+
+TRAINING = RecordError("fine-tuning-data", "this looks like training data")
+
+
+def test_a_source_of_training_data_alone_is_told_once() -> None:
+    watcher, stream = watched(None)
+    for uri, lines in (("a.jsonl", 1000), ("b.jsonl", 3)):
+        for number in range(1, lines + 1):
+            watcher.on_rejected(SourceRef(uri, number, 0), TRAINING)
+    watcher.finish()
+    assert stream.getvalue().splitlines() == [
+        "error: a.jsonl:1: this looks like training data [fine-tuning-data]",
+        "error: b.jsonl:1: this looks like training data [fine-tuning-data]",
+        "error: … and 999 more [fine-tuning-data] in a.jsonl",
+        "error: … and 2 more [fine-tuning-data] in b.jsonl",
+    ]
+
+
+@pytest.mark.parametrize("is_rejected", [False, True])
+def test_training_data_among_other_records_is_told_each_with_its_place(is_rejected: bool) -> None:
+    watcher, stream = watched(None)
+    for number in (1, 2, 3):
+        watcher.on_rejected(SourceRef("a.jsonl", number, 0), TRAINING)
+    if is_rejected:
+        watcher.on_rejected(*missing("a.jsonl", 4))
+    else:
+        watcher.on_passed(SourceRef("a.jsonl", 4, 0))
+    watcher.on_rejected(SourceRef("a.jsonl", 5, 0), TRAINING)
+    watcher.finish()
+    assert re.findall(r"error: a.jsonl:(\d): this looks", stream.getvalue()) == ["1", "2", "3", "5"]
+    assert "more" not in stream.getvalue()
+
+
+def test_of_training_data_that_waited_no_more_than_the_most_are_told() -> None:
+    watcher, stream = watched(2)
+    for number in range(1, 7):
+        watcher.on_rejected(SourceRef("a.jsonl", number, 0), TRAINING)
+    watcher.on_passed(SourceRef("a.jsonl", 7, 0))
+    watcher.finish()
+    assert stream.getvalue().splitlines() == [
+        "error: a.jsonl:1: this looks like training data [fine-tuning-data]",
+        "error: a.jsonl:2: this looks like training data [fine-tuning-data]",
+        "error: … and 4 more [fine-tuning-data] in a.jsonl",
+    ]
 
 
 def test_a_source_error_is_told_with_its_hint_once() -> None:

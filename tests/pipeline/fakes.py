@@ -174,6 +174,7 @@ class Letters:
 @dataclass
 class Watcher:
     rejected: list[tuple[str, str]] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
     source_errors: list[SourceError] = field(default_factory=list)
     progressed: int = 0
     threads: set[int] = field(default_factory=set)
@@ -181,6 +182,9 @@ class Watcher:
     def on_rejected(self, ref: SourceRef, error: RecordError) -> None:
         self.threads.add(threading.get_ident())
         self.rejected.append((str(ref), error.code))
+
+    def on_passed(self, ref: SourceRef) -> None:
+        self.passed.append(str(ref))
 
     def on_source_error(self, error: SourceError) -> None:
         self.source_errors.append(error)

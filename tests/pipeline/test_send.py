@@ -92,6 +92,14 @@ def test_a_line_that_was_too_long_is_kept_without_its_bytes() -> None:
     assert report.rejections == {"record-too-long": 1}
 
 
+def test_a_damaged_row_that_framing_refused_is_kept_with_its_bytes() -> None:
+    letters = Letters()
+    damaged = LogLine(SourceRef("app.csv", 2, 9), b"r-1,x", problem=RecordError("invalid-json", "expected 3 cells"))
+    report = run(Source([damaged]), letters=letters)
+    assert [letter.raw for letter in letters.letters] == [b"r-1,x"]
+    assert report.rejections == {"invalid-json": 1}
+
+
 def test_what_the_server_refuses_is_kept_with_its_uuid_and_original_bytes() -> None:
     letters, watcher = Letters(), Watcher()
     refused = fakes.event_uuid("no")

@@ -37,6 +37,7 @@ def test_events_count_as_accepted_by_name_and_destination() -> None:
         Destination("https://b.example", "phc_bbbbbbbb"): 2,
     }
     assert watcher.rejected == [("app.jsonl:4", "missing-field")]
+    assert watcher.passed == [f"app.jsonl:{line}" for line in (1, 1, 2, 3, 4, 5, 6)]
     assert watcher.progressed > 0
 
 

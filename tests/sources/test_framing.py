@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,29 +9,10 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import Framer
-
-MAX_RECORD = 32 * 1024 * 1024
-
-
-def blocks_of(data: bytes, size: int) -> Iterator[bytes]:
-    return (data[start : start + size] for start in range(0, len(data), size))
-
-
-def frame(data: bytes, *, size: int = 1 << 18, max_record: int = MAX_RECORD) -> list[LogLine]:
-    framer = Framer("a.log", max_record=max_record)
-    found = [line for block in blocks_of(data, size) for line in framer.feed(block)]
-    return found + list(framer.finish())
-
-
-def raws(data: bytes, *, size: int = 1 << 18, max_record: int = MAX_RECORD) -> list[bytes]:
-    return [line.raw for line in frame(data, size=size, max_record=max_record)]
-
-
-def places(data: bytes) -> list[tuple[int, int]]:
-    return [(line.ref.line, line.ref.offset) for line in frame(data)]
+from tests.sources.framed import MAX_RECORD, blocks_of, frame, places, raws, said
 
 
 def check_places(data: bytes, found: list[LogLine]) -> None:
@@ -77,11 +58,6 @@ def layouts(draw: st.DrawFn) -> tuple[list[Json], bytes]:
         )
     )
     return values, draw(st.sampled_from([b"", b"\xef\xbb\xbf", b"\n\r\n", b"\0\0"])) + text.encode()
-
-
-def said(lines: list[LogLine]) -> list[object]:
-    """Lines as values that compare: errors do not."""
-    return [(line.ref, line.raw, line.console, line.problem and line.problem.message) for line in lines]
 
 
 def values_of(lines: list[LogLine]) -> list[Json]:
@@ -385,9 +361,9 @@ def test_a_git_lfs_pointer_is_refused_and_no_record() -> None:
     data = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
     for size in (1, 1 << 18):
         framer = Framer("big.jsonl", max_record=MAX_RECORD)
-        found: list[LogLine] = []
+        found: list[LogLine | Mark] = []
         with pytest.raises(SourceError) as refused:
-            found.extend(line for block in blocks_of(data, size) for line in framer.feed(block))
+            found.extend(chain(chain.from_iterable(map(framer.feed, blocks_of(data, size))), framer.finish()))
         assert found == []
         assert (refused.value.code, refused.value.uri) == ("git-lfs-pointer", "big.jsonl")
         assert "git lfs pull" in str(refused.value.hint)
@@ -397,8 +373,8 @@ def test_a_git_lfs_pointer_is_refused_and_no_record() -> None:
 def test_a_silent_source_gives_its_first_lines_when_it_settles() -> None:
     framer = Framer("-", max_record=MAX_RECORD)
     assert list(framer.feed(b'{"a": 1}\n{"b"')) == []
-    assert [line.raw for line in framer.settle()] == [b'{"a": 1}']
-    assert [line.raw for line in framer.feed(b": 2}\n")] == [b'{"b": 2}']
+    assert [line.raw for line in framer.settle() if isinstance(line, LogLine)] == [b'{"a": 1}']
+    assert [line.raw for line in framer.feed(b": 2}\n") if isinstance(line, LogLine)] == [b'{"b": 2}']
     assert list(framer.settle()) == []
 
 

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Idle, LogLine
+from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
 
 
@@ -22,7 +22,7 @@ def lines_of(reader: SourceReader) -> list[LogLine]:
 
 def shown(reader: SourceReader) -> list[str]:
     """Records by their bytes, problems by their code."""
-    items = [item for item in reader if not isinstance(item, Idle)]
+    items = [item for item in reader if not isinstance(item, Idle | Mark)]
     return [item.code if isinstance(item, SourceError) else item.raw.decode() for item in items]
 
 
@@ -64,6 +64,8 @@ def test_a_file_that_vanishes_or_cannot_be_read_costs_itself_only(tmp_path: Path
         (tmp_path / name).write_text(f'{{"{name}": 1}}')
     found: list[str] = []
     for item in SourceReader([str(tmp_path), "/proc/self/mem", str(tmp_path / "c")]):
+        if isinstance(item, Mark):
+            continue
         assert not isinstance(item, Idle)
         found.append(item.code if isinstance(item, SourceError) else item.raw.decode())
         (tmp_path / "b").unlink(missing_ok=True)
@@ -74,7 +76,8 @@ def test_every_block_size_gives_the_same(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(gzip.compress("".join(json.dumps({"n": n, "t": "é\u2028"}) + "\r\n" for n in range(40)).encode()))
     whole = list(SourceReader([str(path)]))
-    assert len(whole) == 40
+    assert len(whole) == 41
+    assert whole[-1] is Mark.SOURCE_END
     for size in (1, 2, 3, 17, 64):
         assert list(SourceReader([str(path)], _block_size=size)) == whole
 
@@ -183,11 +186,13 @@ def test_a_closed_stdin_is_unreadable() -> None:
 
 _MEASURE = """
 import json, resource, sys
-from posthog_llm_cli.model import LogLine
+from posthog_llm_cli.model import LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 before, seen = peak(), []
 for item in SourceReader([sys.argv[1]], max_record=int(sys.argv[2])):
+    if isinstance(item, Mark):
+        continue
     if not isinstance(item, LogLine):
         seen.append(item.code)
     elif item.problem is not None:
@@ -229,6 +234,23 @@ def test_a_bomb_hits_the_ceiling_and_not_the_memory(
         file.write(tail)
     mebibytes, seen, _ = measure(path, max_record=1 << 20)
     assert seen[:3] == ['{"a": 1}', "record-too-long", '{"b": 2}']
+    assert mebibytes < 25
+
+
+@pytest.mark.parametrize(
+    ("body", "end"),
+    [(b'x""', b'",s\n'), (b'x""' * 50 + b"\n", b'",s\n'), (b'x",y,"', b'",s\n'), (b"x," * 50 + b"\n", b"\n")],
+    ids=["one line", "many lines", "many cells", "never closed"],
+)
+def test_a_row_that_never_ends_hits_the_ceiling_and_not_the_memory(tmp_path: Path, body: bytes, end: bytes) -> None:
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b'request_id,call_type,startTime\na,c,2026-11-23\n-,"')
+        for _ in range(20):
+            file.write(body * (1_000_000 // len(body)))
+        file.write(end + b"b,c,2026-11-23\n")
+    mebibytes, seen, _ = measure(path, max_record=1 << 20)
+    assert seen == ['{"request_id":"a","c', "record-too-long", '{"request_id":"b","c']
     assert mebibytes < 25
 
 

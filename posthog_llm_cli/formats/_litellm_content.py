@@ -1,0 +1,82 @@
+"""What a LiteLLM call said, and how it failed: input, output, tools, error (litellm-logs.md 6.4 to 6.6, 6.9, 6.17)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, first_error_text
+from posthog_llm_cli.formats._fields import Warnings, compact, is_number, mapping, text
+from posthog_llm_cli.formats._litellm_output import is_cut, is_redacted_input, is_redacted_output, litellm_output
+from posthog_llm_cli.formats._messages import clean_tools, embedding_input, input_messages, with_instructions
+from posthog_llm_cli.formats._metadata import without_secrets
+from posthog_llm_cli.model import CallError, Json
+
+_STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Input, output and tools in canonical form; `redacted` where LiteLLM took the content out."""
+
+    input: Json = field(repr=False)
+    output: list[Json] | None = field(repr=False)
+    tools: list[Json] | None = field(repr=False)
+    redacted: bool
+
+
+def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Content:
+    """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17)."""
+    logged, response = payload.get("messages"), payload.get("response")
+    parameters = mapping(payload.get("model_parameters"))
+    input_redacted, output_redacted = is_redacted_input(logged), is_redacted_output(response)
+    redacted = input_redacted or output_redacted
+    entered: Json = None
+    if not input_redacted:
+        entered = embedding_input(logged) if embedding else input_messages(logged)
+    if not embedding and not redacted:
+        entered = with_instructions(entered, parameters.get("instructions"))
+    if entered is None and not redacted:
+        warn("no-input")
+    if any(is_cut(payload.get(field)) for field in ("messages", "response", "error_str")):
+        warn("truncated-content")
+    output = None
+    if not embedding and not output_redacted:
+        output = litellm_output(response, warn)
+    if redacted and output is not None:
+        output = _without_reasoning(output)
+    tools = None if redacted else clean_tools(parameters.get("tools"))
+    return Content(entered, output, tools, redacted)
+
+
+def _without_reasoning(output: list[Json]) -> list[Json] | None:
+    kept = [
+        {**message, "content": [part for part in message["content"] if part.get("type") != "reasoning"]}
+        for message in output
+    ]
+    return kept if any(message["content"] for message in kept) else None
+
+
+def error_of(payload: Mapping[str, Json], *, redacted: bool) -> CallError:
+    """Return the error of a failed call; of a redacted one its class alone."""
+    information = mapping(payload.get("error_information"))
+    error_class = text(information.get("error_class"))
+    if redacted:
+        return CallError(error_class, error_class or UNKNOWN_ERROR)
+    logged = payload.get("error_str")
+    message = first_error_text(
+        compact(without_secrets(logged)) if isinstance(logged, dict | list) and logged else logged,
+        information.get("error_message"),
+        error_class,
+    )
+    return CallError(error_class, message)
+
+
+def http_status_of(payload: Mapping[str, Json]) -> int | None:
+    """Return the HTTP status that a failed call's error names."""
+    information = mapping(payload.get("error_information"))
+    for value in (information.get("error_code"), information.get("normalized_error")):
+        candidate = str(value) if is_number(value) else value
+        found = _STATUS.match(candidate) if isinstance(candidate, str) else None
+        if found is not None and (value is not information.get("error_code") or found.end() == len(str(value))):
+            return int(found[1])
+    return None

@@ -1,0 +1,110 @@
+"""Answers and requests out of their wrappings: texts of JSON, HTTP recordings, lists of one, text of a stream."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import islice
+
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats._fields import decoded, mapping, text
+from posthog_llm_cli.formats._openai_answers import RESPONSE_KEYS, classify_response
+from posthog_llm_cli.formats._openai_relatives import relative_name
+from posthog_llm_cli.formats.sse import is_sse, stream_values
+from posthog_llm_cli.model import Json
+
+_HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "headers")
+_STREAMED = frozenset({
+    "openai-stream", "openai-chat", "openai-completions", "openai-responses", "ollama", "openai-error",
+})  # fmt: skip
+"""What may come in a stream: its parts, an error, and a server's whole answer all the same."""
+_LOOKED_AT = 8
+"""Parts of a stream that are looked at to tell whose it is: some begin with pings or comments."""
+
+
+class Nested:
+    """An answer or a request out of its wrappings: text of JSON, an HTTP recording, a list of one.
+
+    `value` is what was inside; `status` and `url` what the recording said. Headers are never read.
+    """
+
+    __slots__ = ("status", "url", "value")
+
+    def __init__(self, value: Json) -> None:
+        self.status: Json = None
+        self.url: str | None = None
+        self.value = self._unwrap(decoded(value))
+
+    def _unwrap(self, value: Json) -> Json:
+        if is_recording(value):
+            self.url = text(value.get("url")) or text(value.get("uri"))
+            self.status = _recorded_status(value)
+            body = decoded(value["body"])
+            if isinstance(body, dict) and set(body) <= {"string", "encoding"}:  # VCR's spelling
+                body = decoded(body.get("string"))
+            return body
+        if isinstance(value, list) and len(value) == 1 and classify_response(value[0]) not in {None, "openai-stream"}:
+            return value[0]
+        return value
+
+    @property
+    def shape(self) -> str | None:
+        """The shape of what is inside, a stream's text and a list of chunks included; None for no answer."""
+        return classify_stream(self.value) if isinstance(self.value, str | list) else classify_response(self.value)
+
+    @property
+    def is_other_stream(self) -> bool:
+        """Whether this is the text of a stream whose parts nobody here knows."""
+        is_stream = isinstance(self.value, str) and is_sse(self.value)
+        return is_stream and self.shape is None and bool(first_parts(self.value))
+
+    @property
+    def relative(self) -> str | None:
+        """The name of the other tool or API that answered; None for none of them."""
+        return next((name for part in first_parts(self.value) if (name := relative_name(part)) is not None), None)
+
+
+def is_recording(value: Json) -> bool:
+    """Whether a value is one side of a recorded HTTP exchange (openai-logs.md 3.2)."""
+    return isinstance(value, dict) and "body" in value and any(key in value for key in _HTTP_KEYS)
+
+
+def _recorded_status(value: Mapping[str, Json]) -> Json:
+    """`status_code`, `status`, or the `code` in it: the first that is there."""
+    candidates = (value.get("status_code"), value.get("status"), mapping(value.get("status")).get("code"))
+    return next((found for found in candidates if found is not None and not isinstance(found, dict)), None)
+
+
+def first_parts(value: Json) -> list[Mapping[str, Json]]:
+    """Return the first objects in what holds a stream; what cannot be read in it shows when it is parsed."""
+    found: list[Mapping[str, Json]] = []
+    with suppress(RecordError):
+        found.extend(islice((part for part in stream_values(value) if isinstance(part, dict)), _LOOKED_AT))
+    return found
+
+
+def classify_stream(value: Json) -> str | None:
+    """Return whose stream a text of server-sent events, or a list of parts, is: `openai-stream` or `relative`.
+
+    None for what is no stream, or that of an API that is not known.
+    """
+    if isinstance(value, str) and not is_sse(value):
+        return None
+    is_text = isinstance(value, str) or any(isinstance(part, str) for part in value[:1])
+    shapes = [_part_shape(part) for part in first_parts(value)]
+    told = next((shape for shape in shapes if shape not in {None, "openai-error"}), None)
+    if told == "relative":
+        return told
+    if not is_text:
+        return told if told == "openai-stream" and _STREAMED.issuperset(shapes) else None
+    is_stream = told in _STREAMED or (told is None and "openai-error" in shapes)
+    return "openai-stream" if is_stream else None
+
+
+def _part_shape(part: Mapping[str, Json]) -> str | None:
+    """The shape of a part, also of one that a logger's own record holds."""
+    shape = classify_response(part)
+    if shape == "ollama":
+        return shape if part["done"] else "openai-stream"
+    if shape is None:
+        held = (Nested(part[key]).value for key in RESPONSE_KEYS if key in part)
+        return next((inner for value in held if (inner := classify_response(value)) is not None), None)
+    return shape

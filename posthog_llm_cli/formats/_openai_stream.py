@@ -1,0 +1,95 @@
+"""A record that holds a stream → its parts, and what stands around them (openai-logs.md, 3.2 and 4.6). Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from posthog_llm_cli.formats._fields import is_one_of
+from posthog_llm_cli.formats._openai_shapes import CHUNK, PENDING, Candidate, classify_response
+from posthog_llm_cli.formats.sse import stream_values
+from posthog_llm_cli.model import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream's parts in their order, and the record around them.
+
+    `outer` are the fields of the record without the answer, `wrapped` those around each part (the last that was said)
+    where a logger wraps them; the answer's key is `key`, None where the parts stand alone. `recording` is what an HTTP
+    recording says beside the body. `stamps` are the objects in which each part's own times stand. `is_done`: `[DONE]`
+    came.
+    """
+
+    parts: list[Mapping[str, Json]] = field(repr=False)
+    stamps: list[Mapping[str, Json]] = field(repr=False)
+    outer: dict[str, Json] = field(repr=False)
+    wrapped: dict[str, Json] = field(repr=False)
+    key: str | None = None
+    recording: dict[str, Json] = field(default_factory=dict)
+    is_done: bool = False
+
+
+def read_stream(record: Json) -> Stream:
+    """Return the stream in a record of the shape `openai-stream`: a part, a list of parts, or a wrapper of either.
+
+    Raises:
+        RecordError: `invalid-json` where a payload in the midst of the stream is broken.
+    """
+    outermost = _opened(record) if is_wrapper(record) else _Opened(record)
+    key = outermost.key
+    parts: list[Mapping[str, Json]] = []
+    stamps: list[Mapping[str, Json]] = []
+    wrapped: dict[str, Json] = {}
+    is_done = False
+    for value in stream_values(outermost.held):
+        if not isinstance(value, dict):
+            is_done = True
+            continue
+        opened = _opened(value) if is_wrapper(value) else _Opened(value)
+        key = opened.key or key  # of a list of wrapped parts, it is the key in each of them
+        wrapped.update((name, said) for name, said in opened.around.items() if said is not None)
+        for part in stream_values(opened.held):
+            if isinstance(part, dict):
+                parts.append(_as_event(part))
+                stamps.append(opened.around or part)
+    outer, recording = outermost.around, outermost.recording
+    return Stream(parts, stamps, outer, wrapped, key if outer or wrapped or recording else None, recording, is_done)
+
+
+def is_wrapper(value: Json) -> bool:
+    """Whether a value may hold an answer or a part of one, and is none itself."""
+    if not isinstance(value, dict) or value.get("object") in (CHUNK, "text_completion"):
+        return False
+    return classify_response(value) is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a wrapper holds, under which key, and what stands around it."""
+
+    held: Json = field(repr=False)
+    key: str | None = None
+    around: dict[str, Json] = field(default_factory=dict, repr=False)
+    recording: dict[str, Json] = field(default_factory=dict)
+
+
+def _opened(record: Mapping[str, Json]) -> _Opened:
+    """Open a wrapper; what is none stays as it is."""
+    answer = Candidate(record).answer
+    if answer is None:
+        return _Opened(record)
+    key, nested = answer
+    said = {"status_code": nested.status, "url": nested.url}
+    return _Opened(
+        nested.value,
+        key,
+        {name: value for name, value in record.items() if name != key},
+        {name: value for name, value in said.items() if value is not None},
+    )
+
+
+def _as_event(part: Mapping[str, Json]) -> Mapping[str, Json]:
+    """A whole response among the parts is what the stream's last event holds."""
+    if part.get("object") != "response":
+        return part
+    kind = "response.in_progress" if is_one_of(part.get("status"), PENDING) else "response.completed"
+    return {"type": kind, "response": part}

@@ -1,0 +1,80 @@
+"""Token counts and cost of an exchange: where they may stand, and which are believed (openai-logs.md 3.5, 3.9, 4.7)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mapping
+from posthog_llm_cli.formats._messages import web_searches
+from posthog_llm_cli.formats._openai_exchange import Exchange
+from posthog_llm_cli.formats._usage import openai_usage
+from posthog_llm_cli.model import Cost, Json, Usage
+
+COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
+_MOST_USD = 10_000
+"""More than any call costs: what is larger is another number in the place of a cost."""
+
+_INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in")
+_OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out")
+
+
+def read_usage(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Usage:
+    """Return what the answer says of its tokens, else the record's own usage, else its flat keys."""
+    usage = _counts(exchange, warn, embedding=embedding)
+    searches = web_searches(exchange.response)
+    return usage if searches is None else replace(usage, web_searches=searches)
+
+
+def _counts(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Usage:
+    logged = _logged(exchange)
+    if logged:
+        return openai_usage(logged, warn, embedding=embedding)
+    flat = _ollama_usage(exchange.response) or _flat_usage(exchange.outer)
+    return replace(openai_usage(flat, warn, embedding=embedding), raw=None)
+
+
+def _logged(exchange: Exchange) -> Mapping[str, Json]:
+    """The first usage object that says something: the server's before the client's."""
+    outer = exchange.outer
+    candidates = (exchange.response.get("usage"), outer.get("usage"), outer.get("token_usage"))
+    found = (mapping(decoded(candidate)) for candidate in candidates)
+    return next((usage for usage in found if any(value is not None for value in usage.values())), {})
+
+
+def _ollama_usage(response: Mapping[str, Json]) -> dict[str, Json]:
+    """Ollama's own counts (4.10); it leaves the prompt's out where the prompt was cached."""
+    if not isinstance(response.get("done"), bool):
+        return {}
+    counts = {"prompt_tokens": response.get("prompt_eval_count"), "completion_tokens": response.get("eval_count")}
+    return {key: value for key, value in counts.items() if value is not None}
+
+
+def _flat_usage(outer: Mapping[str, Json]) -> dict[str, Json]:
+    """Counts at the top of a record; a total alone cannot be split and says nothing (4.7)."""
+    into = next((outer[key] for key in _INPUT_KEYS if outer.get(key) is not None), None)
+    out = next((outer[key] for key in _OUTPUT_KEYS if outer.get(key) is not None), None)
+    if into is None and out is None:
+        return {}
+    details = mapping(decoded(outer.get("token_details")))
+    total = outer.get("total_tokens")
+    return {**details, "prompt_tokens": into, "completion_tokens": out, "total_tokens": total}
+
+
+def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
+    """Return a logged cost above zero; estimates and zeros are not sent (3.9).
+
+    Warns `zero-cost` of a zero for an answer with tokens, `no-cost` of what is no cost (a text, a negative number, more
+    than any call costs).
+    """
+    candidates = [exchange.outer.get(key) for key in COST_KEYS]
+    logged = _logged(exchange)
+    if logged.get("is_byok") is not True and not isinstance(logged.get("cost"), dict):
+        candidates.append(logged.get("cost"))  # an object is Perplexity's, with other names inside
+    said = [value for value in candidates if value is not None]
+    cost = next((float(value) for value in said if is_number(value) and 0 < value <= _MOST_USD), None)
+    if cost is not None:
+        return Cost(cost)
+    if any(not is_number(value) or value != 0 for value in said):
+        warn("no-cost")
+    elif said and not failed and (usage.input or usage.output):
+        warn("zero-cost")
+    return None

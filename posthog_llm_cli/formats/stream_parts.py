@@ -1,0 +1,173 @@
+"""What one record says as a part of a stream, and how far a stream has come with it (openai-logs.md, 4.6). Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from posthog_llm_cli.formats._fields import first_id, id_text, items, mapping, text
+from posthog_llm_cli.formats._openai_chunks import choice_index
+from posthog_llm_cli.formats._openai_events import is_terminal, stream_error
+from posthog_llm_cli.formats._openai_shapes import CHUNK, Candidate, classify, classify_response, is_error
+from posthog_llm_cli.model import Json
+
+_NOTHING: frozenset[int] = frozenset()
+_ONLY = frozenset({0})
+_PARTS = frozenset({"openai-stream", "openai-chat", "openai-completions", "ollama", "openai-error"})
+
+
+class Kind(StrEnum):
+    """What a part is a part of."""
+
+    CHUNK = "chunk"
+    """A chunk of a chat or text completion."""
+    EVENT = "event"
+    """An event of the Responses API."""
+    OLLAMA = "ollama"
+    ERROR = "error"
+    """An error alone: it belongs to a stream that is open."""
+    PROLOGUE = "prologue"
+    """Azure's first chunk, which has no id: it belongs to the next stream."""
+    ANNOTATION = "annotation"
+    """Azure's content filter speaking of text that came before: no id, and no piece of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a stream.
+
+    `id` is the completion's, the response's, or the model's name (Ollama); `item` and `number` belong to events of the
+    Responses API. `opens` and `closes` are the choices that begin and that end here. `is_whole`: it may be an answer by
+    itself, and is a part only of a stream that is open. `is_wrapped`: it stands in a record of a logger's own.
+    """
+
+    kind: Kind
+    value: Mapping[str, Json] = field(repr=False)
+    id: str | None = None
+    item: str | None = None
+    number: int | None = None
+    opens: frozenset[int] = _NOTHING
+    closes: frozenset[int] = _NOTHING
+    is_whole: bool = False
+    is_wrapped: bool = False
+
+    @property
+    def created(self) -> Json:
+        """When the answer began, as logged; each chunk of most servers has the same."""
+        return self.value.get("created")
+
+
+class Progress:
+    """How far one stream has come."""
+
+    __slots__ = ("closed", "created")
+
+    def __init__(self) -> None:
+        self.closed: set[int] = set()
+        self.created: Json = None
+
+    def restarts(self, part: Part) -> bool:
+        """Whether a part begins what has ended already: it is of another stream, or of the same one logged again."""
+        return not self.closed.isdisjoint(part.opens)
+
+    def add(self, part: Part) -> None:
+        """Take a part."""
+        self.closed.update(part.closes)
+        self.created = self.created or part.created
+
+
+def part_of(record: Json) -> Part | None:
+    """Return what a record is as a part of a stream, bare or under a response key; None for anything else.
+
+    A record that holds a whole stream is no part.
+    """
+    if not isinstance(record, dict):
+        return None
+    if record.get("object") == CHUNK:
+        return read_part(record)
+    if record.get("type") == "error":
+        return read_part(record)
+    shape, value = classify_response(record), record
+    if is_wrapped := shape is None:
+        seen = Candidate(record)
+        answer = seen.answer if classify(record) in _PARTS else None
+        if answer is None or not isinstance(answer[1].value, dict):
+            return None
+        value = answer[1].value
+        shape = classify_response(value)
+        if shape == "openai-error" and ("model" in record or seen.has_request):
+            return None  # a failed call with its own request
+    if shape not in _PARTS or (shape == "openai-chat" and not _has_delta(value)):
+        return None
+    is_whole = shape not in {"openai-stream", "openai-error"} and value.get("done") is not False
+    return read_part(value, is_whole=is_whole, is_wrapped=is_wrapped)
+
+
+def read_part(value: Mapping[str, Json], *, is_whole: bool = False, is_wrapped: bool = False) -> Part | None:
+    """Return what a value of a stream is as its part; None where it says nothing of itself."""
+    if stream_error(value) is not None and "choices" not in value and "response" not in value:
+        return Part(Kind.ERROR, value, id_text(value.get("id")), is_wrapped=is_wrapped)
+    kind = text(value.get("type"))
+    if kind is not None and kind.startswith("response."):
+        return _event(value, kind, is_wrapped=is_wrapped)
+    if isinstance(value.get("choices"), list):
+        return _chunk(value, is_whole=is_whole, is_wrapped=is_wrapped)
+    if isinstance(value.get("done"), bool):
+        closes = _ONLY if value["done"] else _NOTHING
+        return Part(
+            Kind.OLLAMA, value, text(value.get("model")), opens=_ONLY, closes=closes, is_whole=is_whole,
+            is_wrapped=is_wrapped,
+        )  # fmt: skip
+    return None
+
+
+def count_calls(parts: Iterable[Part]) -> int:
+    """Return how many calls came to an end with the parts of one record: several cannot be told apart any more."""
+    ended = 0
+    streams: dict[str | None, Progress] = {}
+    for part in parts:
+        progress = streams.setdefault(part.id, Progress())
+        if progress.restarts(part):
+            ended += 1
+            progress = streams[part.id] = Progress()
+        progress.add(part)
+    return ended + sum(bool(progress.closed) for progress in streams.values())
+
+
+def _chunk(value: Mapping[str, Json], *, is_whole: bool, is_wrapped: bool) -> Part:
+    answer_id = id_text(value.get("id"))
+    choices = [choice for choice in value["choices"] if isinstance(choice, dict)]
+    if answer_id is None and not choices and "prompt_filter_results" in value:
+        return Part(Kind.PROLOGUE, value, is_wrapped=is_wrapped)
+    if answer_id is None and choices and all("content_filter_offsets" in choice for choice in choices):
+        return Part(Kind.ANNOTATION, value, is_wrapped=is_wrapped)
+    opens, closes = set(), set()
+    for position, choice in enumerate(choices):
+        index = choice_index(choice, position)
+        # A role in a chunk with usage begins nothing: OpenRouter repeats it there.
+        if text(choice.get("text")) or (mapping(choice.get("delta")).get("role") and not mapping(value.get("usage"))):
+            opens.add(index)
+        if text(choice.get("finish_reason")) or is_error(value.get("error")):
+            closes.add(index)
+    return Part(
+        Kind.CHUNK, value, answer_id, opens=frozenset(opens), closes=frozenset(closes), is_whole=is_whole,
+        is_wrapped=is_wrapped,
+    )  # fmt: skip
+
+
+def _event(value: Mapping[str, Json], kind: str, *, is_wrapped: bool) -> Part:
+    response, number = mapping(value.get("response")), value.get("sequence_number")
+    return Part(
+        Kind.EVENT,
+        value,
+        first_id(response.get("id"), value.get("response_id")),
+        item=first_id(value.get("item_id"), mapping(value.get("item")).get("id")),
+        number=number if isinstance(number, int) and not isinstance(number, bool) else None,
+        opens=_ONLY if kind == "response.created" else _NOTHING,
+        closes=_ONLY if is_terminal(value) else _NOTHING,
+        is_wrapped=is_wrapped,
+    )
+
+
+def _has_delta(value: Mapping[str, Json]) -> bool:
+    """Perplexity's last chunk has `object` of a whole completion, and a delta."""
+    return any(isinstance(mapping(choice).get("delta"), dict) for choice in items(value.get("choices")))

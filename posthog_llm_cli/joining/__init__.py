@@ -1,0 +1,146 @@
+"""Lines that are one call together → the one line that stands for it.
+
+Some formats need several records for a call: the parts of a stream, the input and the output of a batch. A `Joiner`
+stands between the reader and the conversion, on the main thread. Whatever it takes it gives again: a line that stands
+for the whole call, whose `raw` is one record that a format reads by itself (so that workers, dead letters and replays
+need no joiner), and for every other record of the call a line that is `skipped`. Nothing is counted here.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Protocol, Self
+
+from posthog_llm_cli import formats
+from posthog_llm_cli.decoding import decode, split_documents
+from posthog_llm_cli.errors import RecordError, SourceError
+from posthog_llm_cli.formats.dead_letter import is_dead_letter, letter_bytes
+from posthog_llm_cli.joining.batches import Batches
+from posthog_llm_cli.joining.streams import Streams
+from posthog_llm_cli.model import Idle, Json, LogLine, Mark, SourceRef
+
+__all__ = ["Join", "Joiner"]
+
+Item = LogLine | SourceError | Idle
+
+MAX_RECORD = 32 * 1024 * 1024
+_MAX_LETTERS_DEEP = 5
+
+
+class Join(Protocol):
+    """One way in which records belong together. Used from one thread."""
+
+    formats: frozenset[str]
+    """Names of formats; with another `--format` there is nothing to join."""
+
+    def may_take(self, raw: bytes) -> bool:
+        """Whether a record may be of this kind: a cheap look at every line, before it is decoded."""
+
+    def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
+        """Return the lines that go on in place of this one, at once or by and by; None if it is not of this kind."""
+
+    def mark(self, mark: Mark) -> Iterator[LogLine]:
+        """The lines that can go on now that a stream or a source has ended."""
+
+    def finish(self) -> Iterator[LogLine]:
+        """The lines that are left at the end of all sources, which was reached."""
+
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+class Joiner:
+    """Brings together the lines that are one call; everything else passes as it is, in its order.
+
+    Memory is bounded by what each join holds (see there); `max_record` is the ceiling for one record in bytes. Use it
+    as a context manager.
+    """
+
+    def __init__(
+        self, *, format_name: str | None = None, max_record: int = MAX_RECORD, joins: tuple[Join, ...] | None = None
+    ) -> None:
+        self._records = 0
+        known = joins
+        if known is None:
+            known = (Streams(max_bytes=max_record, records_read=lambda: self._records), Batches())
+        self._joins = tuple(join for join in known if format_name is None or format_name in join.formats)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for join in self._joins:
+            join.close()
+
+    def join(self, items: Iterator[Item | Mark], *, is_cut: Callable[[], bool]) -> Iterator[Item]:
+        """Yield the lines as they go on.
+
+        `is_cut` says that a signal came or that the time is over. What is open then was not read whole, and stays out.
+        """
+        for item in items:
+            match item:
+                case LogLine():
+                    yield from self._take(item)
+                case Mark():
+                    for join in self._joins:
+                        yield from join.mark(item)
+                case _:
+                    yield item
+        if is_cut():
+            return
+        for join in self._joins:
+            for line in join.finish():
+                if is_cut():  # what waited for this end may be as much as was read, and take as long
+                    return
+                yield line
+
+    def _take(self, line: LogLine) -> Iterator[LogLine]:
+        self._records += 1
+        joins = [join for join in self._joins if join.may_take(line.raw)]
+        if not joins or line.problem is not None:
+            yield line
+            return
+        for piece, record in _records_of(line):
+            yield from _taken(joins, piece, record)
+
+
+def _taken(joins: list[Join], line: LogLine, record: Json) -> Iterator[LogLine]:
+    if record is not None:
+        for join in joins:
+            taken = join.take(line, record)
+            if taken is not None:
+                yield from taken
+                return
+    yield line
+
+
+def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:
+    """The line with its record, or the documents that stand glued on it; None for no record, and for several."""
+    try:
+        return [(line, _record_of(line.raw))]
+    except RecordError:
+        pieces = []
+    for start, raw in split_documents(line.raw):
+        ref = SourceRef(line.ref.uri, line.ref.line + line.raw.count(b"\n", 0, start), line.ref.offset + start)
+        piece = replace(line, ref=ref, raw=raw)
+        try:
+            pieces.append((piece, _record_of(raw)))
+        except RecordError:
+            pieces.append((piece, None))
+    return pieces or [(line, None)]
+
+
+def _record_of(raw: bytes) -> Json:
+    """The one record of a line, of a dead letter the one in it; None where there are several.
+
+    Raises:
+        RecordError: the line, or what the letter holds, is no JSON.
+    """
+    value = decode(raw).value
+    depth = 0
+    while is_dead_letter(value) and depth < _MAX_LETTERS_DEEP:
+        value, depth = decode(letter_bytes(value)).value, depth + 1
+    records = list(formats.expand(value))
+    return records[0][1] if len(records) == 1 and records[0][0] == "$" else None
