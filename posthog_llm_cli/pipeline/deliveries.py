@@ -123,8 +123,13 @@ class DeliveryPool:
         self._lanes.add(self._note(chunk), chunk)
         if self._lanes.needs_thread:
             thread = threading.Thread(target=self._work, name=f"deliver-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more threads: those that there are do it
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
 
     def _unshelve(self) -> None:
         """Take chunks up from disk for the lanes that have room again, a whole lane's worth at once."""

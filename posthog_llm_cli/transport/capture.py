@@ -113,9 +113,6 @@ class Capture:
             self._check_key(destination)
             host.check()
             self._send(work, host)
-        except KeyRefused as error:
-            self._refused.setdefault(destination, error)
-            work.fail(error)
         except DeliveryError as error:
             work.fail(error)
         return replace(work.delivery(), concurrency=host.concurrency, peak_concurrency=host.peak_concurrency)
@@ -225,7 +222,11 @@ class Capture:
             turn.leave()
             answer = self._post(request, destination)
             turn.arrive()
-            self._apply(request.route.read(answer, destination), request, work, host, turn)
+            try:
+                self._apply(request.route.read(answer, destination), request, work, host, turn)
+            except KeyRefused as error:
+                self._refused.setdefault(destination, error)  # before the turn ends: who is next may have the same key
+                raise
 
     def _apply(self, reading: Reading, request: _Request, work: Work, host: Host, turn: Turn) -> None:
         match reading:

@@ -8,12 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from posthog_llm_cli.errors import DeliveryError, Retryable
+from posthog_llm_cli.errors import DeliveryError, KeyRefused, Retryable
 from posthog_llm_cli.model import Delivery, Endpoint
 from posthog_llm_cli.transport.hosts import Asleep, Halted
 from tests.transport.conftest import Bench
 from tests.transport.making import a_chunk
-from tests.transport.server import Fault, Reply, Seen, Server, error, in_turn, results, take_all
+from tests.transport.server import (
+    AI_BATCH,
+    BATCH,
+    V1,
+    Fault,
+    Reply,
+    Seen,
+    Server,
+    error,
+    in_turn,
+    only,
+    results,
+    take_all,
+)
 
 Serve = Callable[..., Server]
 Make = Callable[..., Bench]
@@ -227,3 +240,33 @@ def test_closing_amid_a_request_ends_it_as_unconfirmed(serve: Serve, bench: Make
         wait_for(lambda: server.seen)
         b.capture.close()
         assert verdicts(future.result(5)) == ["unconfirmed"]
+
+
+def test_chunks_that_wait_for_their_turn_hear_that_their_key_was_refused(serve: Serve, bench: Make) -> None:
+    server = serve(lambda _: Reply(401))
+    b = bench(Endpoint.V1)
+    with ThreadPoolExecutor(8) as pool:
+        chunks = [a_chunk(1, host=server.url, start=number) for number in range(1, 9)]
+        deliveries = list(pool.map(b.deliver, chunks))
+    assert len(server.seen) == 1
+    assert all(isinstance(delivery.error, KeyRefused) for delivery in deliveries)
+
+
+def test_chunks_that_wait_for_their_turn_move_on_with_the_host(serve: Serve, bench: Make) -> None:
+    """They are encoded for v1 while the first one finds out that there is no v1."""
+    server = serve(only(BATCH))
+    b = bench(Endpoint.AUTO)
+    with ThreadPoolExecutor(8) as pool:
+        chunks = [a_chunk(2, host=server.url, start=2 * number + 1) for number in range(8)]
+        deliveries = list(pool.map(b.deliver, chunks))
+    assert [verdicts(delivery) for delivery in deliveries] == [["accepted"] * 2] * 8
+    assert [server.paths.count(path) for path in (V1, AI_BATCH, BATCH)] == [1, 1, 8]
+    assert {delivery.retries for delivery in deliveries} == {0}
+
+
+def test_a_delivery_tells_what_its_host_may_have_and_had_in_flight(serve: Serve, bench: Make) -> None:
+    server = serve(in_turn(*[take_all] * 3, Reply(429)))
+    b = bench(Endpoint.V1)
+    told = [b.deliver(a_chunk(1, host=server.url, start=number)) for number in range(1, 5)]
+    assert [delivery.concurrency for delivery in told] == [2, 3, 4, 2]
+    assert {delivery.peak_concurrency for delivery in told} == {1}
