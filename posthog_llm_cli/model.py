@@ -341,6 +341,8 @@ class Delivery:
 
     `requests` counts every POST, `retries` those of them that repeat one. `endpoint` is the route that was used, None
     if none answered. `error` is why events are unconfirmed: its class says what the run's exit code becomes.
+    `concurrency` is how many requests the host may have in flight by then, `peak_concurrency` the most it had at once;
+    0 where nothing is sent over a network.
     """
 
     chunk: Chunk
@@ -349,6 +351,8 @@ class Delivery:
     retries: int = 0
     endpoint: Endpoint | None = None
     error: DeliveryError | None = None
+    concurrency: int = 0
+    peak_concurrency: int = 0
 
 
 # -------------------------------------------------------------------------------------------------------- conversion

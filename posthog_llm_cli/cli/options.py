@@ -224,7 +224,8 @@ Concurrency = Annotated[
     typer.Option(
         "--concurrency",
         metavar="N",
-        help="Requests in flight, 1 to 64. (env PLH_CONCURRENCY, default 4)",
+        help="Requests in flight to one host at most, 1 to 64; fewer while it is overloaded. "
+        "(env PLH_CONCURRENCY, default 4)",
         rich_help_panel=_DELIVERY,
     ),
 ]

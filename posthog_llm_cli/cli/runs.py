@@ -28,7 +28,7 @@ from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, summary
 from posthog_llm_cli.sources import Ranking, SourceReader
-from posthog_llm_cli.transport import Deliverer, Printer, Rehearsal, RetryNotice
+from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
 
 _SHOWN_REJECTIONS = 20
 
@@ -197,12 +197,17 @@ def _deliverer(settings: Settings, mode: Mode, talk: Talk) -> Deliverer:
     def tell(notice: RetryNotice) -> None:
         talk.say(f"retry {notice.attempt} of {notice.max_retries} in {notice.wait_s:.1f} s: {notice.reason}")
 
+    def tell_limit(notice: LimitNotice) -> None:
+        talk.say(f"{notice.host} gets {notice.limit} of {notice.ceiling} requests at once: {notice.reason}")
+
     return Capture(
-        new_client(timeout_s=settings.timeout_s, concurrency=settings.concurrency),
+        new_client(timeout_s=settings.timeout_s),
         endpoint=settings.endpoint,
         max_retries=settings.max_retries,
+        concurrency=settings.concurrency,
         rate_limit=settings.rate_limit,
         on_retry=tell if settings.verbose else None,
+        on_limit=tell_limit if settings.verbose else None,
     )
 
 

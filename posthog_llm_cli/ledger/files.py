@@ -1,7 +1,9 @@
 """The ledger's file: made, opened and checked; what SQLite says about it → `LedgerError`."""
 
 import contextlib
+import errno
 import os
+import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ _FOLDER_MODE = 0o700
 _CACHE_KIB = 16 * 1024
 _WAL_BYTES = 16 * 1024 * 1024
 _BUSY_S = 5.0
+_DESCRIPTORS = 5
+"""How many file descriptors SQLite needs at most for the ledger, and one that is closed again."""
 _NO_SENDING = "name another file with --ledger or PLH_LEDGER, or go without: --no-ledger (the ids stay the same)"
 
 
@@ -106,6 +110,8 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _ledger_error(path, error) from error
     except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            raise _no_descriptors(path) from error
         reason = (error.strerror or str(error)).lower()
         raise LedgerError(
             f"{path}: expected a ledger that can be written and found: {reason}", hint=_NO_SENDING
@@ -197,6 +203,8 @@ def _ledger_error(path: Path, error: sqlite3.Error) -> LedgerError:
                 hint="make room on the disk, then run again: what was delivered and not noted down goes once more, "
                 "with the same ids",
             )
+        case sqlite3.SQLITE_CANTOPEN if _lacks_descriptors():
+            return _no_descriptors(path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return LedgerError(f"{path}: expected a ledger that can be written and found: {error}", hint=_NO_SENDING)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
@@ -206,3 +214,19 @@ def _ledger_error(path: Path, error: sqlite3.Error) -> LedgerError:
             )
         case _:
             return damaged(path, str(error))
+
+
+def _lacks_descriptors() -> bool:
+    """Whether SQLite may have failed for want of file descriptors: it does not say, and closes again what it had."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        return most != resource.RLIM_INFINITY and most - len(list(Path("/dev/fd").iterdir())) < _DESCRIPTORS
+    except OSError as error:
+        return error.errno in {errno.EMFILE, errno.ENFILE}
+
+
+def _no_descriptors(path: Path) -> LedgerError:
+    return LedgerError(
+        f"{path}: expected to open the ledger and found: too many open files",
+        hint="raise the limit on open files (ulimit -n), then run again",
+    )

@@ -20,9 +20,10 @@ _LAST_WAIT_S = 2.0
 class Outbox:
     """Takes events, has them delivered, and settles every one of them, whatever happens; the main thread's.
 
-    At most `concurrency` + 2 chunks are under way, so `add()` waits when the server is slow. After a signal, deliveries
-    have the grace period, then they are told to stop, and what still does not come back is unconfirmed. Where the
-    ledger fails they are told to stop at once: what it cannot take would only be sent again.
+    At most `concurrency` + 2 chunks of a destination are under way, so `add()` waits when the server is slow; where
+    only one of several is, its chunks wait on disk instead. After a signal, deliveries have the grace period, then they
+    are told to stop, and what still does not come back is unconfirmed. Where the ledger fails they are told to stop at
+    once: what it cannot take would only be sent again.
     """
 
     def __init__(self, intake: Intake, deliverer: Deliverer) -> None:
@@ -36,26 +37,34 @@ class Outbox:
 
     def add(self, event: Event) -> None:
         """Take one event; waits while too many chunks are under way."""
+        self._pool.meet(event.destination)
         for chunk in self._chunker.add(event, now_s=time.monotonic()):
             self._submit(chunk)
 
     def look_after(self, beat: Beat) -> None:
         """Settle what came back, and send off what has lingered.
 
-        A chunk lingers on while all threads are busy, for it would only wait elsewhere: on a slow server, small chunks
-        would make it slower. Nor does time alone close one that is delivered on the main thread, so that what
+        A chunk lingers on while its destination is busy, for it would only wait elsewhere: on a slow server, small
+        chunks would make it slower. Nor does time alone close one that is delivered on the main thread, so that what
         `--mock` prints of a file is the same each time.
         """
         self._settle_ready()
-        if self._pool.is_busy or (self._pool.is_inline and beat is not Beat.IDLE):
+        if self._pool.is_inline and beat is not Beat.IDLE:
             return
-        for chunk in self._chunker.flush(begun_until_s=time.monotonic() - self._intake.plan.linger_s):
+        begun_until_s = time.monotonic() - self._intake.plan.linger_s
+        for chunk in self._chunker.flush(begun_until_s=begun_until_s, unless=self._pool.is_busy):
             self._submit(chunk)
 
     def finish(self) -> None:
-        """Send off what is open and wait until everything is settled, or the grace period is over."""
+        """Send off what is open and wait until everything is settled, or the grace period is over.
+
+        When the time is over (`--max-duration`), what is in flight is finished, and what still waits on disk is not.
+        """
         for chunk in self._chunker.flush():
             self._submit(chunk)
+        if self._intake.report.out_of_time:
+            for chunk in self._pool.take_shelved():
+                self._settle(unconfirmed(chunk, "--max-duration was over before it could be sent"))
         while self._pool.unsettled:
             self._wait()
 
@@ -68,12 +77,12 @@ class Outbox:
         self._pool.close()
 
     def _submit(self, chunk: Chunk) -> None:
-        while self._pool.is_full:
+        self._settle_ready()
+        while self._is_over or not self._pool.submit(chunk):
+            if self._is_over:
+                self._settle(unconfirmed(chunk))
+                return
             self._wait()
-        if self._told_to_stop_s is not None or self._intake.report.ledger_error is not None:
-            self._settle(unconfirmed(chunk))
-            return
-        self._pool.submit(chunk)
         self._settle_ready()
 
     def _wait(self) -> None:
@@ -92,6 +101,11 @@ class Outbox:
         if self._told_to_stop_s is not None and now_s - self._told_to_stop_s >= _LAST_WAIT_S:
             for chunk in self._pool.abandon():
                 self._settle(unconfirmed(chunk))
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing is sent any more."""
+        return self._told_to_stop_s is not None or self._intake.report.ledger_error is not None
 
     def _tell_to_stop(self) -> None:
         if self._told_to_stop_s is None:

@@ -33,6 +33,8 @@ class Destined:
     unconfirmed: int = 0
     chunks: int = 0
     bytes: int = 0
+    concurrency: int = 0
+    peak_concurrency: int = 0
     error: DeliveryError | None = None
 
 
@@ -114,6 +116,8 @@ class RunReport:
         counts.bytes += delivery.chunk.size
         counts.endpoint = delivery.endpoint or counts.endpoint
         counts.error = delivery.error or counts.error
+        counts.concurrency = delivery.concurrency or counts.concurrency
+        counts.peak_concurrency = max(counts.peak_concurrency, delivery.peak_concurrency)
         self.requests += delivery.requests
         self.retries += delivery.retries
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
@@ -222,6 +226,9 @@ def _destination(counts: Destined) -> dict[str, Any]:
         "accepted": counts.accepted,
         "unconfirmed": counts.unconfirmed,
     }
+    if counts.peak_concurrency:
+        entry["concurrency"] = counts.concurrency
+        entry["peak_concurrency"] = counts.peak_concurrency
     if counts.error is not None:
         entry["error"] = counts.error.message
     return entry
