@@ -6,6 +6,7 @@ the imports are saved, which are most of the time of a short run.
 
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -26,7 +27,8 @@ class Forked:
     """A process under way, as `subprocess.Popen` would give it; `stdin` goes through a pipe, None is `/dev/null`."""
 
     def __init__(
-        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path, stdin: bytes | None = None
+        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path, stdin: bytes | None = None,
+        module: str = "posthog_llm_cli",
     ) -> None:
         out.touch()
         err.touch()
@@ -34,7 +36,7 @@ class Forked:
         theirs: Connection[Any, Any] | None = None
         if stdin is not None:
             theirs, ours = _CONTEXT.Pipe(duplex=False)
-        self._process = _CONTEXT.Process(target=_become, args=(list(words), cwd, dict(env), theirs, out, err), daemon=True)
+        self._process = _CONTEXT.Process(target=_become, args=(module, list(words), cwd, dict(env), theirs, out, err), daemon=True)
         self._process.start()
         if ours is not None and theirs is not None:
             theirs.close()
@@ -79,7 +81,7 @@ def _write_all(pipe: "Connection[Any, Any]", data: bytes) -> None:
 
 
 def _become(
-    words: list[str], cwd: Path, env: Mapping[str, str], stdin: "Connection[Any, Any] | None", out: Path, err: Path
+    module: str, words: list[str], cwd: Path, env: Mapping[str, str], stdin: "Connection[Any, Any] | None", out: Path, err: Path
 ) -> None:
     """Be `plh`: what the shell and the interpreter do before `main()`, without the imports."""
     if stdin is not None:
@@ -93,11 +95,9 @@ def _become(
     os.environ.update(env)
     os.chdir(cwd)
     warnings.simplefilter("error")
-    sys.argv = ["plh", *words]
+    sys.argv = [module, *words]
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from posthog_llm_cli.__main__ import main
-
-    main()
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

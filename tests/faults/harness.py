@@ -167,17 +167,19 @@ class Bench:
         env: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         stdin: bytes | None = None,
-        command: Sequence[str] | None = None,
+        command: Sequence[str] = (),
+        module: str = "posthog_llm_cli",
     ) -> Running:
         """Start `plh` with `--json` and small chunks; its configured key is the first of `KEYS`.
 
-        It is forked off (`forked.py`), which is quick; a program of its own where `limits` or another `command` are asked for.
+        It is forked off (`forked.py`), which is quick; a program of its own where `limits` or another `command` are asked for. `module` is
+        what runs in place of `plh`, with the same words.
         """
         url = server.url if isinstance(server, MockServer) else server
         wanted = {"POSTHOG_API_KEY": KEYS[0], **({} if url is None else {"POSTHOG_HOST": url}), **(env or {})}
         number = len(self.started)
         out, talk = self.home / f".stdout-{number}", self.home / f".stderr-{number}"
-        words = [*arguments, *(self.options if arguments[0] == "send" else ())]
+        words = [*arguments, *(self.options if "send" in arguments else ())]
         whole = environment(self.home, wanted)
         process: Process
         if limits or command:
@@ -191,7 +193,7 @@ class Bench:
                 popen.stdin.write(stdin or b"")
             process = popen
         else:
-            process = Forked(words, cwd=self.home, env=whole, stdin=stdin, out=out, err=talk)
+            process = Forked(words, cwd=self.home, env=whole, stdin=stdin, out=out, err=talk, module=module)
         running = Running(process, out, talk)
         self.started.append(running)
         return running
@@ -208,13 +210,17 @@ class Bench:
             assert ran.report["exit_code"] == ran.code
         return ran
 
-    def expected(self, calls: Sequence[Call], *names: str) -> dict[str, set[str]]:
-        """Return what must be stored in the end, masked key → uuids, as `--mock` prints the same files."""
+    def printed(self, calls: Sequence[Call], *names: str) -> list[str]:
+        """Return the uuids that `--mock` prints of these files, which hold these calls; each once, in order."""
         out = self.home / ".stdout-mock"
         words = ["send", "--mock", "-q", "--allow-host", "http://127.0.0.1", *_allowed(calls), *names]
-        printed = Forked(words, cwd=self.home, env=environment(self.home), out=out, err=self.home / ".stderr-mock")
-        assert printed.wait(TIMEOUT_S) == 0
-        uuids = [orjson.loads(line)["uuid"] for line in out.read_bytes().splitlines()]
+        mock = Forked(words, cwd=self.home, env=environment(self.home), out=out, err=self.home / ".stderr-mock")
+        assert mock.wait(TIMEOUT_S) == 0
+        return [orjson.loads(line)["uuid"] for line in out.read_bytes().splitlines()]
+
+    def expected(self, calls: Sequence[Call], *names: str) -> dict[str, set[str]]:
+        """Return what must be stored in the end, masked key → uuids, as `--mock` prints the same files."""
+        uuids = self.printed(calls, *names)
         assert len(uuids) == len(calls) == len(set(uuids))
         found: dict[str, set[str]] = defaultdict(set)
         for call, uuid in zip(calls, uuids, strict=True):
