@@ -36,7 +36,7 @@ class Forked:
         theirs: Connection[Any, Any] | None = None
         if stdin is not None:
             theirs, ours = _CONTEXT.Pipe(duplex=False)
-        self._process = _CONTEXT.Process(target=_become, args=(module, list(words), cwd, dict(env), theirs, out, err), daemon=True)
+        self._process = _CONTEXT.Process(target=_become, args=(module, list(words), cwd, dict(env), theirs, out, err), daemon=False)
         self._process.start()
         if ours is not None and theirs is not None:
             theirs.close()
