@@ -52,6 +52,7 @@ class DeadLetterFile:
         self.failure: ConfigError | None = None
         self._own = own
         self._file: BinaryIO | None = None
+        self._is_synced = True
 
     @property
     def added_to(self) -> Path | None:
@@ -66,6 +67,7 @@ class DeadLetterFile:
         try:
             if self._file is None:
                 self._file = self._open()
+            self._is_synced = False
             self._file.write(encode_letter(letter))
             self._file.flush()
         except OSError as error:
@@ -81,15 +83,15 @@ class DeadLetterFile:
 
     def sync(self) -> bool:
         """Put what was written on disk; False where that fails, which `failure` then explains."""
-        if self._file is None:
+        if self._file is None or self._is_synced:
             return True
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
-            if error.errno in _NOT_SYNCABLE:
-                return True
-            self.failure = self.failure or _unwritable(self.path, error.strerror or str(error))
-            return False
+            if error.errno not in _NOT_SYNCABLE:
+                self.failure = self.failure or _unwritable(self.path, error.strerror or str(error))
+                return False
+        self._is_synced = True
         return True
 
     def close(self) -> None:

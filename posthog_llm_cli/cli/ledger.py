@@ -3,12 +3,20 @@
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
 
-from posthog_llm_cli.cli.ledger_text import checked_lines, repaired_lines, run_lines, runs_lines, status_lines
+from posthog_llm_cli.cli.ledger_text import (
+    checked_lines,
+    repaired_lines,
+    run_lines,
+    runs_lines,
+    sources_lines,
+    status_lines,
+)
 from posthog_llm_cli.cli.talk import Talk, data_stream, print_data
 from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.errors import ConfigError, ExitCode
@@ -33,13 +41,22 @@ _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning, as plh ledger runs shows it.")]
 _Most = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many runs at most.")]
 _Destination = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--destination",
         metavar="N",
         help="The destination's number, as plh ledger status shows it, or its host where only one has it.",
     ),
 ]
+_Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="PATH",
+        help="Where the source lay when it was read last, or its number, as plh ledger sources shows it.",
+    ),
+]
+_MostSources = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many sources at most.")]
 
 
 @ledger_app.command()
@@ -60,6 +77,16 @@ def runs(*, ledger: _Ledger = None, limit: _Most = 20, json: _Json = False) -> N
 
     found = reading.runs(ledger_path(ledger), most=limit)
     _print({"runs": [asdict(run) for run in found]}, runs_lines(found), json=json)
+
+
+@ledger_app.command()
+def sources(*, ledger: _Ledger = None, limit: _MostSources = 20, json: _Json = False) -> None:
+    """List the sources that were read last, and how far each is settled and not read again."""
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
+
+    found = reading.sources(ledger_path(ledger), most=limit)
+    _print({"sources": [asdict(one) for one in found]}, sources_lines(found), json=json)
 
 
 @ledger_app.command()
@@ -99,12 +126,52 @@ def repair(*, ledger: _Ledger = None, json: _Json = False) -> None:
 
 
 @ledger_app.command()
-def forget(destination: _Destination, *, ledger: _Ledger = None, yes: _Yes = False, json: _Json = False) -> None:
-    """Re-open a destination on purpose: its events are sent again by the next run, with the same ids."""
+def forget(
+    *,
+    destination: _Destination = None,
+    source: _Source = None,
+    ledger: _Ledger = None,
+    yes: _Yes = False,
+    json: _Json = False,
+) -> None:
+    """Re-open on purpose: a destination, whose events are sent again with the same ids; or a source, to be read again.
+
+    A source that is read again from its first byte sends what is not settled; to send the rest too, forget the
+    destination.
+    """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
-    from posthog_llm_cli.ledger import care, reading  # noqa: PLC0415 - the same
 
     path = ledger_path(ledger)
+    if destination is not None and source is None:
+        _forget_destination(path, destination, yes=yes, json=json)
+    elif source is not None and destination is None:
+        _forget_source(path, source, yes=yes, json=json)
+    else:
+        raise ConfigError(
+            "expected one of --destination and --source", hint="plh ledger status and plh ledger sources list them"
+        )
+
+
+def _forget_source(path: Path, source: str, *, yes: bool, json: bool) -> None:
+    from posthog_llm_cli.ledger import care, reading  # noqa: PLC0415 - as in send
+
+    name = str(Path(source).absolute())
+    known = [one for one in reading.sources(path, most=-1) if one.name == name or str(one.number) == source]
+    if not known:
+        raise ConfigError(
+            f"expected a source that the ledger knows and found {source!r}", hint="plh ledger sources lists them"
+        )
+    _ask(f"forget how far {known[0].name} was read? what is not settled of it is sent", yes=yes)
+    care.forget_sources(path, [one.number for one in known], now=datetime.now(UTC))
+    told = [
+        f"forgotten: {known[0].name}, {count(known[0].records, 'record')}; the next run reads it from its first byte"
+    ]
+    _print({"path": str(path), "sources": [asdict(one) for one in known]}, told, json=json)
+
+
+def _forget_destination(path: Path, destination: str, *, yes: bool, json: bool) -> None:
+    from posthog_llm_cli.ledger import care, reading  # noqa: PLC0415 - as in send
+
     known = [one for one in reading.status(path).destinations if destination in (str(one.number), one.host)]
     if len(known) != 1:
         what = "none" if not known else "several"

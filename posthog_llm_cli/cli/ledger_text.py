@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from posthog_llm_cli.ledger.care import Checked
-from posthog_llm_cli.ledger.reading import KnownRun, Status
+from posthog_llm_cli.ledger.reading import KnownRun, KnownSource, Status
 from posthog_llm_cli.ledger.salvage import Repaired
 from posthog_llm_cli.report.text import count, human_bytes
 
@@ -26,7 +26,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozense
 
 def status_lines(found: Status) -> list[str]:
     """Return the ledger's size, its last run, and a table of its destinations."""
-    lines = [f"{found.path}: {human_bytes(found.size)}, {count(found.runs, 'run')}"]
+    lines = [f"{found.path}: {human_bytes(found.size)}, {count(found.runs, 'run')}, {count(found.sources, 'source')}"]
     if found.last_run is not None:
         lines.append(
             f"last run: {found.last_run.run_id[:8]}, {_when(found.last_run.started_at)}, {_end(found.last_run)}"
@@ -74,6 +74,25 @@ def runs_lines(found: Sequence[KnownRun]) -> list[str]:
     return table(head, rows, right=frozenset({3, 4, 5, 6, 7}))
 
 
+def sources_lines(found: Sequence[KnownSource]) -> list[str]:
+    """Return a table of sources; of one that grows the part up to its last line, of another all of it."""
+    if not found:
+        return ["no source yet"]
+    head = ("#", "read", "bytes", "records", "run", "source")
+    rows = [
+        (
+            str(one.number),
+            "all of it" if one.is_whole else "lines",
+            human_bytes(one.offset),
+            f"{one.records:,}",
+            one.run_id[:8],
+            one.name,
+        )
+        for one in found
+    ]
+    return table(head, rows, right=frozenset({0, 2, 3}))
+
+
 def run_lines(run: KnownRun) -> list[str]:
     """Return what is known about one run, a line each."""
     edge = f" ({run.accepted_by_edge:,} by PostHog's edge)" if run.accepted_by_edge else ""
@@ -91,6 +110,9 @@ def run_lines(run: KnownRun) -> list[str]:
     for name in ("formats", "events", "rejections", "skips", "warnings"):
         if run.report.get(name):
             lines.append(f"{name:<12} {_pairs(run.report[name])}")
+    already = run.report.get("already_read")
+    if already and already["sources"]:
+        lines.append(f"{'not read':<12} {_not_read(already)}")
     for one in run.report.get("destinations", ()):
         lines.append(
             f"{'destination':<12} {one['host']} with key {one['api_key']} on route {one['endpoint'] or '-'}: "
@@ -141,6 +163,11 @@ def _when(time: str) -> str:
 def _of(run: KnownRun, name: str) -> str:
     value = None if run.report is None else run.report.get(name)
     return f"{value:,}" if isinstance(value, int) else "-"
+
+
+def _not_read(already: dict[str, int]) -> str:
+    where = count(already["sources"], "source")
+    return f"{count(already['records'], 'record')} of {where}, settled by an earlier run"
 
 
 def _pairs(counts: dict[str, Any]) -> str:

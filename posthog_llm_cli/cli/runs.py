@@ -27,7 +27,7 @@ from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, Par
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, summary
-from posthog_llm_cli.sources import Ranking, SourceReader
+from posthog_llm_cli.sources import Memory, Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
 
 _SHOWN_REJECTIONS = 20
@@ -70,7 +70,7 @@ def _deliver(
     """Run the pipeline; the report says what became of everything."""
     stop = pipeline.Stop()
     plan = _plan(settings, report, now=now)
-    reader = _reader(sources, settings, stop)
+    reader = _reader(sources, settings, stop, memory=None if isinstance(ledger, NoLedger) else ledger)
     with (
         stop.installed(),
         closing(letters),
@@ -130,13 +130,13 @@ def _ledger(settings: Settings, report: RunReport, talk: Talk, now: datetime) ->
     """Open the ledger as the mode needs it: a dry run only reads, `--mock` has none. Raises: LedgerError."""
     if settings.ledger is None or report.mode is Mode.MOCK:
         return NoLedger()
+    start = RunStart(report.run_id, now, settings.distinct_id, settings=settings.reading_digest(), since=settings.since)
     if report.mode is not Mode.SEND:
-        return view(settings.ledger, distinct_id=settings.distinct_id)
+        return view(settings.ledger, start)
 
     def tell(holder: str) -> None:
         talk.say(f"waiting for another run that holds the ledger: {holder}")
 
-    start = RunStart(report.run_id, now, settings.distinct_id)
     return Ledger(settings.ledger, start, lock_wait_s=settings.lock_wait_s, on_wait=tell)
 
 
@@ -146,9 +146,15 @@ def _written(settings: Settings, mode: Mode, letters: Path | None) -> tuple[Path
     return (*ledger, *(() if letters is None else (letters,)))
 
 
-def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop) -> SourceReader:
+def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop, *, memory: Memory | None = None) -> SourceReader:
     ranking = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
-    return SourceReader(sources.specs, ranking=ranking, max_record=settings.max_record, should_stop=stop.should_stop)
+    return SourceReader(
+        sources.specs,
+        ranking=ranking,
+        max_record=settings.max_record,
+        should_stop=stop.should_stop,
+        memory=memory,
+    )
 
 
 def _bounds(settings: Settings, mode: Mode) -> Bounds:

@@ -1,10 +1,18 @@
 """`Settings`: what a run is asked to do, every option read and checked."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, fields
 from datetime import datetime, tzinfo
 from pathlib import Path
 
 from posthog_llm_cli.model import Endpoint, Historical, Media, mask_key
+from posthog_llm_cli.version import __version__
+
+_OF_NO_MATTER = frozenset({
+    "since", "limit", "import_id", "chunk_events", "chunk_bytes", "concurrency", "max_retries", "timeout_s",
+    "rate_limit", "historical_migration", "ledger", "dead_letter", "lock_wait_s", "max_duration_s", "workers", "yes",
+    "dry_run", "mock", "json", "quiet", "verbose",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,17 @@ class Settings:
     json: bool
     quiet: bool
     verbose: bool
+
+    def reading_digest(self) -> bytes:
+        """Return what stands for everything that decides which records become events, and which.
+
+        That is this program's version, and all options but those of delivery, state and output, so that a new option
+        counts until somebody says that it does not. `since` is left out too: the ledger compares it by itself.
+        """
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OF_NO_MATTER}
+        said["properties"] = sorted(self.properties.items())
+        said["allow_host"] = sorted(self.allow_host)
+        return hashlib.sha256(f"plh settings {__version__} {sorted(said.items())!r}".encode()).digest()[:8]
 
     @property
     def masked_key(self) -> str:

@@ -1,7 +1,7 @@
 """What `plh ledger check` and `forget` do: look through the whole ledger, and re-open a destination on purpose."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,6 +73,23 @@ def forget_destination(path: Path, number: int, *, now: datetime) -> int:
             forgotten = file.execute("DELETE FROM settled WHERE destination = ?", (number,)).rowcount
             file.execute("DELETE FROM tallies WHERE destination = ?", (number,))
             file.execute("DELETE FROM destinations WHERE id = ?", (number,))
+            file.execute("DELETE FROM sources")  # any of them may hold a record that went there
+            file.execute("COMMIT")
+    return forgotten
+
+
+def forget_sources(path: Path, rows: Sequence[int], *, now: datetime) -> int:
+    """Re-open sources: forget how far they were read, by their rows; return how many there were.
+
+    Raises: LedgerError where another run holds it; ConfigError where there is no ledger.
+    """
+    if not path.exists():
+        raise no_ledger(path)
+    with Lock(path) as lock:
+        lock.take(now)
+        with translated(path), closing(open_for_writing(path)) as file:
+            file.execute("BEGIN IMMEDIATE")
+            forgotten = file.executemany("DELETE FROM sources WHERE id = ?", [(row,) for row in rows]).rowcount
             file.execute("COMMIT")
     return forgotten
 
@@ -97,6 +114,9 @@ def _references(file: sqlite3.Connection) -> Iterator[str]:
         (number,) = file.execute(f"SELECT count(*) FROM settled WHERE {query}").fetchone()  # noqa: S608 - see above
         if number:
             yield f"{number:,} {what}"
+    (number,) = file.execute("SELECT count(*) FROM sources WHERE run NOT IN (SELECT id FROM runs)").fetchone()
+    if number:
+        yield f"{number:,} sources of a run that is missing"
     counted = set(file.execute("SELECT run, destination, outcome, count(*) FROM settled GROUP BY 1, 2, 3"))
     told = set(file.execute("SELECT run, destination, outcome, events FROM tallies WHERE events <> 0"))
     if counted != told:

@@ -41,12 +41,28 @@ class KnownRun:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownSource:
+    """A source by its row in the ledger, and the part of it that is not read again: `offset` bytes, decompressed.
+
+    `name` is where it lay when it was read last. `is_whole` is set where this is all of it.
+    """
+
+    number: int
+    name: str
+    offset: int
+    records: int
+    is_whole: bool
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the ledger holds, and how many bytes it takes on disk."""
 
     path: str
     size: int
     destinations: tuple[KnownDestination, ...]
+    sources: int
     runs: int
     last_run: KnownRun | None
 
@@ -72,8 +88,23 @@ def status(path: Path) -> Status:
             KnownDestination(number, host, masked, key.lower(), *counts) for number, host, masked, key, *counts in rows
         )
         (runs,) = file.execute("SELECT count(*) FROM runs").fetchone()
+        (sources,) = file.execute("SELECT count(*) FROM sources").fetchone()
         last = _runs(file, f"{_RUNS} ORDER BY id DESC LIMIT 1")
-        return Status(str(path), path.stat().st_size, destinations, runs, last[0] if last else None)
+        return Status(str(path), path.stat().st_size, destinations, sources, runs, last[0] if last else None)
+
+
+def sources(path: Path, *, most: int, name: str | None = None) -> list[KnownSource]:
+    """Return the sources that were read last, of a path or all. Raises: LedgerError; ConfigError without a ledger."""
+    with translated(path), closing(_open(path)) as file:
+        rows = file.execute(
+            "SELECT sources.id, name, offset, records, is_whole, run_id FROM sources JOIN runs ON runs.id = run "
+            "WHERE coalesce(name = ?, 1) ORDER BY run DESC, sources.id DESC LIMIT ?",
+            (name, most),
+        )
+        return [
+            KnownSource(number, at, offset, records, bool(is_whole), run_id)
+            for number, at, offset, records, is_whole, run_id in rows
+        ]
 
 
 def runs(path: Path, *, most: int) -> list[KnownRun]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from posthog_llm_cli.committed import Commit, Committed
 from posthog_llm_cli.ledger.files import damaged, open_for_reading, open_for_writing, translated
 from posthog_llm_cli.ledger.lock import Lock
+from posthog_llm_cli.ledger.sources import SourceRows, Terms
 from posthog_llm_cli.model import Destination, Settlement
 
 _FINGERPRINT_BYTES = 16
@@ -28,11 +30,22 @@ _ADD_TALLY = (
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """A run as the ledger notes it at its start. `distinct_id` is the setting, of which only a digest is kept."""
+    """A run as the ledger notes it at its start.
+
+    `distinct_id` is the setting, of which only a digest is kept. `settings` is a digest of all that decides which
+    records become events, and which, but for `since`: only under the same ones is a source not read again.
+    """
 
     run_id: str
     started_at: datetime
     distinct_id: str | None = field(default=None, repr=False)
+    settings: bytes = b""
+    since: datetime | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """Under which terms sources are looked up and noted down."""
+        return Terms(self.settings, "" if self.since is None else stamp(self.since))
 
 
 def fingerprint(key: str) -> bytes:
@@ -62,10 +75,26 @@ class NoLedger:
         """Return None."""
         return None
 
+    def is_settled(self, _destination: Destination, _uuid: str) -> bool:
+        """Return False."""
+        return False
+
+    def committed(self, _head: bytes) -> Sequence[Committed]:
+        """Return nothing."""
+        return ()
+
+    def claim(self, _uri: str, _committed: Committed) -> None:
+        """Do nothing."""
+
     def begin(self) -> None:
         """Do nothing."""
 
-    def settle(self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]]) -> None:
+    def settle(
+        self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]], _commits: Sequence[Commit] = ()
+    ) -> None:
+        """Do nothing."""
+
+    def commit(self, _commits: Sequence[Commit]) -> None:
         """Do nothing."""
 
     def end(self, _report: str, *, exit_code: int, ended_at: datetime) -> None:
@@ -110,6 +139,12 @@ class _Lookup:
                 self.other_distinct_id += 1
             return outcome
 
+    def is_settled(self, destination: Destination, uuid: str) -> bool:
+        """Return whether the event is settled, by whichever run; counts nothing."""
+        with translated(self._path):
+            number = self.number_of(destination)
+            return number is not None and self._file.execute(_LOOKUP, (number, _bytes_of(uuid))).fetchone() is not None
+
     def _digest_of(self, run: int) -> bytes:
         if run not in self._digests:
             found = self._file.execute("SELECT distinct_id_digest FROM runs WHERE id = ?", (run,)).fetchone()
@@ -124,20 +159,34 @@ class LedgerView:
 
     warning: str | None = None
 
-    def __init__(self, file: sqlite3.Connection, path: Path, *, distinct_id: str | None) -> None:
+    def __init__(self, file: sqlite3.Connection, path: Path, run: RunStart) -> None:
         self._file = file
-        self._lookup = _Lookup(file, path, distinct_id_digest(distinct_id))
+        self._path = path
+        self._lookup = _Lookup(file, path, distinct_id_digest(run.distinct_id))
+        self._sources = SourceRows(file, run.terms)
         self.outcome_of = self._lookup.outcome_of
+        self.is_settled = self._lookup.is_settled
+        self.claim = self._sources.claim
 
     @property
     def other_distinct_id(self) -> int:
         """How many settled events were sent by runs with another `--distinct-id`."""
         return self._lookup.other_distinct_id
 
+    def committed(self, head: bytes) -> Sequence[Committed]:
+        """Return what may be the beginning of a source that begins with `head`."""
+        with translated(self._path):
+            return self._sources.find(head)
+
     def begin(self) -> None:
         """Do nothing."""
 
-    def settle(self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]]) -> None:
+    def settle(
+        self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]], _commits: Sequence[Commit] = ()
+    ) -> None:
+        """Do nothing."""
+
+    def commit(self, _commits: Sequence[Commit]) -> None:
         """Do nothing."""
 
     def end(self, _report: str, *, exit_code: int, ended_at: datetime) -> None:
@@ -148,10 +197,10 @@ class LedgerView:
         self._file.close()
 
 
-def view(path: Path, *, distinct_id: str | None) -> LedgerView | NoLedger:
+def view(path: Path, run: RunStart) -> LedgerView | NoLedger:
     """Return the ledger to read in; none where there is no file yet. Raises: LedgerError."""
     file = open_for_reading(path)
-    return NoLedger() if file is None else LedgerView(file, path, distinct_id=distinct_id)
+    return NoLedger() if file is None else LedgerView(file, path, run)
 
 
 class Ledger:
@@ -180,7 +229,9 @@ class Ledger:
             self._file = open_for_writing(path)
             on_failure.callback(self._file.close)
             self._lookup = _Lookup(self._file, path, self._digest)
+            self._sources = SourceRows(self._file, run.terms)
             self.outcome_of = self._lookup.outcome_of
+            self.claim = self._sources.claim
             self._numbers: dict[Destination, int] = {}
             with translated(path):
                 self.warning = self._look_back()
@@ -210,9 +261,36 @@ class Ledger:
                 (self._start.run_id, stamp(self._start.started_at), self._digest),
             )
 
-    def settle(self, destination: Destination, settled: Sequence[tuple[str, Settlement]]) -> None:
-        """Note down what was settled of one delivery: uuids (any spelling) and how, in one transaction."""
+    def is_settled(self, destination: Destination, uuid: str) -> bool:
+        """Return whether the event is settled, by an earlier run or by this one."""
+        number = self._numbers.get(destination)
+        if number is None:
+            return self._lookup.is_settled(destination, uuid)
+        with translated(self.path):
+            return self._file.execute(_LOOKUP, (number, _bytes_of(uuid))).fetchone() is not None
+
+    def committed(self, head: bytes) -> Sequence[Committed]:
+        """Return what may be the beginning of a source that begins with `head`; nothing that this run has claimed."""
+        with translated(self.path):
+            return self._sources.find(head)
+
+    def commit(self, commits: Sequence[Commit]) -> None:
+        """Note down how far sources are settled, in one transaction."""
+        if not commits:
+            return
+        with translated(self.path), self._transaction():
+            added = self._sources.write(commits, self._run)
+        self._sources.own.update(added)
+
+    def settle(
+        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = ()
+    ) -> None:
+        """Note down what was settled of one delivery, in one transaction: uuids (any spelling) and how.
+
+        `commits` say how far sources are settled with it.
+        """
         if not settled:
+            self.commit(commits)
             return
         with translated(self.path), self._transaction():
             number = self._number(destination)
@@ -224,6 +302,8 @@ class Ledger:
             self._file.executemany(
                 _ADD_TALLY, [(self._run, number, outcome.value, events) for outcome, events in tallies.items()]
             )
+            added_rows = self._sources.write(commits, self._run)
+        self._sources.own.update(added_rows)
         self._numbers[destination] = number  # known for good only once it is on disk
 
     def end(self, report: str, *, exit_code: int, ended_at: datetime) -> None:
@@ -234,6 +314,7 @@ class Ledger:
                 (stamp(ended_at), exit_code, report, self._run),
             )
             self._file.execute("UPDATE runs SET report = NULL WHERE id = ?", (self._run - _REPORTS_KEPT,))
+            self._sources.prune()
 
     def close(self) -> None:
         """Close the file and let the next run have it. Nothing is lost where this is never called."""

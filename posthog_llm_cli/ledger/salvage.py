@@ -1,7 +1,8 @@
 """What `plh ledger repair` does: carry over what can be read into a new file, and keep the old one.
 
 Around a page that cannot be read, rows are taken in slices of the uuid's first bits, forward until the error and then
-backward from the slice's end. What is lost is told; it is sent again by the next run, under the same ids.
+backward from the slice's end. What is lost is told; it is sent again by the next run, under the same ids: how far
+sources were read is not carried over, for what is lost lies in them.
 """
 
 import os

@@ -44,6 +44,22 @@ TABLES: Mapping[str, str] = MappingProxyType(
   events INTEGER NOT NULL,
   PRIMARY KEY (run, destination, outcome)
 ) WITHOUT ROWID""",
+        "sources": """CREATE TABLE sources (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  settings BLOB NOT NULL,
+  since TEXT NOT NULL,
+  head BLOB NOT NULL,
+  offset INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  lines INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  calls INTEGER NOT NULL,
+  console INTEGER NOT NULL,
+  is_whole INTEGER NOT NULL,
+  run INTEGER NOT NULL
+)""",
+        "sources_by_head": "CREATE INDEX sources_by_head ON sources (head)",
     }
 )
-"""The statements that make the tables; `sqlite_master` keeps their text, by which a ledger is recognised."""
+"""The statements that make tables and index; `sqlite_master` keeps their text, by which a ledger is recognised."""

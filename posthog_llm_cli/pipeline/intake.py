@@ -7,13 +7,26 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import assert_never
 
+from posthog_llm_cli.committed import AlreadyRead, Reached, SourceStart
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import LedgerError, RecordError, SourceError
 from posthog_llm_cli.joining import Joiner
-from posthog_llm_cli.model import Converted, Destination, Event, Filtered, Idle, LogLine, Mark, Settlement, Skipped
+from posthog_llm_cli.model import (
+    Converted,
+    Destination,
+    Event,
+    Filtered,
+    Idle,
+    LogLine,
+    Mark,
+    Settlement,
+    Skipped,
+    SourceRef,
+)
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all
 from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
+from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.seen import SeenIds
 
@@ -44,6 +57,7 @@ class Intake:
     convert_line: ConvertLine
     joiner: Joiner
     seen: SeenIds
+    tracker: Tracker
     began_s: float
     left_rejected: set[tuple[Destination, str]] = field(default_factory=set)
     """Events that stay rejected, unless a dead letter in this run takes them up again."""
@@ -60,14 +74,11 @@ class Intake:
             for item in converted:
                 match item:
                     case Done():
-                        for conversion in item.conversions:
-                            event = self._count(item.line, conversion)
-                            if event is not None:
-                                yield event
-                                yielded += 1
-                            if self._is_enough(yielded):
-                                self.report.limit_reached = True
-                                return
+                        for event in self._open_events(item, yielded):
+                            yield event
+                            yielded += 1
+                    case AlreadyRead():
+                        self.report.add_already_read(item.committed)
                     case SourceError():
                         self.report.source_errors.append(item)
                         self.observer.on_source_error(item)
@@ -76,10 +87,24 @@ class Intake:
                         yield Beat.IDLE
                     case _:
                         assert_never(item)
+                if self._is_enough(yielded):
+                    self.report.limit_reached = True
+                    return
                 if (now_s := time.monotonic()) >= tick_s:
                     tick_s = now_s + TICK_S
                     self.progress()
                     yield Beat.TICK
+
+    def _open_events(self, done: Done, yielded: int) -> Iterator[Event]:
+        """Count the records of a line, and yield the events that are to be sent; ends exactly at the limit."""
+        for conversion in done.conversions:
+            event = self._count(done.line, conversion)
+            if event is not None:
+                yield event
+                yielded += 1
+            if self._is_enough(yielded):
+                return
+        self.tracker.done(done.line.ref)
 
     def progress(self) -> None:
         """Bring the report's clock and byte count up to date, and tell the observer."""
@@ -93,7 +118,26 @@ class Intake:
 
     def _read(self) -> Iterator[Item | Mark]:
         """Read until the end, a signal, or the end of the time; what was read by then is still converted."""
-        for item in self.reader:
+        items = iter(self.reader)
+        while True:
+            try:
+                item = next(items, None)
+            except LedgerError as error:  # it was asked how far a source was read
+                self.report.ledger_error = error
+                return
+            match item:
+                case None:
+                    return
+                case SourceStart():
+                    self.tracker.begin(item.uri)
+                    continue
+                case Reached():
+                    self.tracker.reach(item)
+                    continue
+                case AlreadyRead():
+                    self.tracker.skip(item.uri, item.committed)
+                case LogLine():
+                    self.tracker.read(item)
             yield item
             if self._is_cut():
                 return
@@ -105,7 +149,7 @@ class Intake:
         return self.report.out_of_time or self.stop.should_stop() or self.report.ledger_error is not None
 
     def _is_enough(self, yielded: int) -> bool:
-        return self.plan.limit is not None and yielded + self.report.already_sent >= self.plan.limit
+        return self.plan.limit is not None and yielded + self.report.calls_known >= self.plan.limit
 
     def _count(self, line: LogLine, converted: Converted) -> Event | None:
         """Count one record, and return its event if it is one and new."""
@@ -122,8 +166,12 @@ class Intake:
             self.observer.on_passed(converted.ref)
         match converted.result:
             case Event() as event:
-                if self._is_open(event, from_letter=converted.from_letter):
+                duplicates = report.duplicates
+                is_open = self._is_open(event, line.ref, from_letter=converted.from_letter)
+                self.tracker.count(line.ref, is_call=report.duplicates == duplicates)
+                if is_open:
                     return replace(event, raw=line.raw if converted.raw is None else converted.raw)
+                return None
             case Skipped(code=code):
                 report.skips[code] += 1
             case Filtered():
@@ -132,13 +180,15 @@ class Intake:
                 self._reject(line, converted, error)
             case _ as never:
                 assert_never(never)
+        self.tracker.count(line.ref, is_call=False)
         return None
 
-    def _is_open(self, event: Event, *, from_letter: bool) -> bool:
-        """Whether an event is still to be sent; counts it if it is not."""
+    def _is_open(self, event: Event, ref: SourceRef, *, from_letter: bool) -> bool:
+        """Whether an event of the line at `ref` is still to be sent; counts it if it is not."""
         key = (event.destination, event.uuid)
         if not self.seen.add(*key) and not (from_letter and key in self.left_rejected):
             self.report.duplicates += 1
+            self._wait_for_first(key, ref)
             return False
         try:
             outcome = None if self.report.ledger_error is not None else self.ledger.outcome_of(*key)
@@ -146,14 +196,31 @@ class Intake:
             self.report.ledger_error = error
         if self.report.ledger_error is not None:
             self.report.add_unconfirmed(event.destination)
+            self.tracker.hold(ref)
             return False
         if outcome is None or (from_letter and outcome is Settlement.REJECTED):
             self.left_rejected.discard(key)
+            self.tracker.send(ref, key)
             return True
         self.report.already_sent += 1
         if outcome is Settlement.REJECTED and len(self.left_rejected) < _MOST_LEFT:
             self.left_rejected.add(key)
         return False
+
+    def _wait_for_first(self, key: tuple[Destination, str], ref: SourceRef) -> None:
+        """Have a duplicate settled with the event that was met first, which may come to nothing in this run."""
+        if self.tracker.is_under_way(key):
+            self.tracker.send(ref, key)
+            return
+        if not self.tracker.follows(ref):
+            return
+        try:
+            is_settled = self.report.ledger_error is None and self.ledger.is_settled(*key)
+        except LedgerError as error:
+            self.report.ledger_error = error
+            is_settled = False
+        if not is_settled:
+            self.tracker.hold(ref)
 
     def _reject(self, line: LogLine, converted: Converted, error: RecordError) -> None:
         raw = line.raw if converted.raw is None else converted.raw
@@ -165,6 +232,7 @@ class Intake:
             uuid=None,
             raw=None if line.problem is not None and not raw else raw,
         )
-        self.dead_letters.add(letter)
+        if not self.dead_letters.add(letter):
+            self.tracker.hold(line.ref)
         self.report.rejections[error.code] += 1
         self.observer.on_rejected(converted.ref, error)

@@ -3,6 +3,7 @@
 import time
 
 from posthog_llm_cli.chunking import Chunker
+from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import LedgerError, RecordError
 from posthog_llm_cli.model import Chunk, Delivery, Event, Outcome, Settlement, Verdict
@@ -15,6 +16,10 @@ _POLL_S = 0.2
 
 _LAST_WAIT_S = 2.0
 """How long deliveries may take to come back once they were told to stop."""
+
+
+_COMMIT_S = 2.0
+"""How often sources are committed where nothing is sent, which would take them along."""
 
 
 class Outbox:
@@ -34,6 +39,7 @@ class Outbox:
         )
         self._pool = DeliveryPool(deliverer, threads=plan.concurrency)
         self._told_to_stop_s: float | None = None
+        self._committed_s = time.monotonic()
 
     def add(self, event: Event) -> None:
         """Take one event; waits while too many chunks are under way."""
@@ -49,6 +55,8 @@ class Outbox:
         `--mock` prints of a file is the same each time.
         """
         self._settle_ready()
+        if time.monotonic() - self._committed_s >= _COMMIT_S:
+            self._commit()
         if self._pool.is_inline and beat is not Beat.IDLE:
             return
         begun_until_s = time.monotonic() - self._intake.plan.linger_s
@@ -67,6 +75,7 @@ class Outbox:
                 self._settle(unconfirmed(chunk, "--max-duration was over before it could be sent"))
         while self._pool.unsettled:
             self._wait()
+        self._commit()
 
     def stop(self) -> None:
         """End the retries of what is under way: nobody will settle it any more."""
@@ -128,19 +137,47 @@ class Outbox:
         # What is not safe in a dead letter is not settled either: the next run meets it again.
         if rejected and self._intake.dead_letters.sync():
             settled += rejected
+        self._track(delivery, settled)
         self._note(delivery, settled)
         self._intake.report.add_delivery(delivery)
         self._intake.progress()
+
+    def _track(self, delivery: Delivery, settled: list[tuple[str, Settlement]]) -> None:
+        """Tell how far sources are settled with a delivery."""
+        tracker, destination = self._intake.tracker, delivery.chunk.destination
+        done = {uuid for uuid, _ in settled}
+        for event in delivery.chunk.events:
+            if event.uuid in done:
+                tracker.settle((destination, event.uuid))
+            else:
+                tracker.give_up((destination, event.uuid))
 
     def _note(self, delivery: Delivery, settled: list[tuple[str, Settlement]]) -> None:
         report = self._intake.report
         if report.ledger_error is not None:
             return
         try:
-            self._intake.ledger.settle(delivery.chunk.destination, settled)
+            self._intake.ledger.settle(delivery.chunk.destination, settled, self._commits())
         except LedgerError as error:
             report.ledger_error = error
             self._tell_to_stop()
+
+    def _commit(self) -> None:
+        """Note down how far sources are settled."""
+        self._committed_s = time.monotonic()
+        report = self._intake.report
+        if report.ledger_error is not None:
+            return
+        try:
+            self._intake.ledger.commit(self._commits())
+        except LedgerError as error:
+            report.ledger_error = error
+            self._tell_to_stop()
+
+    def _commits(self) -> list[Commit]:
+        """Return how far sources are settled: no further than their dead letters are on disk."""
+        commits = self._intake.tracker.commits()
+        return commits if not commits or self._intake.dead_letters.sync() else []
 
     def _reject(self, event: Event, outcome: Outcome) -> bool:
         """Keep a rejected event as a dead letter; return whether it is kept."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.committed import AlreadyRead, Commit, Reached, SourceStart
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import (
@@ -55,7 +56,7 @@ class Plan:
 class Reader(Protocol):
     """Where records come from: `sources.SourceReader`, iterated on the main thread."""
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]: ...
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark | SourceStart | AlreadyRead | Reached]: ...
 
     @property
     def bytes_read(self) -> int:
@@ -78,8 +79,16 @@ class Ledger(Protocol):
     def outcome_of(self, destination: Destination, uuid: str, /) -> Settlement | None:
         """Return how an earlier run settled an event; None: it is to be sent."""
 
-    def settle(self, destination: Destination, settled: Sequence[tuple[str, Settlement]], /) -> None:
-        """Note down what one delivery has settled, for good when this returns."""
+    def is_settled(self, destination: Destination, uuid: str, /) -> bool:
+        """Return whether an event is settled, by an earlier run or by this one."""
+
+    def settle(
+        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = (), /
+    ) -> None:
+        """Note down what one delivery has settled, and how far sources are with it; for good when this returns."""
+
+    def commit(self, commits: Sequence[Commit], /) -> None:
+        """Note down how far sources are settled."""
 
 
 class Observer(Protocol):

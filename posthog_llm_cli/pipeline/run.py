@@ -11,6 +11,7 @@ from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.pipeline.outbox import Outbox
 from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
+from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.seen import SeenIds
 from posthog_llm_cli.transport import Deliverer
@@ -89,7 +90,8 @@ def _intake(
     ledger: Ledger,
 ) -> Iterator[Intake]:
     """Begin a run, and complete its report at the end."""
-    joined = Joiner(format_name=plan.convert.format, max_record=plan.max_record)
+    tracker = Tracker()
+    joined = Joiner(format_name=plan.convert.format, max_record=plan.max_record, on_joined=tracker.hold)
     with SeenIds() as seen, joined as joiner:
         intake = Intake(
             reader=reader,
@@ -102,6 +104,7 @@ def _intake(
             convert_line=convert_line or _converter(),
             joiner=joiner,
             seen=seen,
+            tracker=tracker,
             began_s=time.monotonic(),
         )
         yield intake

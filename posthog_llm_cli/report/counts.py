@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from posthog_llm_cli.committed import Committed
 from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, LedgerError, SourceError
 from posthog_llm_cli.model import Delivery, Destination, Endpoint, Verdict
 from posthog_llm_cli.report.advice import Advice, advise
@@ -39,6 +40,26 @@ class Destined:
 
 
 @dataclass(slots=True)
+class AlreadyReadCounts:
+    """What was not read again, for an earlier run had settled it as a whole: parts of sources, in decompressed bytes.
+
+    Its `records` are counted as `already_sent`; `calls` are those of them that `--limit` counts.
+    """
+
+    sources: int = 0
+    records: int = 0
+    calls: int = 0
+    bytes: int = 0
+
+    def add(self, committed: Committed) -> None:
+        """Count one source's part."""
+        self.sources += 1
+        self.records += committed.records
+        self.calls += committed.calls
+        self.bytes += committed.offset
+
+
+@dataclass(slots=True)
 class RunReport:
     """The counts of one run, filled by the pipeline on the main thread only.
 
@@ -57,6 +78,7 @@ class RunReport:
     requests: int = 0
     retries: int = 0
     elapsed_s: float = 0.0
+    already_read: AlreadyReadCounts = field(default_factory=AlreadyReadCounts)
     formats: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
@@ -84,6 +106,11 @@ class RunReport:
         """How many records were understood and are no call to send."""
         return self.skips.total()
 
+    @property
+    def calls_known(self) -> int:
+        """How many calls an earlier run has settled, of what was read and of what was not."""
+        return self.already_sent - self.already_read.records + self.already_read.calls
+
     def destined(self, destination: Destination) -> Destined:
         """Return the counts of `destination`, begun at its first mention."""
         return self.destinations.setdefault(destination, Destined(destination))
@@ -103,6 +130,12 @@ class RunReport:
     def add_facts(self, format_: str, facts: Iterable[str]) -> None:
         """Count the facts of one call (`model.Fact`) under its format."""
         self.coverage_by_format.setdefault(format_, Counter()).update(facts)
+
+    def add_already_read(self, committed: Committed) -> None:
+        """Count a part of a source that is not read again: its records are settled."""
+        self.records += committed.records
+        self.already_sent += committed.records
+        self.already_read.add(committed)
 
     def add_unconfirmed(self, destination: Destination) -> None:
         """Count one event that is neither sent nor known to be settled."""
@@ -182,6 +215,11 @@ class RunReport:
             "skipped": self.skipped,
             "rejected": self.rejected,
             "unconfirmed": self.unconfirmed,
+            "already_read": {
+                "sources": self.already_read.sources,
+                "records": self.already_read.records,
+                "bytes": self.already_read.bytes,
+            },
             "bytes_read": self.bytes_read,
             "requests": self.requests,
             "retries": self.retries,

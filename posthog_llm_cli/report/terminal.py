@@ -116,7 +116,7 @@ def _headline(report: RunReport) -> str:
 def _counts(report: RunReport) -> Iterator[str]:
     rows = [
         (_MEANT[report.mode], report.accepted, _named(report.events)),
-        ("already sent", report.already_sent, "settled by an earlier run"),
+        ("already sent", report.already_sent, f"settled by an earlier run{_not_read(report)}"),
         ("duplicates", report.duplicates, "the same call for the same destination again"),
         ("filtered", report.filtered, "outside --since and --until, or of another shard"),
         ("skipped", report.skipped, _named(report.skips)),
@@ -128,6 +128,13 @@ def _counts(report: RunReport) -> Iterator[str]:
     width = max(len(f"{number:,}") for _, number, _ in shown)
     for name, number, detail in shown:
         yield f"  {name:<12} {number:>{width},}  {detail}".rstrip()
+
+
+def _not_read(report: RunReport) -> str:
+    already = report.already_read
+    if not already.sources:
+        return ""
+    return f"; {already.records:,} of them in {count(already.sources, 'source')} were not read again"
 
 
 def _destinations(report: RunReport) -> Iterator[str]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from posthog_llm_cli.cli import app, runs
+from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.ledger import Ledger
 from posthog_llm_cli.model import Destination, Settlement
 
@@ -25,11 +26,13 @@ def die() -> None:
 class Killed(Ledger):
     settling = 0
 
-    def settle(self, destination: Destination, settled: Sequence[tuple[str, Settlement]]) -> None:
+    def settle(
+        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = ()
+    ) -> None:
         self.settling += 1
         if WHEN == "before" and self.settling == NTH:
             die()
-        super().settle(destination, settled)
+        super().settle(destination, settled, commits)
         if WHEN == "after" and self.settling == NTH:
             die()
 

@@ -10,6 +10,7 @@ from posthog_llm_cli.model import Destination, Settlement
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 US = Destination("https://us.example", "phc_" + "a" * 40)
 EU = Destination("https://eu.example", "phc_" + "b" * 40)
+LOOK = RunStart("look", NOW)
 
 
 def ids(count: int, *, of: str = "call") -> list[str]:

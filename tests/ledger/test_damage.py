@@ -17,7 +17,7 @@ from posthog_llm_cli.ledger import care, reading, salvage, view
 from posthog_llm_cli.ledger.schema import PAGE_BYTES
 from posthog_llm_cli.model import Settlement
 from tests.converting import ROOT
-from tests.ledger.making import NOW, US, accepted, ended, filled, ids, opened
+from tests.ledger.making import LOOK, NOW, US, accepted, ended, filled, ids, opened
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_fault_is_told_and_nothing_is_changed(path: Path, fault: Callable[[Pat
     filled(path, 100)
     fault(path)
     before = {file.name: file.read_bytes() for file in path.parent.iterdir() if file.is_file()}
-    for attempt in (lambda: opened(path, "run-2"), lambda: view(path, distinct_id=None)):
+    for attempt in (lambda: opened(path, "run-2"), lambda: view(path, LOOK)):
         with pytest.raises(LedgerError, match=FAULTS[fault]) as caught:
             attempt()
         assert caught.value.hint

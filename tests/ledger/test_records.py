@@ -14,7 +14,7 @@ from posthog_llm_cli.ledger import NoLedger, care, reading, view
 from posthog_llm_cli.ledger.schema import TABLES
 from posthog_llm_cli.model import Destination, Settlement
 from tests.converting import ROOT
-from tests.ledger.making import EU, NOW, US, accepted, ended, filled, ids, opened
+from tests.ledger.making import EU, LOOK, NOW, US, accepted, ended, filled, ids, opened
 
 
 @pytest.fixture
@@ -101,16 +101,16 @@ def test_a_delivery_is_on_disk_when_settle_returns(path: Path) -> None:
 
 
 def test_a_view_reads_beside_a_run_and_leaves_nothing_behind(path: Path) -> None:
-    assert isinstance(view(path, distinct_id=None), NoLedger)
+    assert isinstance(view(path, LOOK), NoLedger)
     assert not path.parent.exists()
     (one,) = filled(path, 1)
     before = sorted(file.name for file in path.parent.iterdir())
-    found = view(path, distinct_id=None)
+    found = view(path, LOOK)
     assert found.outcome_of(US, one) is Settlement.ACCEPTED
     found.close()
     assert sorted(file.name for file in path.parent.iterdir()) == before
     with opened(path, "run-2"):
-        beside = view(path, distinct_id=None)
+        beside = view(path, LOOK)
         assert beside.outcome_of(US, one) is Settlement.ACCEPTED
         beside.close()
 

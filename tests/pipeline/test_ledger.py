@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import ExitCode, LedgerError
 from posthog_llm_cli.model import Converted, ConvertOptions, Destination, LogLine, Settlement
@@ -28,6 +29,7 @@ class Notebook:
     lookups: int = 0
     settlings: int = 0
     log: list[str] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
 
     def outcome_of(self, destination: Destination, uuid: str) -> Settlement | None:
         self.lookups += 1
@@ -35,11 +37,20 @@ class Notebook:
             raise LedgerError("the ledger is damaged")
         return self.settled.get((destination, uuid))
 
-    def settle(self, destination: Destination, settled: Sequence[tuple[str, Settlement]]) -> None:
+    def is_settled(self, destination: Destination, uuid: str) -> bool:
+        return (destination, uuid) in self.settled
+
+    def commit(self, commits: Sequence[Commit]) -> None:
+        self.commits.extend(commits)
+
+    def settle(
+        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = ()
+    ) -> None:
         self.settlings += 1
         self.log.append("settled")
         if self.settlings == self.fails_at_settling:
             raise LedgerError("the disk is full")
+        self.commits.extend(commits)
         self.settled.update({(destination, uuid): outcome for uuid, outcome in settled})
 
 
