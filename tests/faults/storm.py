@@ -35,7 +35,7 @@ class Weathered:
 
 
 def weather(folder: Path, *, calls: int, seed: int, kill_after_s: tuple[float, float], faults: str = FAULTS) -> Weathered:
-    """Run `plh` again and again, killing it in between, until a run says that all is done; then hold it to its word.
+    """Run `plh` again and again, killing it `kill_after_s` after its first request, until a run says that all is done; then hold it to its word.
 
     Raises AssertionError where an event is missing, stands under a wrong key, or a report does not add up.
     """
@@ -47,7 +47,9 @@ def weather(folder: Path, *, calls: int, seed: int, kill_after_s: tuple[float, f
     began_s = time.monotonic()
     with MockServer(faults=Faults.parse(faults), seed=seed) as server:
         for _ in range(MOST_RUNS):
+            before = server.tally["requests"]
             running = bench.start("send", "app.jsonl", server=server)
+            running.wait_for(lambda: server.tally["requests"] > before or running.process.poll() is not None)  # noqa: B023
             until_s = time.monotonic() + chance.uniform(*kill_after_s)
             while running.process.poll() is None and time.monotonic() < until_s:
                 time.sleep(0.005)

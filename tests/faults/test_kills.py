@@ -171,8 +171,9 @@ def test_killed_with_worker_processes_none_of_which_is_left(bench: Bench) -> Non
     (bench.home / "big.jsonl").write_bytes(padded)
     assert len(padded) > 2 * 4 * 1024 * 1024, "workers start after 4 MiB"
     expected = bench.expected(calls, "big.jsonl")
-    with MockServer(faults=Faults.parse("slow:1:0.05s")) as server:
-        running = bench.start("send", "big.jsonl", "--workers", "2", "--concurrency", "2", server=server, command=PLH)
+    with MockServer(faults=Faults.parse("hang:1")) as server:
+        pair = Bench(bench.home, options=("--json", "--workers", "2"), started=bench.started)
+        running = pair.start("send", "big.jsonl", server=server, command=PLH)
         found: set[int] = set()
         running.wait_for(lambda: _saw_children(running.process.pid, found))
         was_killed(running.kill())

@@ -182,7 +182,7 @@ class World:
         requests = self.server.tally["requests"]
         last = self.run()
         assert (last.code, last.told["requests"], self.server.tally["requests"]) == (0, 0, requests), last.err
-        assert last.told["already_sent"] == len(self.logged)
+        assert last.told["already_sent"] + last.told["duplicates"] == last.told["records"]
         known = reading.status(self.bench.home / LEDGER)
         assert {entry.masked_key: entry.accepted for entry in known.destinations if entry.accepted} == {
             key: len(found) for key, found in expected.items()
@@ -219,10 +219,12 @@ class World:
         return self.bench.start("send", "logs", server=self.server)
 
     def _check_ended(self, ran: Ran) -> None:
+        lines = self._content().count(b"\n") + (self.half is not None)
         assert "Traceback" not in ran.err, ran.err
         assert ran.code in UNSETTLED_EXITS, ran.err
         report = ran.told
         check_law(report)
+        assert report["records"] == lines, "every line is counted, however little of it was read again"
         assert report["exit_code"] == ran.code
         assert (report["unconfirmed"] > 0) == (ran.code == 5), ran.err
         check_nothing_foreign(self.expected, self.server)
