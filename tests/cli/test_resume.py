@@ -292,6 +292,17 @@ def test_one_call_objects_leave_no_row(home: Path, send: Sent) -> None:
     assert told(send("logs")) == (0, 5, 0)
 
 
+def test_a_small_source_with_a_fault_is_told_of_once(home: Path, send: Sent) -> None:
+    """Or a job of every hour would tell of it, and keep a letter, every hour."""
+    (home / "logs").mkdir()
+    (home / "logs" / "bad.json").write_bytes(b"{broken\n")
+    (home / "logs" / "good.json").write_bytes(numbered(0, 1))
+    first = send("logs", code=3)
+    assert (first["rejected"], first["accepted"]) == (1, 1)
+    second = send("logs")
+    assert (second["rejected"], second["already_sent"], second["dead_letter"]) == (0, 2, None)
+
+
 # ------------------------------------------------------------------------------------------------- other settings
 
 
