@@ -30,7 +30,7 @@ from tests.faults.forked import Forked
 
 KEYS = ("phc_first_project_aaaaaaaaaaaaaaaaaaaa1111", "phc_second_project_bbbbbbbbbbbbbbbbbbb2222")
 COUNTED = ("accepted", "already_sent", "duplicates", "filtered", "skipped", "rejected", "unconfirmed")
-TIMEOUT_S = 60.0
+TIMEOUT_S = 100.0
 
 Limits = Mapping[int, int]
 """Of the child process: `resource.RLIMIT_…` → the soft and hard limit."""
