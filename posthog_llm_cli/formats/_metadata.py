@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from posthog_llm_cli.formats._fields import id_text, mapping, text
+from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
 
 _BASELINE_INTERNAL = frozenset({
@@ -42,17 +43,6 @@ _HONOURED = frozenset({
 })  # fmt: skip
 
 
-_PROXY_MARKS = ("user_api_key", "user_api_key_hash", "user_api_key_auth", "requester_ip_address", "litellm_api_version")
-"""Keys that LiteLLM's proxy mixes into a request's metadata, and no caller writes."""
-
-
-def own_metadata(metadata: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return what of a logged request's metadata is the caller's: of a proxy's only what it kept as the requester's."""
-    if any(mark in metadata for mark in _PROXY_MARKS):
-        return mapping(metadata.get("requester_metadata"))
-    return metadata
-
-
 @dataclass(frozen=True, slots=True)
 class CallerMetadata:
     """What the caller's metadata say; `custom` may leave the machine as properties."""
@@ -74,8 +64,9 @@ class CallerMetadata:
     has_reserved: bool = False
 
 
-def read_caller_metadata(metadata: Mapping[str, Json]) -> CallerMetadata:
-    """Sort a caller's metadata into ids, names and custom properties."""
+def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
+    """Sort a caller's metadata into ids, names and custom properties; what a proxy mixed in is left out."""
+    metadata = own_metadata(logged)
     groups = mapping(metadata.get("$groups"))
     return CallerMetadata(
         custom=custom_properties(metadata),

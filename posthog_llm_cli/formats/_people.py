@@ -1,10 +1,10 @@
 """Who made a call: the chain of candidates for the distinct id (litellm-logs.md 6.14, posthog-ingestion.md 7)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
+from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text, is_one_of
 from posthog_llm_cli.model import Json
 
 RESERVED_IDS = frozenset({
@@ -27,14 +27,17 @@ class Person:
     session_id: str | None = None
 
 
-def find_person(candidates: Iterable[Json], *, take_object_id: bool = False) -> Person:
+def find_person(
+    candidates: Iterable[Json], *, nobody: Container[str] = frozenset(), take_object_id: bool = False
+) -> Person:
     """Return the first candidate that names somebody; neither null, empty nor a reserved word does.
 
+    `nobody`: further words that name nobody in this record, its API key's hash for one.
     `take_object_id`: an object's `id` stands for it (OpenAI-format logs); else objects become compact JSON.
     """
     for candidate in candidates:
         person = _person(candidate, take_object_id=take_object_id)
-        if person is not None:
+        if person is not None and not is_one_of(person.user, nobody):
             return person
     return Person(None)
 

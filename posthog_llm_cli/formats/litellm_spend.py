@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from posthog_llm_cli.formats._fields import decoded, first_id, id_text, is_one_of, mapping
 from posthog_llm_cli.formats._litellm_ids import Envelope
-from posthog_llm_cli.formats._metadata import own_metadata
+from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext

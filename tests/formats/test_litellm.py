@@ -425,6 +425,25 @@ def test_on_a_proxy_only_the_requesters_metadata_are_the_callers() -> None:
     assert "agent_id" not in found
 
 
+KEY_HASH = "ab" * 32
+
+
+@pytest.mark.parametrize("key", [KEY_HASH, "litellm_proxy_master_key"])
+def test_the_hash_that_the_proxy_puts_into_the_user_is_nobody(key: str) -> None:
+    record = payload(metadata={"user_api_key_hash": key}, model_parameters={"user": key}, end_user=key)
+    assert to_event(record).distinct_id == "trace-1"
+    assert key.encode() not in to_event(record).properties
+    assert to_event({**record, "model_parameters": {"user": "cd" * 32}}).distinct_id == "cd" * 32
+
+
+def test_the_owner_of_a_key_whom_the_proxy_puts_into_a_speechs_user_is_nobody() -> None:
+    record = payload(
+        call_type="aspeech", metadata={"user_api_key_user_id": "admin"}, model_parameters={"user": "admin"}
+    )
+    assert to_event(record).distinct_id == "trace-1"
+    assert to_event({**record, "end_user": "admin"}).distinct_id == "admin"
+
+
 def test_a_client_that_an_sdk_caller_notes_makes_no_proxy_of_it() -> None:
     noted = {"user_agent": "Firefox", "requester_ip_address": "10.0.0.1"}
     caller = {**noted, "user_id": "anna", "feature": "search"}

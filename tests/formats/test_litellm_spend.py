@@ -171,7 +171,7 @@ def test_a_streams_first_token_is_timed() -> None:
 def test_only_what_the_requester_sent_of_the_metadata_becomes_properties() -> None:
     request = {
         "metadata": {
-            "user_api_key": "REDACTED", "endpoint": "http://proxy", "deployment": "d", "actor_agent_id": "x",
+            "user_api_key": "REDACTED_BY_LITELM", "endpoint": "http://proxy", "deployment": "d", "actor_agent_id": "x",
             "requester_metadata": {"feature": "search", "headers": {"authorization": "Bearer sk-sample"}},
         }
     }  # fmt: skip
@@ -189,6 +189,13 @@ def test_the_user_is_the_callers_then_the_end_user_then_the_requests() -> None:
     assert to_event(stored(metadata={"user_id": "a"}, user="c") | {"end_user": "b"}).distinct_id == "a"
     assert to_event(stored(user="c") | {"end_user": "b"}).distinct_id == "b"
     assert to_event(stored(user="c")).distinct_id == "c"
+
+
+@pytest.mark.parametrize("key", ["ab" * 32, "litellm_proxy_master_key", "REDACTED_BY_LITELM"])
+def test_the_key_that_the_proxy_puts_into_the_requests_user_is_nobody(key: str) -> None:
+    record = row(api_key="ab" * 32, end_user="", proxy_server_request={"messages": "hi", "user": key})
+    assert to_event(record).distinct_id == to_properties(record)["$ai_trace_id"]
+    assert key.encode() not in to_event(record).properties
 
 
 def test_the_end_user_is_kept_where_another_name_is_the_distinct_id() -> None:
