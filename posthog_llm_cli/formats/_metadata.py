@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from posthog_llm_cli.formats._fields import id_text, mapping, text
+from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
 
@@ -66,7 +66,7 @@ class CallerMetadata:
 
 def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
     """Sort a caller's metadata into ids, names and custom properties; what a proxy mixed in is left out."""
-    metadata = own_metadata(logged)
+    metadata = {key: value for key, value in own_metadata(logged).items() if not is_one_of(value, UNWRITTEN)}
     groups = mapping(metadata.get("$groups"))
     return CallerMetadata(
         custom=custom_properties(metadata),
@@ -115,12 +115,15 @@ def _is_custom(key: str) -> bool:
 
 
 def without_secrets(value: Json) -> Json:
-    """Return a value without members whose name says that they hold a secret or a request's headers, on every level."""
+    """Return a value without members that by their name hold a secret or a request's headers, on every level.
+
+    Nor does it keep members that say only that LiteLLM could not write them.
+    """
     if isinstance(value, dict):
         return {
             key: without_secrets(member)
             for key, member in value.items()
-            if not (_SECRET_PATTERN.match(key) or _NEVER_NESTED.match(key))
+            if not (_SECRET_PATTERN.match(key) or _NEVER_NESTED.match(key) or is_one_of(member, UNWRITTEN))
         }
     if isinstance(value, list):
         return [without_secrets(member) for member in value]

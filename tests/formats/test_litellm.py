@@ -401,6 +401,34 @@ def test_a_session_packed_into_the_user_is_the_session() -> None:
     assert found["$ai_session_id"] == "s-1"
 
 
+@pytest.mark.parametrize(
+    ("candidates", "user"),
+    [
+        (('{"device_id": "anonymous", "session_id": "s-1"}', "anna"), "anna"),
+        (("anna", '{"device_id": "d", "session_id": "s-1"}'), "anna"),
+        (("", '{"device_id": "d", "session_id": "s-1"}'), "d"),
+        (('{"session_id": "s-1"}', None), '{"session_id": "s-1"}'),
+    ],
+)
+def test_a_packed_session_is_kept_whoever_is_the_person(candidates: Any, user: str) -> None:
+    record = payload(end_user=candidates[0], model_parameters={"user": candidates[1]})
+    assert (to_event(record).distinct_id, to_properties(record)["$ai_session_id"]) == (user, "s-1")
+
+
+def test_a_users_id_that_nests_too_deep_is_a_text() -> None:
+    assert to_event(payload(end_user="[" * 200)).distinct_id == "[" * 200
+    assert "$ai_trace_id" in to_properties(payload(end_user='{"a":' * 200))
+
+
+@pytest.mark.parametrize("nothing", ["CircularReference Detected", "MaxDepthExceeded", "Unserializable Object"])
+def test_what_stands_for_a_value_that_was_not_written_is_no_value(nothing: str) -> None:
+    metadata = {"user_id": nothing, "session_id": nothing, "feature": nothing, "trace_name": nothing, "a": {"b": nothing, "c": 1}}  # fmt: skip
+    record = kwargs(metadata, end_user=nothing, model_parameters={"user": "anna"}, trace_id=nothing)
+    found = to_properties(record)
+    assert (to_event(record).distinct_id, found["$ai_trace_id"], found["a"]) == ("anna", "call-1", {"c": 1})
+    assert nothing.encode() not in to_event(record).properties
+
+
 # --------------------------------------------------------------------------------- 15, 16: metadata, what never leaves
 
 
