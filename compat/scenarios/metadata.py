@@ -75,6 +75,8 @@ _OWN_WORDS = (
                                     "headers": {"x": "y"}, "model_group": "g", "deployment": "d", "api_base": "b", "endpoint": "e",
                                     "litellm_api_version": "1", "user_agent": "curl", "requester_ip_address": "10.0.0.1",
                                     "previous_models": ["m"], "queue_time_seconds": 1, "team_spend": 2, "_hidden": 1}),
+    _with("the router's own words", {"tag_routing": {"tags": ["a"]}, "routing_decision": {"model": "m"}, "file_checksum": "0a",
+                                     "quality_router_decision": {"m": 1}, "is_silent_experiment": True, "feature": "search"}),
     _with("of a web server", {"user_agent": "Firefox", "requester_ip_address": "10.0.0.1", "user_id": "anna", "feature": "search"}),
     _with("an image inside", {"shot": {"type": "image", "data": "data:image/png;base64," + "iVBORw0KGgo" * 24}}),
 )  # fmt: skip

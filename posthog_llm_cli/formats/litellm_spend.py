@@ -46,7 +46,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     payload = _payload(record, metadata, request)
     was_cut = any(_CUT.search(found) for found in texts([payload["messages"], payload["response"]]))
     envelope = Envelope(
-        caller=_caller(metadata, request),
+        caller=_caller(request),
         litellm_session_id=id_text(request.get("litellm_session_id")),
         litellm_trace_id=id_text(request.get("litellm_trace_id")),
         warnings=("truncated-content",) if was_cut else (),
@@ -113,12 +113,11 @@ def _parameters(request: Mapping[str, Json]) -> Mapping[str, Json]:
     return request
 
 
-def _caller(metadata: Mapping[str, Json], request: Mapping[str, Json]) -> dict[str, Json]:
+def _caller(request: Mapping[str, Json]) -> dict[str, Json]:
     """The caller's own metadata: what the proxy mixed into the request's is told from it by `requester_metadata`."""
     own = own_metadata(mapping(decoded(request.get("metadata"))))
     beside = mapping(mapping(decoded(request.get("litellm_metadata"))).get("requester_metadata"))
-    logged = mapping(metadata.get("spend_logs_metadata"))
-    return {**({"spend_logs_metadata": logged} if logged else {}), **beside, **own}
+    return {**beside, **own}
 
 
 def _number(value: Json) -> Json:

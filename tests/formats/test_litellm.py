@@ -444,6 +444,18 @@ def test_only_the_callers_own_metadata_leave() -> None:
     assert own == {"project": {"name": "rivers"}, "kept": 1, "zero": 0}
 
 
+def test_what_litellms_router_notes_in_the_callers_metadata_stays_here() -> None:
+    notes = {
+        "file_checksum": "0a", "tag_routing": {"tags": ["a"]}, "routing_decision": {"reason": "the prompt"},
+        "routing_plugin_signals": {}, "adaptive_router_decision": {}, "adaptive_router_chosen_model": "m",
+        "quality_router_decision": {}, "is_silent_experiment": True, "internal_call_origin": "judge",
+        "encrypted_content_affinity_enabled": True,
+    }  # fmt: skip
+    found = to_properties(kwargs({**notes, "feature": "search"}))
+    assert found["feature"] == "search"
+    assert not notes.keys() & found.keys()
+
+
 def test_on_a_proxy_only_the_requesters_metadata_are_the_callers() -> None:
     slo_metadata = {"user_api_key_hash": "ab" * 32, "user_api_key_team_alias": "Team"}
     record = kwargs({"agent_id": 1, "requester_metadata": {"mine": 1, "headers": {}}}, metadata=slo_metadata)

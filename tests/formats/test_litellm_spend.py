@@ -181,8 +181,10 @@ def test_only_what_the_requester_sent_of_the_metadata_becomes_properties() -> No
     assert plain["feature"] == "search"
 
 
-def test_metadata_for_the_spend_logs_arrive_without_a_stored_request() -> None:
-    assert to_properties(row(metadata={"spend_logs_metadata": {"job": "7"}}))["spend_logs_metadata"] == {"job": "7"}
+def test_metadata_that_an_administrator_gave_to_the_key_or_its_team_are_not_the_callers() -> None:
+    given = {"spend_logs_metadata": {"cost_center": "7"}}
+    assert "spend_logs_metadata" not in to_properties(row(metadata=given))
+    assert to_properties(stored(metadata=given) | {"metadata": given})["spend_logs_metadata"] == {"cost_center": "7"}
 
 
 def test_the_user_is_the_callers_then_the_end_user_then_the_requests() -> None:
