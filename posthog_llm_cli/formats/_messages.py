@@ -11,6 +11,7 @@ from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import VALUE_PART, Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
+_MESSAGE_KEYS = frozenset({"role", "content", "parts"})
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _SECRET_TOOL_FIELDS = frozenset({"headers", "authorization", "authorization_token", "api_key"})
 REDACTED = "[REDACTED]"
@@ -27,9 +28,7 @@ def input_messages(value: Json) -> list[Json] | None:
     if isinstance(value, str):
         return [_user(value)] if value else None
     if isinstance(value, dict):
-        return (
-            [_input_item(value) if "role" in value or "content" in value else _user(compact(value))] if value else None
-        )
+        return [_input_item(value) if value.keys() & _MESSAGE_KEYS else _user(compact(value))] if value else None
     if not isinstance(value, list) or not value:
         return None
     if all(_is_int(item) for item in value):
@@ -62,17 +61,28 @@ def _input_item(item: Json) -> Json:
         return _user(item)
     if not isinstance(item, dict):
         return _user(compact(item))
-    if "role" not in item and "content" not in item:
+    if not item.keys() & _MESSAGE_KEYS:
         return without_encrypted(item)
     if item.get("type") == "reasoning":
         return without_encrypted(item)
-    message = {"role": item["role"] if isinstance(item.get("role"), str) else "user", "content": item.get("content")}
+    role = item["role"] if isinstance(item.get("role"), str) else "user"
+    if item.get("content") is None and isinstance(item.get("parts"), list):
+        return _from_gemini(role, item["parts"])
+    message = {"role": role, "content": item.get("content")}
     for key in _MESSAGE_EXTRAS:
         if item.get(key) is not None:
             message[key] = item[key]
     if isinstance(message["content"], list):
         message["content"] = [without_encrypted(part) for part in message["content"]]
     return message
+
+
+def _from_gemini(role: str, parts: list[Json]) -> Json:
+    """Return a message of Gemini's dialect: its texts as text parts, any other part as it is."""
+    content = [
+        text_part(part["text"]) if isinstance(part, dict) and part.keys() == {"text"} else part for part in parts
+    ]
+    return {"role": "assistant" if role == "model" else role, "content": content}
 
 
 def without_encrypted(item: Json) -> Json:

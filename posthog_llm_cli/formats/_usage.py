@@ -39,8 +39,7 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
     if total is not None and not prompt and not completion and (prompt, completion) != (None, None):
         warn("bad-usage")
         prompt = completion = None
-    into = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
-    out = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    into, out = _details(usage)
     cache_read = first_count(
         warn, into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
     )
@@ -53,6 +52,13 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
         raw=_believed(usage, warn) or None,
     )
+
+
+def _details(usage: Mapping[str, Json]) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+    """The parts of the input's and of the output's tokens, in chat or Responses spelling."""
+    into = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
+    out = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    return into, out
 
 
 def _part(count: int | None, whole: int | None, warn: Warn) -> int | None:
@@ -81,8 +87,7 @@ def litellm_usage(counts: Mapping[str, Json], usage: Mapping[str, Json], warn: W
     total = token_count(counts.get("total_tokens"), warn)
     if not any((prompt, completion, total)):
         return Usage()
-    into = mapping(usage.get("prompt_tokens_details"))
-    out = mapping(usage.get("completion_tokens_details"))
+    into, out = _details(usage)
     cache_read = first_count(warn, usage.get("cache_read_input_tokens"), into.get("cached_tokens"))
     cache_creation = first_count(
         warn,

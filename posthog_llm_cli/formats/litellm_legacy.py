@@ -99,8 +99,11 @@ def _said(value: Json) -> str | None:
 
 
 def _literal(value: Json) -> Json:
-    """What a text prints: Python's print of plain values, or JSON."""
-    if not isinstance(value, str):
+    """What a text prints: Python's print of a list or an object of plain values, or JSON.
+
+    Any other text is one: of a prompt `12345` or `'hi'` nobody can tell that it was printed.
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{"}:
         return value
     found = decoded(value)
     return python_literal(value) if found is value else found

@@ -31,6 +31,10 @@ def _of(shape: str) -> Matches:
     return lambda record: classify(record) == shape
 
 
+def _having(*keys: str) -> Matches:
+    return lambda record: isinstance(record, dict) and record.keys() >= set(keys)
+
+
 def _relative(record: Json) -> Skipped:
     found = relative_name(record) if isinstance(record, dict) else None
     if found is None:
@@ -119,8 +123,20 @@ BEFORE_LITELLM: tuple[Refusal, ...] = (
 
 AFTER_LITELLM: tuple[Refusal, ...] = (
     Refusal(
+        "litellm-service",
+        _having("is_error", "service", "duration", "call_type"),
+        skipping(
+            "not-a-model-call", "LiteLLM logged what a service of its own did (a cache, a database): no model ran"
+        ),
+    ),
+    Refusal(
+        "litellm-proxy-failure",
+        _having("exception", "error_class", "traceback", "user_api_key_dict"),
+        skipping("not-a-model-call", "LiteLLM's proxy refused a request before any model ran"),
+    ),
+    Refusal(
         "console-log",
-        lambda record: isinstance(record, dict) and record.keys() >= _CONSOLE_KEYS,
+        _having(*_CONSOLE_KEYS),
         skipping(
             "console-log",
             "these are LiteLLM's console logs; export with an s3, gcs_bucket or generic_api callback, or SpendLogs",
@@ -128,7 +144,7 @@ AFTER_LITELLM: tuple[Refusal, ...] = (
     ),
     Refusal(
         "audit-log",
-        lambda record: isinstance(record, dict) and record.keys() >= {"action", "table_name", "changed_by"},
+        _having("action", "table_name", "changed_by"),
         skipping("audit-log", "LiteLLM's audit log holds no call"),
     ),
     Refusal(

@@ -212,6 +212,15 @@ def test_token_kinds_are_read_inclusive_of_the_cache() -> None:
     assert found["$ai_usage"]["completion_tokens_details"] == {"reasoning_tokens": 5}
 
 
+def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
+    usage = {
+        "input_tokens": 10, "output_tokens": 20, "input_tokens_details": {"cached_tokens": 4},
+        "output_tokens_details": {"reasoning_tokens": 7},
+    }  # fmt: skip
+    found = to_properties(payload(call_type="aresponses", response={"output": [], "usage": usage}))
+    assert (found["$ai_cache_read_input_tokens"], found["$ai_reasoning_tokens"]) == (4, 7)
+
+
 def test_all_zero_counts_are_unknown() -> None:
     found = to_properties(payload(prompt_tokens=0, completion_tokens=0, total_tokens=0))
     assert not [key for key in found if "tokens" in key or key == "$ai_usage"]
@@ -519,6 +528,28 @@ def test_no_secret_of_a_dump_leaves() -> None:
         assert secret not in event.properties
 
 
+@pytest.mark.parametrize("call_type", ["acreate_video", "aembedding"])
+@pytest.mark.parametrize("messages", ["default-message-value", [{"role": "user", "content": "default-message-value"}]])
+def test_litellms_word_for_an_input_that_it_does_not_know_is_no_input(call_type: str, messages: Any) -> None:
+    record = payload(call_type=call_type, messages=messages)
+    assert "no-input" in convert_value(record).warnings
+    assert "$ai_input" not in to_properties(record)
+
+
+def test_geminis_parts_are_a_messages_content() -> None:
+    call = {"functionCall": {"name": "f", "args": {}}}
+    messages = [
+        {"role": "user", "parts": [{"text": "hi"}]},
+        {"role": "model", "parts": [call]},
+        {"parts": [{"text": "so"}]},
+    ]
+    assert to_properties(payload(messages=messages))["$ai_input"] == [
+        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [{"type": "text", "text": "so"}]},
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------- 17: redaction
 
 
@@ -591,7 +622,16 @@ def test_without_a_configured_key_a_record_without_one_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    "call_type", ["call_mcp_tool", "acreate_batch", "avector_store_search", "alist_files_container", "decisions"]
+    "call_type",
+    [
+        "call_mcp_tool",
+        "acreate_batch",
+        "avector_store_search",
+        "alist_files_container",
+        "decisions",
+        "a_add_message",
+        "adelete_assistant",
+    ],
 )
 def test_where_no_model_ran_the_record_is_skipped(call_type: str) -> None:
     assert to_skip(payload(call_type=call_type)).code == "not-a-model-call"

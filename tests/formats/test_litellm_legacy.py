@@ -85,6 +85,11 @@ def test_of_a_proxys_metadata_only_the_requesters_is_read() -> None:
     assert "internal" not in found
 
 
+@pytest.mark.parametrize("prompt", ["12345", "True", "1, 2, 3", "'hi'", "(1, 2)", "b'x'", "nan", " 7 "])
+def test_a_prompt_that_reads_like_a_print_is_the_text_that_it_is(prompt: str) -> None:
+    assert to_properties(item(messages=prompt))["$ai_input"] == [{"role": "user", "content": prompt}]
+
+
 KEY_HASH = "ab" * 32
 PROXYS = {
     "user_api_key": KEY_HASH, "user_api_key_hash": KEY_HASH, "user_api_key_user_id": "admin", "agent_id": "a-1",

@@ -131,6 +131,12 @@ def test_a_start_and_a_duration_give_the_end() -> None:
         ({"input": "hi", "instructions": "Be brief."}, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]),
         ({"messages": [{"role": "user", "content": "hi"}], "system": "Be brief."}, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]),
         ({"messages": [{"role": "user", "content": "hi"}], "system": [{"type": "text", "text": "Be brief."}]}, [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]}, {"role": "user", "content": "hi"}]),
+        ({"query": "hi", "documents": ["a", "b"]}, [{"role": "user", "content": "hi"}]),
+        ({"contents": "hi", "systemInstruction": "Be brief."}, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]),
+        (
+            {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "systemInstruction": {"parts": [{"text": "Be brief."}]}},
+            [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]}, {"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+        ),
         ({"messages": [{"role": "system", "content": "own"}, {"role": "user", "content": "hi"}], "system": "other"}, [{"role": "system", "content": "own"}, {"role": "user", "content": "hi"}]),
     ],
 )  # fmt: skip
@@ -292,6 +298,22 @@ def test_a_prompt_that_the_database_cut_is_sent_with_a_warning(mark: str) -> Non
     assert "truncated-content" in convert_value(cut).warnings
     assert to_properties(cut)["$ai_input"][0]["content"] == f"It began{mark}and ended"
     assert "truncated-content" not in convert_value(stored()).warnings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"proxy_server_request": {"messages": "hi", "system": "It began... (litellm_truncated 5120 chars)"}},
+        {"proxy_server_request": {"messages": "hi", "instructions": "It began... (litellm_truncated 5120 chars)"}},
+        {"proxy_server_request": {"messages": "hi", "tools": [{"description": "... (litellm_truncated 5120 chars)"}]}},
+        {
+            "status": "failure",
+            "metadata": {"error_information": {"error_message": "It began... (litellm_truncated 5120 chars)"}},
+        },
+    ],
+)
+def test_whatever_was_cut_of_what_is_sent_is_said(changes: Any) -> None:
+    assert "truncated-content" in convert_value(row(**changes)).warnings
 
 
 def test_a_redacted_row_keeps_no_content_and_no_tools() -> None:
