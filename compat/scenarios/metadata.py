@@ -21,6 +21,11 @@ _USERS = (
     _with("user reserved", {"user_id": "Anonymous"}),
     _with("user packed in JSON", {"user_id": _PACKED}),
     _with("user packed in a word", {"user_id": _OLD_PACKED}),
+    _with("a session packed beside the user", {"user_id": "anna"}, user=_PACKED),
+    _with(
+        "words for nothing",
+        {"user_id": "MaxDepthExceeded", "feature": "CircularReference Detected", "a": {"b": "Unserializable Object"}},
+    ),
     _with("user as an object", {"user_id": {"name": "anna"}}),
     _with("user of 300 letters", {"user_id": "ü" * 150}),
     _with("user beside an end user", {"user_id": "anna"}, user="end-9"),
