@@ -151,7 +151,7 @@ def _cost(value: Json) -> Json:
 FORMAT = LogFormat(
     name="litellm-legacy",
     title="LiteLLM legacy item (dynamodb, generic_api_use_v1): every value is text",
-    recognised_by="modelParameters, with usage or messages as text; or start_time, end_time, model_parameters and spend",
+    recognised_by="modelParameters, with usage or messages as text; or start_time, model_parameters and spend",
     smallest='{"id": "c-1", "call_type": "acompletion", "startTime": "2025-06-01 10:00:00.250000", "endTime": '
     '"2025-06-01 10:00:01.500000", "model": "gpt-4o", "modelParameters": "{}", "messages": "[]", "usage": '
     '"Usage(completion_tokens=20, prompt_tokens=10, total_tokens=30)"}',

@@ -9,13 +9,20 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import items, mapping
 from posthog_llm_cli.formats._litellm_datadog import is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, classify
+from posthog_llm_cli.formats._openai_shapes import (
+    PROMPT_TEXT_KEYS,
+    REQUEST_KEYS,
+    RESPONSE_KEYS,
+    Candidate,
+    classify,
+)
 from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
 from posthog_llm_cli.model import Json, Skipped
 
 Matches = Callable[[Json], bool]
 
 _CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
+_SERVICE_KEYS = frozenset({"is_error", "service", "duration", "call_type"})
 _RAW_EXCHANGE = frozenset({"raw_request", "raw_response"})
 _NOT_YET = "this version of plh does not read it yet"
 _READS = "plh reads LiteLLM and OpenAI formats"
@@ -106,6 +113,12 @@ def _is_capture_body(record: Json) -> bool:
     return bool(batch) and "api_key" in record and all("event" in mapping(event) for event in batch)
 
 
+def _is_service(record: Json) -> bool:
+    """Whether LiteLLM tells of a service of its own; somebody's own record of a call may have the same four keys."""
+    tells = isinstance(record, dict) and record.keys() >= _SERVICE_KEYS
+    return tells and record.keys().isdisjoint((*PROMPT_TEXT_KEYS, *RESPONSE_KEYS, *REQUEST_KEYS))
+
+
 BEFORE_LITELLM: tuple[Refusal, ...] = (
     Refusal("empty-record", lambda record: record is None, skipping("empty-record", "null")),
     Refusal(
@@ -124,7 +137,7 @@ BEFORE_LITELLM: tuple[Refusal, ...] = (
 AFTER_LITELLM: tuple[Refusal, ...] = (
     Refusal(
         "litellm-service",
-        _having("is_error", "service", "duration", "call_type"),
+        _is_service,
         skipping(
             "not-a-model-call", "LiteLLM logged what a service of its own did (a cache, a database): no model ran"
         ),

@@ -219,3 +219,12 @@ def test_what_litellm_tells_datadog_of_itself_is_no_call(inner: Any) -> None:
     (converted,) = convert_bytes(orjson.dumps(datadog(inner)))
     assert isinstance(converted.result, Skipped), converted.result
     assert converted.result.code == "not-a-model-call"
+
+
+def test_somebodys_own_record_with_the_keys_of_a_service_is_a_call() -> None:
+    own = {
+        "is_error": False, "service": "chat", "duration": 0.5, "call_type": "chat", "model": "gpt-4o", "prompt": "hi",
+        "response": "ho", "timestamp": "2025-06-01T10:00:00Z",
+    }  # fmt: skip
+    assert convert_value(own).format == "openai-flat"
+    assert to_properties(own)["$ai_model"] == "gpt-4o"
