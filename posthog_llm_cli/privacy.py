@@ -28,10 +28,12 @@ _MEDIA_KEYS = {
 }
 _MIME_KEYS = ("mime_type", "mimeType", "media_type", "mediaType", "content_type")
 _DATA_URL = re.compile(r"\s*data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[^,;]*)*;base64,", re.ASCII | re.IGNORECASE)
-_EMBEDDED = re.compile(r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;]*)*;base64,[\w+/=-]{64,}", re.ASCII | re.IGNORECASE)
+_EMBEDDED = re.compile(r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;:]*)*;base64,[\w+/=-]{64,}", re.ASCII | re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=\r\n-]{200,}", re.ASCII)
 _KINDS = frozenset({"image", "audio", "video"})
 _QUOTED_CHARACTERS = 20
+_MAX_PIECES = 250_000
+_FEW_PIECES = 64
 
 
 def placeholder(kind: str | None) -> str:
@@ -106,7 +108,7 @@ def texts(value: Json) -> Iterator[str]:
 
 
 class Quotes:
-    """Tells whether a value repeats a text of 20 characters or more from a call's content."""
+    """Tells which values repeat a text of 20 characters or more from a call's content."""
 
     __slots__ = ("_content",)
 
@@ -116,20 +118,43 @@ class Quotes:
         escaped = [form for text in found for form in (dumps(text)[1:-1], dumps(text, ensure_ascii=False)[1:-1])]
         self._content = "\0".join(dict.fromkeys(found + escaped))
 
-    def __contains__(self, value: Json) -> bool:
-        return bool(self._content) and any(self._quotes(text) for text in texts(value))
+    def among(self, values: Mapping[str, Json]) -> frozenset[str]:
+        """Return the keys whose value repeats some of the content, or that do so themselves.
 
-    def _quotes(self, text: str) -> bool:
-        if len(text) < _QUOTED_CHARACTERS:
-            return False
-        pieces = {text[i : i + _QUOTED_CHARACTERS] for i in range(len(text) - _QUOTED_CHARACTERS + 1)}
-        if len(pieces) <= 64:  # a short value: let the search run over the content in C
-            return any(piece in self._content for piece in pieces)
+        The content is read once for all of them. What they say beyond 250,000 pieces counts as repeated, unread.
+        """
+        if not self._content:
+            return frozenset()
+        wanted: set[str] = set()
+        quoting: set[str] = set()
+        for key, value in values.items():
+            for text in texts([key, value]):
+                if len(wanted) + len(text) > _MAX_PIECES:
+                    quoting.add(key)
+                else:
+                    wanted.update(_pieces(text))
+        repeated = self._repeated(wanted)
+        if repeated:
+            quoting.update(
+                key
+                for key, value in values.items()
+                if key not in quoting and not all(repeated.isdisjoint(_pieces(text)) for text in texts([key, value]))
+            )
+        return frozenset(quoting)
+
+    def _repeated(self, pieces: set[str]) -> set[str]:
         content = self._content
-        return any(content[i : i + _QUOTED_CHARACTERS] in pieces for i in range(len(content) - _QUOTED_CHARACTERS + 1))
+        if len(pieces) <= _FEW_PIECES:  # let the search run over the content in C
+            return {piece for piece in pieces if piece in content}
+        return {piece for piece in _pieces(content) if piece in pieces}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield every run of 20 characters in a text."""
+    return (text[i : i + _QUOTED_CHARACTERS] for i in range(len(text) - _QUOTED_CHARACTERS + 1))
 
 
 def without_quotes(properties: Mapping[str, Json], content: Json) -> dict[str, Json]:
     """Return the properties whose value (and name) repeats nothing of the content."""
-    quotes = Quotes(content)
-    return {key: value for key, value in properties.items() if value not in quotes and key not in quotes}
+    quoting = Quotes(content).among(properties)
+    return {key: value for key, value in properties.items() if key not in quoting}

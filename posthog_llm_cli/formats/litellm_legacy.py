@@ -22,10 +22,13 @@ from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
 
 _STRINGS = ("usage", "messages")
-_COUNT = re.compile(r"(?<![A-Za-z_])(\w+_tokens)['\"]?\s*[=:]\s*(\d{1,13})(?![\w.])", re.ASCII)
 _COST = re.compile(r"\d{1,15}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _TOTAL_OF = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_CACHE_TOTALS = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_PARTS = ("cached_tokens", "reasoning_tokens")
+_COUNTED = "|".join((*_TOTALS, *_TOTAL_OF, *_CACHE_TOTALS, *_PARTS))
+_COUNT = re.compile(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])", re.ASCII)
 
 
 def matches(record: Json) -> bool:
@@ -109,7 +112,7 @@ def _kinds(usage: Mapping[str, int]) -> dict[str, Json]:
     """The counts as a provider's usage object has them."""
     return {
         **{name: usage[name] for name in _TOTALS if name in usage},
-        **{name: usage[name] for name in ("cache_read_input_tokens", "cache_creation_input_tokens") if usage.get(name)},
+        **{name: usage[name] for name in _CACHE_TOTALS if usage.get(name)},
         **({"prompt_tokens_details": {"cached_tokens": usage["cached_tokens"]}} if usage.get("cached_tokens") else {}),
         **(
             {"completion_tokens_details": {"reasoning_tokens": usage["reasoning_tokens"]}}
