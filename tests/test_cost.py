@@ -81,7 +81,6 @@ HEADER = b"request_id\tcall_type\tstartTime\tspend\n"
 FILES: dict[str, Callable[[], bytes]] = {
     "nulls of COPY before a quote": lambda: HEADER + filled("\t\\N", end='"').encode(),
     "dashes": lambda: b"column\n" + filled("-", end="x\n{}").encode(),
-    "braces on lines of their own": lambda: filled("{\n").encode(),
     "blanks behind braces": lambda: filled("{ ", end="x").encode(),
     "commas in an array": lambda: filled(", ", start="[", end="x").encode(),
     "events without data": lambda: filled(":x\n").encode(),

@@ -10,12 +10,12 @@ are local to the logger: they are read in `--timezone`, for the identity too. Wh
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
 from posthog_llm_cli.formats._litellm_ids import Envelope
 from posthog_llm_cli.formats._metadata import own_metadata
-from posthog_llm_cli.formats._python_literals import python_literal
+from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
 from posthog_llm_cli.formats._times import Clock
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
@@ -48,7 +48,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     item = _item(record)
     warn = Warnings(("legacy-format",))
     clock = Clock(context, warn)
-    caller = own_metadata(mapping(_literal(item.get("metadata"))))
+    caller = own_metadata(mapping(_literal(item.get("metadata"), warn)))
     usage = _counts(item.get("usage"))
     payload: dict[str, Json] = {
         "id": item.get("id"),
@@ -62,7 +62,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         "response_cost": _cost(item.get("cost")),
         "cache_hit": item.get("cache_hit") in (True, "True", "true"),
         "messages": _messages(item.get("messages")),
-        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters")))},
+        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters"), warn))},
         "metadata": {"usage_object": _kinds(usage)},
     }
     return parse_payload(payload, Envelope(caller=caller, warnings=warn.codes()), context)
@@ -84,12 +84,16 @@ def _said(value: Json) -> str | None:
     return None if found == "None" else found
 
 
-def _literal(value: Json) -> Json:
-    """What a text prints: Python's print of plain values, or JSON."""
+def _literal(value: Json, warn: Callable[[str], None] | None = None) -> Json:
+    """What a text prints: Python's print of plain values, or JSON. One that is too large to be read is warned of."""
     if not isinstance(value, str):
         return value
     found = decoded(value)
-    return python_literal(value) if found is value else found
+    if found is not value:
+        return found
+    if warn is not None and is_too_large(value):
+        warn("truncated-content")
+    return python_literal(value)
 
 
 def _messages(value: Json) -> Json:

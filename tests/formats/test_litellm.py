@@ -38,6 +38,7 @@ def kwargs(caller: Any = None, dynamic: Any = None, params: Any = None, **change
     }
 
 
+REDACTED = "redacted-by-litellm"
 FAILURE = {
     "status": "failure", "response": {}, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0,
     "response_cost": 0.0,
@@ -463,7 +464,15 @@ def test_no_secret_of_a_dump_leaves() -> None:
 # ------------------------------------------------------------------------------------------------------- 17: redaction
 
 
-@pytest.mark.parametrize("messages", ["redacted-by-litellm", [{"role": "user", "content": "redacted-by-litellm"}]])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        "redacted-by-litellm",
+        [{"role": "user", "content": "redacted-by-litellm"}],
+        [{"role": "system", "content": "leak"}, {"role": "user", "content": "redacted-by-litellm"}],
+        [{"role": "system", "content": "leak"}, {"role": "user", "content": [{"text": "redacted-by-litellm"}]}],
+    ],
+)
 def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messages: Any) -> None:
     message = {
         "content": "redacted-by-litellm", "reasoning_content": "leak",
@@ -479,6 +488,41 @@ def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messa
     assert found["litellm_redacted"] is True
     assert not {"$ai_input", "$ai_output_choices", "$ai_tools"} & set(found)
     assert b"leak" not in event.properties
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"output": [{"type": "custom_tool_call", "name": "f", "call_id": "c", "input": REDACTED}]},
+        {"output": [{"type": "function_call", "name": "f", "call_id": "c", "arguments": REDACTED}]},
+        {"output": [{"type": "message", "content": [{"type": "refusal", "refusal": REDACTED}]}]},
+        {"output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": REDACTED}]}]},
+        {"choices": [{"message": {"content": None, "function_call": {"name": "f", "arguments": REDACTED}}}]},
+        {"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]}}]},
+        {"choices": [{"message": {"content": None, "reasoning_content": REDACTED}}]},
+    ],
+)
+def test_the_sentinel_in_any_place_of_an_answer_is_a_redaction(response: Any) -> None:
+    found = to_properties(payload(response=response, model_parameters={"tools": [{"name": "leak"}]}))
+    assert found["litellm_redacted"] is True
+    assert not {"$ai_output_choices", "$ai_tools"} & set(found)
+
+
+def test_beside_what_is_not_redacted_the_sentinel_is_dropped() -> None:
+    calls = [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]
+    message = {"content": "kept", "tool_calls": calls, "function_call": {"name": "g", "arguments": REDACTED}}
+    (answer,) = to_properties(payload(response={"choices": [{"message": message}]}))["$ai_output_choices"]
+    assert answer["content"] == [
+        {"type": "text", "text": "kept"},
+        {"type": "function", "id": "c", "function": {"name": "f"}},
+        {"type": "function", "function": {"name": "g"}},
+    ]
+    items = [
+        {"type": "reasoning", "summary": [{"text": REDACTED}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "kept"}]},
+    ]
+    (answer,) = to_properties(payload(response={"output": items}))["$ai_output_choices"]
+    assert answer["content"] == [{"type": "text", "text": "kept"}]
 
 
 def test_a_redacted_failure_says_only_its_class() -> None:
