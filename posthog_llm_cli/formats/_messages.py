@@ -7,12 +7,13 @@ choice, whose content is always a list of parts. Media stay as they are here; `p
 from collections.abc import Iterable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
+from posthog_llm_cli.formats._metadata import is_secret_name
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import VALUE_PART, Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
 _SYSTEM_ROLES = frozenset({"system", "developer"})
-_SECRET_TOOL_FIELDS = frozenset({"headers", "authorization", "authorization_token", "api_key"})
+_SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
 REDACTED = "[REDACTED]"
 
 # ------------------------------------------------------------------------------------------------------------- input
@@ -280,29 +281,30 @@ def _has_text(parts: Json) -> bool:
 
 
 def clean_tools(tools: Json) -> list[Json] | None:
-    """Return tool definitions as logged, but for the credentials of MCP servers; None when there are none."""
-    cleaned = [_clean_tool(tool) for tool in items(tools) if tool is not None]
+    """Return tool definitions as logged, but for the credentials of the servers in them; None when there are none."""
+    cleaned = [_without_credentials(tool) for tool in items(tools) if tool is not None]
     return cleaned or None
 
 
-def _clean_tool(tool: Json) -> Json:
-    if not isinstance(tool, dict):
-        return tool
-    is_mcp = isinstance(tool.get("type"), str) and tool["type"].startswith("mcp")
-    return _without_credentials(tool, everywhere=is_mcp or "server_url" in tool)
+def _without_credentials(value: Json) -> Json:
+    """Redact what is named as a secret, and what a server's address carries, on every level but below a schema's."""
+    if isinstance(value, list):
+        return [_without_credentials(member) for member in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _tool_member(key, member) for key, member in value.items()}
 
 
-def _without_credentials(tool: Mapping[str, Json], *, everywhere: bool) -> Json:
-    """Redact headers and authorizations: of a function at the top (below are parameters), of a server everywhere."""
-    cleaned = dict(tool)
-    for key, value in tool.items():
-        if key.lower() in _SECRET_TOOL_FIELDS:
-            cleaned[key] = dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
-        elif everywhere and isinstance(value, dict):
-            cleaned[key] = _without_credentials(value, everywhere=True)
-        elif everywhere and key.lower().endswith("url") and isinstance(value, str):
-            cleaned[key] = clean_url(value)
-    return cleaned
+def _tool_member(key: str, value: Json) -> Json:
+    if key in _SCHEMAS:
+        return value  # a parameter that is named `token` is none
+    if isinstance(value, str | dict | list) and is_secret_name(key):
+        return dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
+    if isinstance(value, dict | list):
+        return _without_credentials(value)
+    if isinstance(value, str) and "://" in value and key.lower().endswith("url"):
+        return clean_url(value) or REDACTED
+    return value
 
 
 # -------------------------------------------------------------------------------------------------------- web searches

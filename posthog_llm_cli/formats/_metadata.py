@@ -123,14 +123,15 @@ def _is_custom(key: str) -> bool:
     )
 
 
+def is_secret_name(key: str) -> bool:
+    """Whether a name says that what it names is a secret, or a request's headers."""
+    return _SECRET_PATTERN.match(key) is not None or _NEVER_NESTED.match(key) is not None
+
+
 def without_secrets(value: Json) -> Json:
     """Return a value without members whose name says that they hold a secret or a request's headers, on every level."""
     if isinstance(value, dict):
-        return {
-            key: without_secrets(member)
-            for key, member in value.items()
-            if not (_SECRET_PATTERN.match(key) or _NEVER_NESTED.match(key))
-        }
+        return {key: without_secrets(member) for key, member in value.items() if not is_secret_name(key)}
     if isinstance(value, list):
         return [without_secrets(member) for member in value]
     return value

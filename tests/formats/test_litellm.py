@@ -731,6 +731,38 @@ def test_an_mcp_server_keeps_no_credentials_on_any_level() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "url", "url": "https://h.example/x?token=s3cret", "authorization_token": "s3cret"},
+        {"type": "url", "name": "n", "tool_configuration": {"headers": {"A": "s3cret"}, "enabled": True}},
+        {"type": "mcp", "servers": [{"headers": [{"name": "A", "value": "s3cret"}]}, {"x-api-key": "s3cret"}]},
+        {"type": "mcp", "server_label": "l", "auth": {"client_secret": "s3cret", "apiKey": "s3cret"}},
+        {"type": "openapi", "openapi": {"auth": [{"password": "s3cret"}]}},
+        {"type": "function", "function": {"name": "f"}, "api-key": "s3cret", "token": ["s3cret"]},
+        {"type": "mcp", "server_url": "https://[s3cret", "server_label": "l"},
+    ],
+)
+def test_a_tool_of_any_kind_keeps_no_credentials(tool: Any) -> None:
+    event = to_event(payload(model_parameters={"tools": [tool]}))
+    assert b"s3cret" not in event.properties
+    assert b"[REDACTED]" in event.properties or b'h.example/x"' in event.properties
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "function": {"name": "f", "parameters": {"properties": {"token": {"type": "string"}}}}},
+        {"name": "f", "input_schema": {"properties": {"api_key": {"type": "string"}, "url": {"default": "x://y"}}}},
+        {"type": "mcp", "server_url": "litellm_proxy", "require_approval": "never", "max_token": 5},
+        {"type": "web_search", "filters": {"allowed_domains": ["a.example"]}, "password": None},
+        {"functionDeclarations": [{"name": "f", "parameters": {"properties": {"password": {"type": "STRING"}}}}]},
+    ],
+)
+def test_a_tool_without_credentials_is_sent_as_it_is(tool: Any) -> None:
+    assert to_properties(payload(model_parameters={"tools": [tool]}))["$ai_tools"] == [tool]
+
+
 def test_nested_headers_of_a_callers_metadata_stay_here() -> None:
     metadata = {"ctx": {"requester_ip_address": "192.0.2.1", "headers": {"cookie": "c"}, "kept": 1}}
     assert to_properties(kwargs(metadata))["ctx"] == {"kept": 1}
