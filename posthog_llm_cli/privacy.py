@@ -25,11 +25,34 @@ _MEDIA_KEYS = {
     "inlineData": None,
     "file_data": "file",
     "fileData": "file",
+    "bytes": None,
+    "blob": None,
+    "base64": None,
+    "b64": None,
+    "image_base64": "image",
+    "imageBase64": "image",
+    "image_bytes": "image",
+    "imageBytes": "image",
+    "partial_image_b64": "image",
+    "bytesBase64Encoded": None,
+    "audio_base64": "audio",
+    "audioContent": "audio",
 }
 _MIME_KEYS = ("mime_type", "mimeType", "media_type", "mediaType", "content_type")
 _DATA_URL = re.compile(r"\s*data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[^,;]*)*;base64,", re.ASCII | re.IGNORECASE)
-_EMBEDDED = re.compile(r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;:]*)*;base64,[\w+/=-]{64,}", re.ASCII | re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_=\r\n-]{200,}", re.ASCII)
+# LiteLLM's database keeps beginning and end of a long text; base64 goes on behind its note.
+_REST = r"(?:\.\.\. \((?:litellm_truncated|truncated)[^\r\n]{0,400}?\) ?\.\.\.[\w+/=%-]*+)?"
+_EMBEDDED = re.compile(
+    r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;:]*)*;base64,[\w+/=%-]{64,}+"
+    rf"(?:(?:\\+[rn]|[\r\n])+[\w+/=%-]{{60,}}+)*{_REST}",
+    re.ASCII | re.IGNORECASE,
+)
+_BASE64 = re.compile(r"\s*[A-Za-z0-9+/_=\r\n-]{200}", re.ASCII)
+# JSON in a text, as arguments and results of tools are, and raw answers.
+_IN_JSON = re.compile(
+    rf'("({"|".join(_MEDIA_KEYS)})\\*"\s*:\s*\\*")(?=[\w+/=\\-]{{200}})(?:[\w+/=-]|\\+[/rn])++{_REST}', re.ASCII
+)
+_JSON_STARTS = frozenset('{["')
 _KINDS = frozenset({"image", "audio", "video"})
 _QUOTED_CHARACTERS = 20
 _MAX_PIECES = 250_000
@@ -64,7 +87,12 @@ def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: boo
     for key, member in value.items():
         if not isinstance(member, str | list | dict):
             continue
-        is_media = key in _MEDIA_KEYS or (is_image_call and key == "result") or (in_media and key == "url")
+        is_media = (
+            key in _MEDIA_KEYS
+            or (is_image_call and key == "result")
+            or (in_media and key == "url")
+            or (key == "delta" and here == "audio")  # of a realtime session
+        )
         inner = _MEDIA_KEYS.get(key) or ("image" if is_image_call else here)
         new = _redact(member, inner, in_media=is_media)
         if new is not member:
@@ -86,9 +114,13 @@ def _redact_text(value: str, kind: str | None, *, in_media: bool) -> str:
         match = _DATA_URL.match(value)
         if match is not None:
             return placeholder((match[1] or kind or "").lower())
-        return _EMBEDDED.sub(lambda found: placeholder(found[1].lower()), value)
-    if in_media and len(value) >= 200 and _BASE64.fullmatch(value.strip()):
+        value = _EMBEDDED.sub(lambda found: placeholder(found[1].lower()), value)
+    if len(value) < 200:
+        return value
+    if in_media and _BASE64.match(value):
         return placeholder(kind)
+    if value[0] in _JSON_STARTS:
+        return _IN_JSON.sub(lambda found: found[1] + placeholder(_MEDIA_KEYS[found[2]]), value)
     return value
 
 

@@ -11,6 +11,10 @@ from tests.converting import to_event, to_properties, with_build
 from tests.formats.test_litellm import FAILURE, kwargs, payload
 
 BASE64 = "iVBORw0KGgo" * 30
+CUT = (
+    "(litellm_truncated skipped 9 chars. Full, untruncated data is logged to logging callbacks (OTEL, Datadog, etc.). "
+    "To increase the truncation limit, set `MAX_STRING_LENGTH_PROMPT_IN_DB` in your env.) ..."
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -38,12 +42,31 @@ JSON = st.recursive(
             "[base64 image redacted]",
         ),
         ({"type": "text", "text": f"see ![x](data:image/png;base64,{BASE64}) here"}, "[base64 image redacted]"),
+        ({"image": {"format": "png", "source": {"bytes": BASE64}}}, "[base64 image redacted]"),
+        ({"pages": [{"images": [{"id": "i", "image_base64": BASE64}]}]}, "[base64 image redacted]"),
+        ({"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": BASE64}]}, "[base64 image redacted]"),
+        ({"type": "resource", "resource": {"uri": "x://y", "blob": BASE64}}, "[base64 file redacted]"),
+        ({"type": "response.audio.delta", "delta": BASE64}, "[base64 audio redacted]"),
+        ({"type": "response.output_audio.delta", "delta": BASE64}, "[base64 audio redacted]"),
+        ({"arguments": json.dumps({"image": BASE64, "n": 1})}, '{"image": "[base64 image redacted]", "n": 1}'),
+        ({"content": json.dumps([{"type": "image", "data": BASE64}])}, '"data": "[base64 file redacted]"}]'),
+        ({"content": json.dumps(json.dumps({"data": BASE64.replace("R", "/")}))}, "[base64 file redacted]"),
+        ({"content": json.dumps({"data": BASE64 + "//=="}).replace("/", r"\\/")}, '{"data": "[base64 file redacted]"}'),
+        ({"data": f"{BASE64}... {CUT}{BASE64}"}, "[base64 file redacted]"),
+        (
+            {"text": f"a data:image/png;base64,{BASE64}... {CUT}{BASE64} b"},
+            "a [base64 image redacted] b",
+        ),
+        (
+            {"text": f"a data:image/png;base64,{BASE64[:76]}\n{BASE64[:76]}\n{BASE64[:76]}\nb"},
+            "a [base64 image redacted]",
+        ),
     ],
 )
 def test_base64_media_become_placeholders(part: Any, redacted: str) -> None:
     found = repr(redact_media([part]))
     assert redacted in found
-    assert BASE64 not in found
+    assert BASE64[:60] not in found
 
 
 @pytest.mark.parametrize(
@@ -53,6 +76,10 @@ def test_base64_media_become_placeholders(part: Any, redacted: str) -> None:
         {"type": "text", "text": BASE64},
         {"data": "short"},
         {"function": {"arguments": '{"data": "x"}'}},
+        {"function": {"arguments": json.dumps({"data": "two words " * 40, "text": BASE64})}},
+        {"type": "response.audio_transcript.delta", "delta": "two words " * 40},
+        {"type": "response.output_text.delta", "delta": BASE64},
+        {"image": "https://example.com/" + "long/" * 80},
     ],
 )
 def test_what_is_no_media_stays_as_it_is(part: Any) -> None:

@@ -1,6 +1,5 @@
 """LiteLLM's `response` of any call type → canonical output; and its redactions (litellm-logs.md 6.5, 6.17)."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import first_text, items, mapping, text
@@ -10,14 +9,13 @@ from posthog_llm_cli.formats._messages import (
     responses_output,
     sorted_choices,
     text_part,
-    value_part,
 )
+from posthog_llm_cli.formats._values import is_print, value_part, without_bulk
 from posthog_llm_cli.model import Json
 
 SENTINEL = "redacted-by-litellm"
 _CUT = "truncated by litellm"
 _CUT_NEAR_THE_END = 200
-_PRINTED_IMAGE = re.compile(r"(b64_json['\"]?\s*[=:]\s*['\"])[A-Za-z0-9+/=_-]{64,}")
 
 
 def is_cut(value: Json) -> bool:
@@ -25,13 +23,17 @@ def is_cut(value: Json) -> bool:
     return isinstance(value, str) and _CUT in value[-_CUT_NEAR_THE_END:]
 
 
+def shown(text: str) -> str:
+    """Return a logged text as it may leave: of a cut one, and of any other print, without base64 and vectors."""
+    return without_bulk(text) if is_cut(text) or is_print(text) else text
+
+
 def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
     """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning."""
     if response is None or response in ({}, "", []):
         return None
     if isinstance(response, str):
-        # A cut answer is Python's print of one, and an image's base64 in it is behind no key that says so.
-        return [assistant([text_part(_PRINTED_IMAGE.sub(r"\1[base64 image redacted]", response))])]
+        return [assistant([text_part(shown(response))])]
     if isinstance(response, dict):
         if isinstance(response.get("choices"), list):
             return _without_sentinel(chat_output(response["choices"]))

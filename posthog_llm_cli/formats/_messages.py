@@ -28,9 +28,7 @@ def input_messages(value: Json) -> list[Json] | None:
     if isinstance(value, str):
         return [_user(value)] if value else None
     if isinstance(value, dict):
-        return (
-            [_input_item(value) if "role" in value or "content" in value else _user(compact(value))] if value else None
-        )
+        return [_input_item(value) if "role" in value or "content" in value else _user_value(value)] if value else None
     if not isinstance(value, list) or not value:
         return None
     if all(_is_int(item) for item in value):
@@ -54,6 +52,11 @@ def _user(content: Json) -> Json:
     return {"role": "user", "content": content}
 
 
+def _user_value(value: Json) -> Json:
+    """A value as what the user said, which the builder makes text: media in it are found by their keys before."""
+    return _user([{"type": VALUE_PART, "value": value}])
+
+
 def _is_int(value: Json) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -62,7 +65,7 @@ def _input_item(item: Json) -> Json:
     if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
         return _user(item)
     if not isinstance(item, dict):
-        return _user(compact(item))
+        return _user_value(item)
     if "role" not in item and "content" not in item:
         return without_encrypted(item)
     if item.get("type") == "reasoning":
@@ -216,26 +219,6 @@ def _function(name: Json, arguments: Json) -> Json:
     if arguments is not None:
         function["arguments"] = arguments if isinstance(arguments, str) else compact(arguments)
     return function
-
-
-_VECTOR_KEYS = frozenset({"embedding", "embeddings", "vector", "vectors", "values", "dense", "sparse"})
-_MANY_NUMBERS = 16
-
-
-def value_part(value: Json) -> Json:
-    """Return an answer of another shape than messages as a part, without vectors."""
-    return {"type": VALUE_PART, "value": without_vectors(value)}
-
-
-def without_vectors(value: Json, key: str = "") -> Json:
-    """Return a value without vectors, which never leave the machine: lists of numbers, by name or by length."""
-    if isinstance(value, dict):
-        return {name: without_vectors(member, name) for name, member in value.items()}
-    if not isinstance(value, list):
-        return value
-    if value and all(isinstance(item, int | float) for item in value):
-        return "[vector]" if key.lower() in _VECTOR_KEYS or len(value) >= _MANY_NUMBERS else value
-    return [without_vectors(item, key) for item in value]
 
 
 # -------------------------------------------------------------------------------------------------- the Responses API

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
 from posthog_llm_cli.formats._litellm_ids import Envelope
+from posthog_llm_cli.formats._litellm_output import shown
 from posthog_llm_cli.formats._metadata import own_metadata
 from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
 from posthog_llm_cli.formats._times import Clock
@@ -97,10 +98,10 @@ def _literal(value: Json, warn: Callable[[str], None] | None = None) -> Json:
 
 
 def _messages(value: Json) -> Json:
-    """The prompt; one that is no print of plain values goes as the text it is."""
+    """The prompt; one that is no print of plain values goes as the text it is, without base64 and vectors."""
     said = _said(value) if isinstance(value, str) else value
     found = _literal(said)
-    return said if found is None else found
+    return shown(said) if found is None and said is not None else found
 
 
 def _counts(usage: Json) -> dict[str, int]:

@@ -31,7 +31,7 @@ HASH = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b"
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc and eyJhbGciOiJIUzI1", "jwt [REDACTED] and [REDACTED]"),
         ("GET https://h.example/x?sv=1&sig=abc%2Bd&se=2", "GET https://h.example/x?sv=1&sig=[REDACTED]&se=2"),
         ("?X-Amz-Signature=abcdef", "?X-Amz-Signature=[REDACTED]"),
-        ("Incorrect API key provided: abcd***wxyz. You can", "Incorrect API key provided: [REDACTED] You can"),
+        ("Incorrect API key provided: abcd***wxyz. You can", "Incorrect API key provided: [REDACTED]. You can"),
         ("Virtual Key expected. Received=abcdef, expected", "Virtual Key expected. Received=[REDACTED], expected"),
         ("postgres://user:p@ss@host.example/db", "postgres://[REDACTED]@host.example/db"),
         ("https://abcdefg@host.example/", "https://[REDACTED]@host.example/"),
