@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, first_error_text
 from posthog_llm_cli.formats._fields import Warnings, compact, is_number, mapping, text
-from posthog_llm_cli.formats._litellm_output import is_cut, is_redacted_input, is_redacted_output, litellm_output
+from posthog_llm_cli.formats._litellm_output import is_cut, is_redacted_input, is_redacted_output, litellm_output, shown
 from posthog_llm_cli.formats._messages import clean_tools, embedding_input, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
@@ -32,6 +32,8 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     input_redacted, output_redacted = is_redacted_input(logged), is_redacted_output(response)
     redacted = input_redacted or output_redacted
     entered: Json = None
+    if isinstance(logged, str) and is_cut(logged):
+        logged = shown(logged)
     if not input_redacted:
         entered = embedding_input(logged) if embedding else input_messages(logged)
     if not embedding and not redacted:

@@ -30,7 +30,8 @@ _NO_CALL = frozenset({
     "systemone",
 })  # fmt: skip
 _NO_CALL_PATTERN = re.compile(
-    r"vector_store_.*|file_.*|.*_fine_tuning_.*|.*_assistants?|.*_container.*|.*_sandbox|video_retrieve.*|video_.*_character"
+    r"vector_store_.*|file_.*|.*_fine_tuning_.*|.*_assistants?|.*_container.*|.*_sandbox|video_retrieve.*|video_.*_character",
+    re.DOTALL,  # so that the last `.*` takes anything, and no earlier one is tried again
 )
 
 

@@ -1,6 +1,5 @@
 """LiteLLM's `response` of any call type → canonical output; and its redactions (litellm-logs.md 6.5, 6.17)."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import first_text, items, mapping, text
@@ -10,14 +9,13 @@ from posthog_llm_cli.formats._messages import (
     responses_output,
     sorted_choices,
     text_part,
-    value_part,
 )
+from posthog_llm_cli.formats._values import is_print, value_part, without_bulk
 from posthog_llm_cli.model import Json
 
 SENTINEL = "redacted-by-litellm"
 _CUT = "truncated by litellm"
 _CUT_NEAR_THE_END = 200
-_PRINTED_IMAGE = re.compile(r"(b64_json['\"]?\s*[=:]\s*['\"])[A-Za-z0-9+/=_-]{64,}")
 
 
 def is_cut(value: Json) -> bool:
@@ -25,13 +23,17 @@ def is_cut(value: Json) -> bool:
     return isinstance(value, str) and _CUT in value[-_CUT_NEAR_THE_END:]
 
 
+def shown(text: str) -> str:
+    """Return a logged text as it may leave: of a cut one, and of any other print, without base64 and vectors."""
+    return without_bulk(text) if is_cut(text) or is_print(text) else text
+
+
 def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
     """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning."""
     if response is None or response in ({}, "", []):
         return None
     if isinstance(response, str):
-        # A cut answer is Python's print of one, and an image's base64 in it is behind no key that says so.
-        return [assistant([text_part(_PRINTED_IMAGE.sub(r"\1[base64 image redacted]", response))])]
+        return [assistant([text_part(shown(response))])]
     if isinstance(response, dict):
         if isinstance(response.get("choices"), list):
             return _without_sentinel(chat_output(response["choices"]))
@@ -47,10 +49,26 @@ def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | 
 def _without_sentinel(messages: list[Json] | None) -> list[Json] | None:
     """Drop what says only that LiteLLM redacted it, beside what it did not redact."""
     kept = [
-        {**message, "content": [part for part in message["content"] if part.get("text") != SENTINEL]}
+        {**message, "content": [_without_arguments(part) for part in message["content"] if not _is_sentinel(part)]}
         for message in messages or []
     ]
     return kept if any(message["content"] for message in kept) else None
+
+
+def _is_sentinel(part: Mapping[str, Json]) -> bool:
+    """Whether a part says nothing but the sentinel; an item of reasoning holds its texts in lists."""
+    if part.get("type") != "reasoning" or "text" in part:
+        return bool(part.get("text") == SENTINEL)
+    texts = list(_strings(part.get("summary"), part.get("content")))
+    return bool(texts) and all(text == SENTINEL for text in texts)
+
+
+def _without_arguments(part: Mapping[str, Json]) -> Json:
+    """A call keeps its name where what it was given is redacted."""
+    function = mapping(part.get("function"))
+    if function.get("arguments") != SENTINEL:
+        return part
+    return {**part, "function": {key: value for key, value in function.items() if key != "arguments"}}
 
 
 def _other_parts(response: Mapping[str, Json]) -> list[Json] | None:
@@ -98,16 +116,22 @@ def stop_reason(response: Json) -> str | None:
 
 
 def is_redacted_input(messages: Json) -> bool:
-    """Whether the input is only LiteLLM's redaction sentinel, in any of its forms."""
+    """Whether LiteLLM's redaction sentinel stands in the input, in any of its forms.
+
+    It stands for all messages, but a payload puts a request's system message before it.
+    """
     if isinstance(messages, dict):
         return any(is_redacted_input(messages.get(key)) for key in ("text", "content"))
     if isinstance(messages, list):
-        return bool(messages) and all(is_redacted_input(message) for message in messages)
+        return any(is_redacted_input(message) for message in messages)
     return bool(messages == SENTINEL)
 
 
 def is_redacted_output(response: Json) -> bool:
-    """Whether the output is only the sentinel: its texts, and the arguments of its tool calls."""
+    """Whether the output is only the sentinel: its texts, and what its tool calls were given.
+
+    Reasoning counts only where it is the sentinel: old versions left it beside a redacted answer.
+    """
     if isinstance(response, dict):
         if response.get("text") == SENTINEL:
             return True
@@ -120,10 +144,19 @@ def _output_texts(response: Mapping[str, Json]) -> Iterator[str]:
     for choice in items(response.get("choices")):
         message = mapping(mapping(choice).get("message"))
         yield from _strings(mapping(choice).get("text"), message.get("content"))
-        for call in items(message.get("tool_calls")):
-            yield from _strings(mapping(mapping(call).get("function")).get("arguments"))
-    for item in items(response.get("output")):
-        yield from _strings(mapping(item).get("arguments"), mapping(item).get("content"))
+        called = [mapping(call).get("function") for call in items(message.get("tool_calls"))]
+        for function in (*called, message.get("function_call")):
+            yield from _strings(mapping(function).get("arguments"))
+        yield from _sentinels(message.get("reasoning_content"))
+    for item in map(mapping, items(response.get("output"))):
+        if item.get("type") == "reasoning":
+            yield from _sentinels(item.get("summary"), item.get("content"))
+        else:
+            yield from _strings(*(item.get(key) for key in ("text", "arguments", "input", "content")))
+
+
+def _sentinels(*values: Json) -> Iterator[str]:
+    return (text for text in _strings(*values) if text == SENTINEL)
 
 
 def _strings(*values: Json) -> Iterator[str]:
@@ -132,4 +165,4 @@ def _strings(*values: Json) -> Iterator[str]:
             yield value
         elif isinstance(value, list):
             for part in value:
-                yield from _strings(part.get("text") if isinstance(part, dict) else part)
+                yield from _strings(*(part.get("text"), part.get("refusal")) if isinstance(part, dict) else (part,))

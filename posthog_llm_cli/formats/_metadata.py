@@ -117,6 +117,11 @@ def _is_custom(key: str) -> bool:
     )
 
 
+def is_secret_name(key: str) -> bool:
+    """Whether a name says that what it names is a secret, or a request's headers."""
+    return _SECRET_PATTERN.match(key) is not None or _NEVER_NESTED.match(key) is not None
+
+
 def without_secrets(value: Json) -> Json:
     """Return a value without members that by their name hold a secret or a request's headers, on every level.
 
@@ -126,7 +131,7 @@ def without_secrets(value: Json) -> Json:
         return {
             key: without_secrets(member)
             for key, member in value.items()
-            if not (_SECRET_PATTERN.match(key) or _NEVER_NESTED.match(key) or is_one_of(member, UNWRITTEN))
+            if not (is_secret_name(key) or is_one_of(member, UNWRITTEN))
         }
     if isinstance(value, list):
         return [without_secrets(member) for member in value]

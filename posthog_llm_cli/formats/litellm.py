@@ -41,6 +41,7 @@ from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, 
 
 HEALTH_CHECK = "litellm-internal-health-check"
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
+_MAX_NAME = 40
 _TELLS = ("model_parameters", "hidden_params", "response_cost", "trace_id")
 
 
@@ -154,16 +155,21 @@ def _skip(payload: Mapping[str, Json]) -> Skipped | None:
     total = number(payload.get("total_tokens")) or 0
     match call_kind(call_type):
         case CallKind.NO_CALL:
-            return Skipped("not-a-model-call", f"LiteLLM logged {call_type!r}: no model ran")
+            return Skipped("not-a-model-call", f"LiteLLM logged {_named(call_type)}: no model ran")
         case CallKind.PASS_THROUGH:
             failed = payload.get("status") == "failure"
             if not text(payload.get("model")) or not (total > 0 or failed):
                 return Skipped("not-a-model-call", "a pass-through request without model or tokens")
         case CallKind.UNKNOWN if total <= 0:
-            return Skipped("not-a-model-call", f"the call type {call_type!r} is not known, and no tokens were used")
+            return Skipped("not-a-model-call", f"call type {_named(call_type)} is not known, and no tokens were used")
         case _:
             pass
     return None
+
+
+def _named(call_type: Json) -> str:
+    """A call type as a message may show it; what is no short text may hold anything."""
+    return repr(call_type[:_MAX_NAME]) if isinstance(call_type, str) else "(no text)"
 
 
 # ------------------------------------------------------------------------------------------------------------- times

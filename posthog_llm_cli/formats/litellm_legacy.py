@@ -11,11 +11,12 @@ objects instead of prints, so that its answer survives, too.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
 from posthog_llm_cli.formats._litellm_ids import Envelope
-from posthog_llm_cli.formats._python_literals import python_literal
+from posthog_llm_cli.formats._litellm_output import shown
+from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
 from posthog_llm_cli.formats._times import Clock
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
@@ -29,10 +30,13 @@ _DATADOG_KEYS = frozenset({*_DATADOG_NAMES, "id", "call_type", "messages", "usag
 _KEY_WORDS = (
     "user_api_key_hash", "user_api_key", "user_api_key_user_id", "user_api_key_alias", "user_api_key_team_alias",
 )  # fmt: skip
-_COUNT = re.compile(r"(?<![A-Za-z_])(\w+_tokens)['\"]?\s*[=:]\s*(\d{1,13})(?![\w.])", re.ASCII)
 _COST = re.compile(r"\d{1,15}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _TOTAL_OF = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_CACHE_TOTALS = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_PARTS = ("cached_tokens", "reasoning_tokens")
+_COUNTED = "|".join((*_TOTALS, *_TOTAL_OF, *_CACHE_TOTALS, *_PARTS))
+_COUNT = re.compile(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])", re.ASCII)
 
 
 def matches(record: Json) -> bool:
@@ -53,7 +57,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     item = _item(record)
     warn = Warnings(("legacy-format",))
     clock = Clock(context, warn)
-    metadata = mapping(_literal(item.get("metadata")))
+    metadata = mapping(_literal(item.get("metadata"), warn))
     usage = _usage(item.get("usage"))
     payload: dict[str, Json] = {
         "id": item.get("id"),
@@ -68,7 +72,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         "cache_hit": item.get("cache_hit") in (True, "True", "true"),
         "messages": _messages(item.get("messages")),
         "response": mapping(item.get("response")) or None,
-        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters")))},
+        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters"), warn))},
         "end_user": metadata.get("user_api_key_end_user_id"),
         "request_tags": metadata.get("tags"),
         "metadata": {"usage_object": usage, **{name: metadata.get(name) for name in _KEY_WORDS}},
@@ -98,22 +102,27 @@ def _said(value: Json) -> str | None:
     return None if found == "None" else found
 
 
-def _literal(value: Json) -> Json:
+def _literal(value: Json, warn: Callable[[str], None] | None = None) -> Json:
     """What a text prints: Python's print of a list or an object of plain values, or JSON.
 
-    Any other text is one: of a prompt `12345` or `'hi'` nobody can tell that it was printed.
+    Any other text is one: of a prompt `12345` or `'hi'` nobody can tell that it was printed. A print that is too large
+    to be read is warned of.
     """
     if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{"}:
         return value
     found = decoded(value)
-    return python_literal(value) if found is value else found
+    if found is not value:
+        return found
+    if warn is not None and is_too_large(value):
+        warn("truncated-content")
+    return python_literal(value)
 
 
 def _messages(value: Json) -> Json:
-    """The prompt; one that is no print of plain values goes as the text it is."""
+    """The prompt; one that is no print of plain values goes as the text it is, without base64 and vectors."""
     said = _said(value) if isinstance(value, str) else value
     found = _literal(said)
-    return said if found is None else found
+    return shown(said) if found is None and said is not None else found
 
 
 def _counts(usage: Json) -> dict[str, int]:
@@ -134,7 +143,7 @@ def _kinds(usage: Mapping[str, int]) -> dict[str, Json]:
     """The counts as a provider's usage object has them."""
     return {
         **{name: usage[name] for name in _TOTALS if name in usage},
-        **{name: usage[name] for name in ("cache_read_input_tokens", "cache_creation_input_tokens") if usage.get(name)},
+        **{name: usage[name] for name in _CACHE_TOTALS if usage.get(name)},
         **({"prompt_tokens_details": {"cached_tokens": usage["cached_tokens"]}} if usage.get("cached_tokens") else {}),
         **(
             {"completion_tokens_details": {"reasoning_tokens": usage["reasoning_tokens"]}}

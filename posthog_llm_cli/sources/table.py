@@ -27,7 +27,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _COLUMN = re.compile(r"[A-Za-z_][\w .()/-]{0,63}")
 _BARE_COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,63}")
 # What CSV never has behind a tab: JSON whose quotes are not doubled, or without any quotes a null as COPY writes it.
-_COPY_CELL = re.compile(rb'(?:\A|\t)[\[{]{1,2}"[^"\t\r]|\A[^"]*(?<![^\t])\\N(?=\t|\r?\Z)[^"]*\Z')
+_COPY_CELL = re.compile(rb'(?:\A|\t)[\[{]{1,2}"[^"\t\r]|\A(?=[^"]*+\Z)[^"]*(?<![^\t])\\N(?=\t|\r?\Z)')
 _ROW_PADDING = b"\0\r"
 _BLANK = b" \r\0"
 _CUT_OFF = "the file may be cut off"

@@ -38,6 +38,7 @@ def kwargs(caller: Any = None, dynamic: Any = None, params: Any = None, **change
     }
 
 
+REDACTED = "redacted-by-litellm"
 FAILURE = {
     "status": "failure", "response": {}, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0,
     "response_cost": 0.0,
@@ -553,7 +554,15 @@ def test_geminis_parts_are_a_messages_content() -> None:
 # ------------------------------------------------------------------------------------------------------- 17: redaction
 
 
-@pytest.mark.parametrize("messages", ["redacted-by-litellm", [{"role": "user", "content": "redacted-by-litellm"}]])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        "redacted-by-litellm",
+        [{"role": "user", "content": "redacted-by-litellm"}],
+        [{"role": "system", "content": "leak"}, {"role": "user", "content": "redacted-by-litellm"}],
+        [{"role": "system", "content": "leak"}, {"role": "user", "content": [{"text": "redacted-by-litellm"}]}],
+    ],
+)
 def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messages: Any) -> None:
     message = {
         "content": "redacted-by-litellm", "reasoning_content": "leak",
@@ -569,6 +578,41 @@ def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messa
     assert found["litellm_redacted"] is True
     assert not {"$ai_input", "$ai_output_choices", "$ai_tools"} & set(found)
     assert b"leak" not in event.properties
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"output": [{"type": "custom_tool_call", "name": "f", "call_id": "c", "input": REDACTED}]},
+        {"output": [{"type": "function_call", "name": "f", "call_id": "c", "arguments": REDACTED}]},
+        {"output": [{"type": "message", "content": [{"type": "refusal", "refusal": REDACTED}]}]},
+        {"output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": REDACTED}]}]},
+        {"choices": [{"message": {"content": None, "function_call": {"name": "f", "arguments": REDACTED}}}]},
+        {"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]}}]},
+        {"choices": [{"message": {"content": None, "reasoning_content": REDACTED}}]},
+    ],
+)
+def test_the_sentinel_in_any_place_of_an_answer_is_a_redaction(response: Any) -> None:
+    found = to_properties(payload(response=response, model_parameters={"tools": [{"name": "leak"}]}))
+    assert found["litellm_redacted"] is True
+    assert not {"$ai_output_choices", "$ai_tools"} & set(found)
+
+
+def test_beside_what_is_not_redacted_the_sentinel_is_dropped() -> None:
+    calls = [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]
+    message = {"content": "kept", "tool_calls": calls, "function_call": {"name": "g", "arguments": REDACTED}}
+    (answer,) = to_properties(payload(response={"choices": [{"message": message}]}))["$ai_output_choices"]
+    assert answer["content"] == [
+        {"type": "text", "text": "kept"},
+        {"type": "function", "id": "c", "function": {"name": "f"}},
+        {"type": "function", "function": {"name": "g"}},
+    ]
+    items = [
+        {"type": "reasoning", "summary": [{"text": REDACTED}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "kept"}]},
+    ]
+    (answer,) = to_properties(payload(response={"output": items}))["$ai_output_choices"]
+    assert answer["content"] == [{"type": "text", "text": "kept"}]
 
 
 def test_a_redacted_failure_says_only_its_class() -> None:
@@ -784,6 +828,38 @@ def test_an_mcp_server_keeps_no_credentials_on_any_level() -> None:
     assert found == {
         "type": "mcp", "server_url": "https://h.example/x", "Authorization": "[REDACTED]", "server": {"headers": {"A": "[REDACTED]"}},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "url", "url": "https://h.example/x?token=s3cret", "authorization_token": "s3cret"},
+        {"type": "url", "name": "n", "tool_configuration": {"headers": {"A": "s3cret"}, "enabled": True}},
+        {"type": "mcp", "servers": [{"headers": [{"name": "A", "value": "s3cret"}]}, {"x-api-key": "s3cret"}]},
+        {"type": "mcp", "server_label": "l", "auth": {"client_secret": "s3cret", "apiKey": "s3cret"}},
+        {"type": "openapi", "openapi": {"auth": [{"password": "s3cret"}]}},
+        {"type": "function", "function": {"name": "f"}, "api-key": "s3cret", "token": ["s3cret"]},
+        {"type": "mcp", "server_url": "https://[s3cret", "server_label": "l"},
+    ],
+)
+def test_a_tool_of_any_kind_keeps_no_credentials(tool: Any) -> None:
+    event = to_event(payload(model_parameters={"tools": [tool]}))
+    assert b"s3cret" not in event.properties
+    assert b"[REDACTED]" in event.properties or b'h.example/x"' in event.properties
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "function": {"name": "f", "parameters": {"properties": {"token": {"type": "string"}}}}},
+        {"name": "f", "input_schema": {"properties": {"api_key": {"type": "string"}, "url": {"default": "x://y"}}}},
+        {"type": "mcp", "server_url": "litellm_proxy", "require_approval": "never", "max_token": 5},
+        {"type": "web_search", "filters": {"allowed_domains": ["a.example"]}, "password": None},
+        {"functionDeclarations": [{"name": "f", "parameters": {"properties": {"password": {"type": "STRING"}}}}]},
+    ],
+)
+def test_a_tool_without_credentials_is_sent_as_it_is(tool: Any) -> None:
+    assert to_properties(payload(model_parameters={"tools": [tool]}))["$ai_tools"] == [tool]
 
 
 def test_nested_headers_of_a_callers_metadata_stay_here() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.formats._python_literals import python_literal
+from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
 from tests.converting import convert_bytes, convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
 
 USAGE = (
@@ -203,3 +203,38 @@ def test_what_json_does_not_know_is_left_out_and_nothing_runs(text: str, value: 
     found = python_literal(text)
     assert found == value
     json.dumps(found)
+
+
+MANY = "1, " * 60_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[{MANY}]",
+        f"['a', {MANY}'b']",
+        f"['a\\\nb', {MANY}'c']",
+        f"['''a'b''', {MANY}'c']",
+        f"[f'{'{1}' * 60_000}']",
+        f"[rf'{'{1}' * 60_000}']",
+        "'" + "\\'" * 60_000,
+        "'a'" * 60_000,
+        " " * 9_000_000,
+    ],
+)
+def test_a_print_of_too_many_values_is_not_read(text: str) -> None:
+    assert is_too_large(text)
+    assert python_literal(text) is None
+
+
+@pytest.mark.parametrize("text", ['it\'s "so" — \\\n' * 60_000, "{'a': 1}, " * 60_000])
+def test_a_long_text_in_a_print_is_read(text: str) -> None:
+    value = [{"role": "user", "content": text}, {"role": "user", "content": "", "n": [1, None, True]}]
+    assert python_literal(repr(value)) == value
+
+
+def test_metadata_that_are_too_large_are_left_out_with_a_warning() -> None:
+    large = item(metadata=f"{{'user_id': 'u', 'n': [{MANY}]}}")
+    assert "truncated-content" in convert_value(large).warnings
+    assert to_event(large).distinct_id == "chatcmpl-1"
+    assert "truncated-content" not in convert_value(item()).warnings
