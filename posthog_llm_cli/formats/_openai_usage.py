@@ -13,6 +13,9 @@ COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost"
 _MOST_USD = 10_000
 """More than any call costs: what is larger is another number in the place of a cost."""
 
+_TICKS_OF_A_DOLLAR = 10_000_000_000
+"""docs.x.ai, "Cost Tracking"."""
+
 _INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in")
 _OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out")
 
@@ -66,9 +69,7 @@ def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool)
     than any call costs).
     """
     candidates = [exchange.outer.get(key) for key in COST_KEYS]
-    logged = _logged(exchange)
-    if logged.get("is_byok") is not True and not isinstance(logged.get("cost"), dict):
-        candidates.append(logged.get("cost"))  # an object is Perplexity's, with other names inside
+    candidates += _costs_of_usage(_logged(exchange))
     said = [value for value in candidates if value is not None]
     cost = next((float(value) for value in said if is_number(value) and 0 < value <= _MOST_USD), None)
     if cost is not None:
@@ -78,3 +79,13 @@ def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool)
     elif said and not failed and (usage.input or usage.output):
         warn("zero-cost")
     return None
+
+
+def _costs_of_usage(usage: Mapping[str, Json]) -> list[Json]:
+    """What servers write beside the tokens: OpenRouter a number, Perplexity an object, xAI parts of a dollar."""
+    cost, ticks = usage.get("cost"), usage.get("cost_in_usd_ticks")
+    priced = mapping(cost).get("total_cost") if isinstance(cost, dict) else cost
+    return [
+        None if usage.get("is_byok") is True else priced,
+        ticks / _TICKS_OF_A_DOLLAR if is_number(ticks) else None,
+    ]

@@ -442,7 +442,7 @@ def test_a_first_token_is_believed_only_with_its_latency(outer: Any, first: Any,
         ({}, {"cost": 0}, "zero-cost"),
         ({}, {"cost": 0.5, "is_byok": True}, None),
         ({"estimated_cost": 1}, {}, None),
-        ({}, {"cost": {"total_cost": 0.006}}, None),
+        ({}, {"cost": {"request_cost": 0.006}}, None),
         ({"cost": 0, "error": "boom"}, {}, None),
     ],
 )
