@@ -6,7 +6,7 @@ from dataclasses import replace
 from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mapping
 from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._usage import openai_usage
+from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage
 from posthog_llm_cli.model import Cost, Json, Usage
 
 COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
@@ -15,9 +15,6 @@ _MOST_USD = 10_000
 
 _TICKS_OF_A_DOLLAR = 10_000_000_000
 """docs.x.ai, "Cost Tracking"."""
-
-_INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in")
-_OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out")
 
 
 def read_usage(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Usage:
@@ -53,13 +50,15 @@ def _ollama_usage(response: Mapping[str, Json]) -> dict[str, Json]:
 
 def _flat_usage(outer: Mapping[str, Json]) -> dict[str, Json]:
     """Counts at the top of a record; a total alone cannot be split and says nothing (4.7)."""
-    into = next((outer[key] for key in _INPUT_KEYS if outer.get(key) is not None), None)
-    out = next((outer[key] for key in _OUTPUT_KEYS if outer.get(key) is not None), None)
+    into, out, total = (_first(outer, keys) for keys in (INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS))
     if into is None and out is None:
         return {}
     details = mapping(decoded(outer.get("token_details")))
-    total = outer.get("total_tokens")
     return {**details, "prompt_tokens": into, "completion_tokens": out, "total_tokens": total}
+
+
+def _first(outer: Mapping[str, Json], keys: tuple[str, ...]) -> Json:
+    return next((outer[key] for key in keys if outer.get(key) is not None), None)
 
 
 def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
