@@ -125,7 +125,7 @@ def operation_of_failure(exchange: Exchange) -> Operation:
     request = exchange.request
     path = (exchange.url or "").split("?")[0].rstrip("/")
     asks = "input" in request and "messages" not in request and "embed" in str(request.get("model") or "").lower()
-    return Operation.EMBEDDING if path.endswith("/embeddings") or asks else Operation.GENERATION
+    return Operation.EMBEDDING if path.endswith(("/embeddings", "/api/embed")) or asks else Operation.GENERATION
 
 
 # -------------------------------------------------------------------------------------------------------------- model

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from posthog_llm_cli.formats._fields import items, mapping, text
+from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._urls import hostname
 from posthog_llm_cli.model import Json
 
@@ -176,7 +177,7 @@ _TELLS: tuple[tuple[str, Callable[[Mapping[str, Json], str], bool]], ...] = (
     ("zai", lambda response, model: "request_id" in response and model.lower().startswith(_ZHIPU_MODELS)),
     (
         "ollama",
-        lambda response, _: response.get("system_fingerprint") == "fp_ollama" or isinstance(response.get("done"), bool),
+        lambda response, _: response.get("system_fingerprint") == "fp_ollama" or is_ollama(response),
     ),
     (
         "vllm",

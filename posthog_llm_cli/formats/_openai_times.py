@@ -8,6 +8,7 @@ from typing import TypeGuard
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import Warnings, is_number, mapping
+from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.model import Json, ParseContext
 
@@ -175,7 +176,7 @@ def _provider_latency(outer: Mapping[str, Json], response: Mapping[str, Json], w
     cerebras = mapping(response.get("time_info")).get("total_time")
     if is_number(cerebras):
         return _seconds(float(cerebras), warn)
-    ollama = response.get("total_duration") if isinstance(response.get("done"), bool) else None
+    ollama = response.get("total_duration") if is_ollama(response) else None
     if is_number(ollama):
         return _seconds(ollama / 1_000_000_000, warn)
     azure = _checkpoint(outer, response).get("total_duration_ms")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mapping
 from posthog_llm_cli.formats._messages import web_searches
+from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage
 from posthog_llm_cli.model import Cost, Json, Usage
@@ -42,7 +43,7 @@ def _logged(exchange: Exchange) -> Mapping[str, Json]:
 
 def _ollama_usage(response: Mapping[str, Json]) -> dict[str, Json]:
     """Ollama's own counts (4.10); it leaves the prompt's out where the prompt was cached."""
-    if not isinstance(response.get("done"), bool):
+    if not is_ollama(response):
         return {}
     counts = {"prompt_tokens": response.get("prompt_eval_count"), "completion_tokens": response.get("eval_count")}
     return {key: value for key, value in counts.items() if value is not None}

@@ -266,3 +266,31 @@ def test_counts_of_an_embedding_are_an_embedding() -> None:
 def test_a_row_of_totals_is_no_call(key: str) -> None:
     record = {"date": "2025-06-01", "model": "gpt-4o", key: 100, "prompt_tokens": 100_000, "cost": 1.2}
     assert to_rejection(record, with_parse(metadata_only=True)).code == "unknown-format"
+
+
+# ------------------------------------------------------------------------------------------------- Ollama's embeddings
+
+
+def test_ollamas_own_embeddings_are_embeddings() -> None:
+    answer = {
+        "model": "nomic-embed-text", "embeddings": [[0.25, 0.5]], "total_duration": 14_000_000, "load_duration": 1_000_000,
+        "prompt_eval_count": 8,
+    }  # fmt: skip
+    record = {"timestamp": AT, "request": {"model": "nomic-embed-text", "input": ["a", "b"]}, "response": answer}
+    assert convert_value(record).format == "openai-embeddings"
+    event, found = to_event(record), to_properties(record)
+    assert (event.name, found["$ai_provider"], found["$ai_input"]) == ("$ai_embedding", "ollama", ["a", "b"])
+    assert (found["$ai_input_tokens"], found["$ai_latency"]) == (8, 0.014)
+    assert "0.25" not in json.dumps(found)
+    assert (to_rejection(answer).code, to_rejection(answer).path) == ("missing-field", "$.timestamp")
+
+
+def test_ollamas_older_embeddings_are_embeddings() -> None:
+    url = "http://localhost:11434/api/embeddings"
+    record = {"timestamp": AT, "url": url, "request": {"model": "m", "prompt": "a"}, "response": {"embedding": [0.25]}}
+    event, found = to_event(record), to_properties(record)
+    assert (event.name, found["$ai_provider"], found["$ai_input"]) == ("$ai_embedding", "ollama", "a")
+    assert (found["$ai_base_url"], found["$ai_request_url"]) == ("http://localhost:11434", url)
+    assert "0.25" not in json.dumps(found)
+    failed = {**record, "response": {"error": "no such model"}, "status": 404}
+    assert to_event(failed).name == "$ai_embedding"
