@@ -31,7 +31,7 @@ METADATA_ONLY = "metadata-only"
 _STOP_KEYS = ("finish_reason", "stop_reason", "finishReason", "stopReason")
 _PYTHON_PRINT = re.compile(
     r"\s*(?:(?:Parsed|Create)?(?:Chat)?(?:Completion|Embedding|Model)?(?:Response|Completion|CompletionMessage)"
-    r"(?:\[\w+\])?\([a-z_]+=|b['\"]\{|\{'(?:id|object|choices|model)': )"
+    r"(?:\[\w+\])?\([a-z_]+=|b['\"]\{|\{'(?:id|object|choices|model)': |<[\w.]+ object at 0x[0-9a-f]+>\s*\Z)"
 )
 """How Python prints an answer: of the SDK's objects, of bytes, of a dict."""
 

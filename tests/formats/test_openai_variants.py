@@ -180,6 +180,7 @@ def test_a_message_alone_is_no_answer() -> None:
         "Response(id='resp_1', created_at=1.0)",
         "ParsedChatCompletion[Answer](id='chatcmpl-1')",
         "CreateEmbeddingResponse(data=[])",
+        "<openai.Stream object at 0x7f1e8d1e5740>",
         "{'id': 'chatcmpl-1', 'object': 'chat.completion'}",
         'b\'{"id": "chatcmpl-1"}\'',
     ],
@@ -188,6 +189,13 @@ def test_pythons_print_of_an_answer_is_no_text_of_an_answer(answer: str) -> None
     error = to_rejection({"timestamp": CREATED, "model": "gpt-4o", "prompt": "hi", "response": answer})
     assert (error.code, error.path) == ("python-repr", "$.response")
     assert "chatcmpl" not in str(error)
+
+
+def test_an_earlier_answer_that_python_printed_is_the_assistants() -> None:
+    printed = "ChatCompletionMessage(content='ho', role='assistant')"
+    asked = {"model": "gpt-4o", "messages": [*MESSAGES, printed, {"role": "user", "content": "more"}]}
+    roles = [message["role"] for message in to_properties({"request": asked, "response": chat()})["$ai_input"]]
+    assert roles == ["user", "assistant", "user"]
 
 
 @pytest.mark.parametrize(
