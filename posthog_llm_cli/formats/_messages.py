@@ -63,6 +63,8 @@ def _is_int(value: Json) -> bool:
 
 
 def _input_item(item: Json) -> Json:
+    if isinstance(item, str) and item.startswith("ChatCompletionMessage("):  # an earlier answer, as Python prints it
+        return {"role": "assistant", "content": item}
     if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
         return _user(item)
     if not isinstance(item, dict):

@@ -140,10 +140,22 @@ def _structure(value: Mapping[str, Json]) -> str | None:
     if isinstance(value.get("output"), list) and "input_tokens" in mapping(value.get("usage")):
         return _responses(value)
     data = mapping(next(iter(items(value.get("data"))), None))
-    if isinstance(data.get("embedding"), list | str):
+    if isinstance(data.get("embedding"), list | str) or _is_ollama_embedding(value):
         return "openai-embeddings"
-    is_ollama = isinstance(value.get("message"), dict) or isinstance(value.get("response"), str)
-    return "ollama" if isinstance(value.get("done"), bool) and is_ollama else None
+    is_answer = isinstance(value.get("message"), dict) or isinstance(value.get("response"), str)
+    return "ollama" if isinstance(value.get("done"), bool) and is_answer else None
+
+
+def is_ollama(value: Mapping[str, Json]) -> bool:
+    """Whether an answer is of Ollama's own API: a chat, a text, or embeddings (`/api/embed`)."""
+    return isinstance(value.get("done"), bool) or (_is_ollama_embedding(value) and "embeddings" in value)
+
+
+def _is_ollama_embedding(value: Mapping[str, Json]) -> bool:
+    """`/api/embed` counts and measures; the older `/api/embeddings` answers with a vector and nothing else."""
+    if isinstance(value.get("embeddings"), list):
+        return "total_duration" in value or "prompt_eval_count" in value
+    return value.keys() == {"embedding"} and isinstance(value["embedding"], list)
 
 
 def _error_body(value: Mapping[str, Json]) -> str | None:

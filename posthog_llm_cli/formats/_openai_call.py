@@ -35,7 +35,9 @@ from posthog_llm_cli.timeparse import parse_time
 
 _DEPLOYMENT = re.compile(r"/deployments/([^/?#]+)")
 _INPUT_KEYS = ("messages", "request_messages", "input", "inputs", "prompt")
-_SESSION_KEYS = ("session_id", "conversation_id", "thread_id", "chat_id")
+_SESSION_KEYS = (
+    "session_id", "conversation_id", "thread_id", "chat_id", "sessionId", "conversationId", "threadId", "chatId",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def operation_of_failure(exchange: Exchange) -> Operation:
     request = exchange.request
     path = (exchange.url or "").split("?")[0].rstrip("/")
     asks = "input" in request and "messages" not in request and "embed" in str(request.get("model") or "").lower()
-    return Operation.EMBEDDING if path.endswith("/embeddings") or asks else Operation.GENERATION
+    return Operation.EMBEDDING if path.endswith(("/embeddings", "/api/embed")) or asks else Operation.GENERATION
 
 
 # -------------------------------------------------------------------------------------------------------------- model
@@ -139,6 +141,8 @@ def _model(exchange: Exchange) -> str:
         request.get("model"),
         outer.get("model"),
         outer.get("model_name"),
+        outer.get("modelName"),
+        outer.get("modelId"),
         deployment[1] if deployment is not None else None,
     )
     if model is None:
@@ -289,6 +293,7 @@ def _person(exchange: Exchange) -> Person:
     candidates: Iterable[Json] = (
         outer.get("distinct_id"),
         outer.get("user_id"),
+        outer.get("userId"),
         None if exchange.is_bare else outer.get("user"),
         outer.get("end_user"),
         outer_metadata.get("user_id"),

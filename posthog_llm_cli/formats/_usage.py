@@ -7,6 +7,11 @@ from posthog_llm_cli.model import Json, Usage
 
 Warn = Callable[[str], None]
 
+INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in", "promptTokens", "inputTokens")
+OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out", "completionTokens", "outputTokens")
+TOTAL_KEYS = ("total_tokens", "totalTokens")
+"""OpenAI's names, home-made ones, and those of JavaScript's SDKs."""
+
 
 def first_count(warn: Warn, *values: Json) -> int | None:
     """Return the first value that is a token count."""
@@ -28,9 +33,9 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
     An embedding has no output count, and Voyage gives it only a total. A part that is more than its whole, or two
     zeros beside a total, contradict themselves: left out with `bad-usage`.
     """
-    prompt = first_count(warn, usage.get("prompt_tokens"), usage.get("input_tokens"), usage.get("tokens_in"))
-    completion = first_count(warn, usage.get("completion_tokens"), usage.get("output_tokens"), usage.get("tokens_out"))
-    total = positive(token_count(usage.get("total_tokens"), warn))
+    prompt = first_count(warn, *(usage.get(key) for key in INPUT_KEYS))
+    completion = first_count(warn, *(usage.get(key) for key in OUTPUT_KEYS))
+    total = positive(first_count(warn, *(usage.get(key) for key in TOTAL_KEYS)))
     if embedding:
         completion = None
         prompt = total if prompt is None else prompt

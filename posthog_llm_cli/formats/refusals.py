@@ -62,7 +62,8 @@ def _other_object(record: Json) -> Skipped:
 
 
 def _other_list(record: Json) -> Skipped:
-    data = record.get("data")
+    answer = Candidate(record).answer
+    data = (record if answer is None else answer[1].value).get("data")
     kind = mapping(data[0]).get("object") if isinstance(data, list) and data else None
     raise RecordError("unknown-format", f"a list of {kind if isinstance(kind, str) else 'unknown'!r} objects")
 
