@@ -8,6 +8,7 @@ need no joiner), and for every other record of the call a line that is `skipped`
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -40,6 +41,9 @@ class Join(Protocol):
 
     def mark(self, mark: Mark) -> Iterator[LogLine]:
         """The lines that can go on now that a stream or a source has ended."""
+
+    def pause(self) -> Iterator[LogLine]:
+        """The lines that can go on while a live source has nothing."""
 
     def finish(self) -> Iterator[LogLine]:
         """The lines that are left at the end of all sources, which was reached."""
@@ -83,17 +87,14 @@ class Joiner:
                 case LogLine():
                     yield from self._take(item)
                 case Mark():
-                    for join in self._joins:
-                        yield from join.mark(item)
+                    yield from _until(is_cut, chain.from_iterable(join.mark(item) for join in self._joins))
+                case Idle():
+                    yield from _until(is_cut, chain.from_iterable(join.pause() for join in self._joins))
+                    yield item
                 case _:
                     yield item
-        if is_cut():
-            return
-        for join in self._joins:
-            for line in join.finish():
-                if is_cut():  # what waited for this end may be as much as was read, and take as long
-                    return
-                yield line
+        if not is_cut():
+            yield from _until(is_cut, chain.from_iterable(join.finish() for join in self._joins))
 
     def _take(self, line: LogLine) -> Iterator[LogLine]:
         self._records += 1
@@ -103,6 +104,14 @@ class Joiner:
             return
         for piece, record in _records_of(line):
             yield from _taken(joins, piece, record)
+
+
+def _until(is_cut: Callable[[], bool], lines: Iterator[LogLine]) -> Iterator[LogLine]:
+    """The lines that go on before the run is cut: what waited may be as much as was read, and take as long."""
+    for line in lines:
+        if is_cut():
+            return
+        yield line
 
 
 def _taken(joins: list[Join], line: LogLine, record: Json) -> Iterator[LogLine]:

@@ -112,9 +112,13 @@ class Streams:
         """End the stream that `[DONE]` belongs to, or all that are open when the source ends."""
         if mark is Mark.SOURCE_END:
             yield from self.finish()
-        elif (stream := self._done_stream()) is not None:
+        elif mark is Mark.STREAM_END and (stream := self._done_stream()) is not None:
             stream.is_done = True
             yield self._end(stream)
+
+    def pause(self) -> Iterator[LogLine]:
+        """Nothing: a stream may pause."""
+        return iter(())
 
     def finish(self) -> Iterator[LogLine]:
         """End all that are open, in the order in which they began; what comes next is of another source."""
