@@ -72,6 +72,15 @@ def _text_completion(value: Mapping[str, Json]) -> str:
     return "openai-stream" if choices and unfinished and not mapping(value.get("usage")) else "openai-completions"
 
 
+def is_unfinished(value: Mapping[str, Json]) -> bool:
+    """Whether a choice of a text completion says that it is not finished, as parts do, with usage or without."""
+    return any(
+        "finish_reason" in choice and choice["finish_reason"] is None
+        for choice in items(value.get("choices"))
+        if isinstance(choice, dict)
+    )
+
+
 def _response(value: Mapping[str, Json]) -> str | None:
     return _responses(value) if value.get("object") == "response" else None
 

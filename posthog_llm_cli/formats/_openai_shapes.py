@@ -22,6 +22,7 @@ from posthog_llm_cli.formats._openai_answers import (
 )
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
 from posthog_llm_cli.formats._openai_times import TIME_KEYS
+from posthog_llm_cli.formats.sse import is_rest_of_stream
 from posthog_llm_cli.model import Json
 
 __all__ = [
@@ -45,6 +46,7 @@ _METADATA_ONLY_TELLS = frozenset({
     "duration_ms", "duration_s", "duration_seconds", "elapsed", "elapsed_ms", "elapsed_s", "elapsed_seconds",
     "response_time", "response_time_ms", "cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost",
 })  # fmt: skip
+_ANSWERS = frozenset({"openai-chat", "openai-completions", "openai-responses", "openai-embeddings"})
 _TEXT_KEYS = frozenset({
     *PROMPT_TEXT_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS, *RESPONSE_KEYS, "content", "text", "system", "system_prompt",
 })  # fmt: skip
@@ -195,8 +197,15 @@ def _conversation(seen: Candidate) -> str | None:
 
 def _batch_answer(seen: Candidate) -> str | None:
     record = seen.record
-    is_answer = "custom_id" in record and ("response" in record or ("error" in record and "body" not in record))
+    is_answer = "custom_id" in record and (
+        "response" in record or ("error" in record and "body" not in record) or _is_answered_body(seen)
+    )
     return "openai-batch" if is_answer else None
+
+
+def _is_answered_body(seen: Candidate) -> bool:
+    """Whether `body` is an answer that stands without its envelope; the request of an input line is none."""
+    return "body" in seen.record and seen.nested("body").shape in _ANSWERS
 
 
 def _having(name: str, *keys: str) -> Callable[[Candidate], str | None]:
@@ -258,6 +267,8 @@ def _is_flat(seen: Candidate) -> bool:
     """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep)."""
     record = seen.record
     answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
+    if any(map(is_rest_of_stream, answers)):
+        return False
     if any(key in record for key in PROMPT_TEXT_KEYS):
         return bool(answers) and (any(answers) or any(record.get(key) for key in PROMPT_TEXT_KEYS))
     return any(answers) and bool(seen.request) and not seen.has_other_stream
