@@ -105,8 +105,8 @@ def test_letters_and_joined_lines_go_on_at_once_too() -> None:
 
 
 def test_one_file_twice_is_two_times_its_lines() -> None:
-    out = [("out", output("a", MINI)), ("out", output("b", MINI)), SOURCE_END]
-    given = [ONE, SOURCE_END, *OTHER, SOURCE_END, RANK_END, *out, *out]
+    out: list[Step] = [("out", output("a", MINI)), ("out", output("b", MINI)), SOURCE_END]
+    given: list[Step] = [ONE, SOURCE_END, *OTHER, SOURCE_END, RANK_END, *out, *out]
     with Joiner() as joiner:
         found = [line for line in joiner.join(steps(given), is_cut=lambda: False) if isinstance(line, LogLine)]
     assert prompts(found) == {"out:1": "A2", "out:2": "B2", "out:3": "A2", "out:4": "B2"}
@@ -128,9 +128,12 @@ def test_what_goes_on_early_is_what_would_go_on_at_the_end(written: list[tuple[s
             else output(custom_id, model, f"c-{number}")
         )
         sides[side].setdefault(name, []).append((name, made))
-    inputs = [step for lines in sides["in"].values() for step in (*lines, SOURCE_END)]
-    outputs = [step for lines in sides["out"].values() for step in (*lines, SOURCE_END)]
+    given: list[Step] = []
+    for files in sides.values():
+        for lines in files.values():
+            given += [*lines, SOURCE_END]
+        given.append(RANK_END)
     with Joiner() as joiner:
-        early = list(joiner.join(steps([*inputs, RANK_END, *outputs, RANK_END]), is_cut=lambda: False))
-    late = join([step for step in (*inputs, *outputs) if not isinstance(step, Mark)])
+        early = list(joiner.join(steps(given), is_cut=lambda: False))
+    late = join([step for step in given if not isinstance(step, Mark | Idle)])
     assert sorted(map(told, (line for line in early if isinstance(line, LogLine)))) == sorted(map(told, late))
