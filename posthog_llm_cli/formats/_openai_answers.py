@@ -14,6 +14,8 @@ WHOLE_KEYS = (
     "resp", "response_data", "llm_response", "respPayload", "resp_payload",
 )  # fmt: skip
 RESPONSE_KEYS = (*WHOLE_KEYS, "sse", "chunks", "stream", "events")
+PART_KEYS = ("chunk", "data", "event", "line")
+"""Where a logger keeps one part of a stream, and nothing else that is known."""
 REQUEST_KEYS = (
     "request", "request_payload", "request_json", "request_body", "request_data", "kwargs", "params", "payload",
     "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload",

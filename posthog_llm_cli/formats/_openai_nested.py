@@ -6,7 +6,7 @@ from itertools import islice
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, mapping, text
-from posthog_llm_cli.formats._openai_answers import RESPONSE_KEYS, classify_response, is_unfinished
+from posthog_llm_cli.formats._openai_answers import PART_KEYS, RESPONSE_KEYS, classify_response, is_unfinished
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats.sse import is_json_lines, is_sse, stream_values
 from posthog_llm_cli.model import Json
@@ -109,5 +109,9 @@ def _part_shape(part: Mapping[str, Json]) -> str | None:
         return "openai-stream"  # vLLM counts on every part
     if shape is None:
         held = (Nested(part[key]) for key in RESPONSE_KEYS if key in part)
-        return next((inner for nested in held if (inner := nested.shape) is not None), None)
+        found = next((inner for nested in held if (inner := nested.shape) is not None), None)
+        is_logged = any(
+            Nested(part[key]).shape == "openai-stream" for key in PART_KEYS if isinstance(part.get(key), dict | str)
+        )
+        return found or ("openai-stream" if is_logged else None)
     return shape

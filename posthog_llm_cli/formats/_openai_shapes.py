@@ -12,6 +12,7 @@ from posthog_llm_cli.formats._fields import is_number, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
     CHUNK,
+    PART_KEYS,
     PENDING,
     REQUEST_KEYS,
     RESPONSE_KEYS,
@@ -26,8 +27,9 @@ from posthog_llm_cli.formats.sse import is_rest_of_stream
 from posthog_llm_cli.model import Json
 
 __all__ = [
-    "ANSWER_TEXT_KEYS", "CHUNK", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate",
-    "Nested", "Row", "classify", "classify_response", "is_error", "is_error_body", "is_failed_status", "read_status",
+    "ANSWER_TEXT_KEYS", "CHUNK", "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS",
+    "Candidate", "Nested", "Row", "classify", "classify_response", "is_error", "is_error_body", "is_failed_status",
+    "read_status",
 ]  # fmt: skip
 
 _CONTENT_KEYS = ("messages", "prompt", "input")
@@ -80,8 +82,17 @@ class Candidate:
                 lone_part = lone_part or (key, nested)
             elif shape is not None:
                 return key, nested
+        lone_part = lone_part or self._logged_part()
         # One part is no answer beside the whole text: simonw/llm keeps both.
         return None if lone_part is None or _is_flat(self) else lone_part
+
+    def _logged_part(self) -> tuple[str, Nested] | None:
+        """What lies under a key for parts alone: one, or the text of its event."""
+        for key in PART_KEYS:
+            nested = self.nested(key) if isinstance(self.record.get(key), dict | str) else None
+            if nested is not None and isinstance(nested.value, dict | str) and nested.shape == "openai-stream":
+                return key, nested
+        return None
 
     @cached_property
     def has_request(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from posthog_llm_cli.formats._fields import is_one_of
-from posthog_llm_cli.formats._openai_shapes import CHUNK, PENDING, Candidate, classify_response
+from posthog_llm_cli.formats._openai_shapes import CHUNK, PART_KEYS, PENDING, Candidate, classify_response
 from posthog_llm_cli.formats.sse import stream_values
 from posthog_llm_cli.model import Json
 
@@ -52,6 +52,7 @@ def read_stream(record: Json) -> Stream:
                 parts.append(_as_event(part))
                 stamps.append(opened.around or part)
     parts, stamps = _once(parts, stamps)
+    key = "response" if key in PART_KEYS else key
     outer, recording = outermost.around, outermost.recording
     return Stream(parts, stamps, outer, wrapped, key if outer or wrapped or recording else None, recording, is_done)
 

@@ -12,10 +12,13 @@ from itertools import chain
 from types import TracebackType
 from typing import Protocol, Self
 
+import orjson
+
 from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
+from posthog_llm_cli.formats.openai_batch import side_of
 from posthog_llm_cli.joining.batches import Batches
 from posthog_llm_cli.joining.streams import Streams
 from posthog_llm_cli.model import Idle, Json, LogLine, Mark, SourceRef
@@ -127,9 +130,11 @@ def _taken(joins: list[Join], line: LogLine, record: Json) -> Iterator[LogLine]:
 def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:
     """The line with its record, or the documents that stand glued on it; None for no record, and for several."""
     try:
-        return [(line, _record_of(line.raw))]
+        record = _record_of(line.raw)
     except RecordError:
         pieces = []
+    else:
+        return [(line, record)] if record is not None else _elements_of(line)
     for start, raw in split_documents(line.raw):
         ref = SourceRef(line.ref.uri, line.ref.line + line.raw.count(b"\n", 0, start), line.ref.offset + start)
         piece = replace(line, ref=ref, raw=raw)
@@ -138,6 +143,14 @@ def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:
         except RecordError:
             pieces.append((piece, None))
     return pieces or [(line, None)]
+
+
+def _elements_of(line: LogLine) -> list[tuple[LogLine, Json]]:
+    """The lines of a batch that stand in one array, each as a line of its own; any other line as it is."""
+    value = decode(line.raw).value if line.raw.lstrip().startswith(b"[") and b"custom_id" in line.raw else None
+    if not isinstance(value, list) or not value or any(side_of(element) is None for element in value):
+        return [(line, None)]
+    return [(replace(line, raw=orjson.dumps(element)), element) for element in value]
 
 
 def _record_of(raw: bytes) -> Json:

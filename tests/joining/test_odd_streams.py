@@ -82,3 +82,29 @@ def test_a_finish_reason_of_the_word_null_ends_nothing(tmp_path: Path) -> None:
     pieces = [chunk({"role": "assistant", "content": text}, "null") for text in "ab"]
     rows = [*pieces, chunk({"role": "assistant", "content": "c"}, "stop")]
     assert texts_of(joined(jsonl(rows), folder=tmp_path)) == ["abc"]
+
+
+@pytest.mark.parametrize("key", ["chunk", "data", "event", "line"])
+@pytest.mark.parametrize("write", [lambda part: part, lambda part: f"data: {json.dumps(part)}"])
+def test_a_part_under_a_loggers_own_key_is_a_part(key: str, write: Any, tmp_path: Path) -> None:
+    rows = [{"ts": 1748772500 + n, "level": "info", key: write(part)} for n, part in enumerate(HELLO)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hello"], {"event": 1, "merged": len(rows) - 1})
+
+
+@pytest.mark.parametrize("data", [lambda part: part, json.dumps])
+def test_events_that_a_parser_took_apart_are_events(data: Any, tmp_path: Path) -> None:
+    rows = [{"event": "message", "data": data(part)} for part in HELLO]
+    assert texts_of(joined(jsonl(rows), folder=tmp_path)) == ["Hello"]
+    whole = {"request": {"model": "gpt-4o"}, "events": [*rows, {"event": "message", "data": "[DONE]"}]}
+    assert texts_of(joined(jsonl([whole]), folder=tmp_path)) == ["Hello"]
+
+
+@pytest.mark.parametrize("done", ["[DONE]", "data: [DONE]", "data:[DONE]", '"[DONE]"', "data: [done]"])
+def test_done_on_a_line_of_its_own_ends_a_stream_as_in_events(done: str, tmp_path: Path) -> None:
+    content = b"".join(jsonl(said(text, id="constant")) + done.encode() + b"\r\n" for text in "ab")
+    found = joined(content, folder=tmp_path)
+    assert texts_of(found) == ["a", "b"]
+    assert outcomes_of(found) == {"event": 2, "merged": len(found) - 2}
+    events = b"".join(f"data: {json.dumps(part)}\n\n".encode() for part in said("a")) + b"data: " + done.encode()
+    assert outcomes_of(joined(events.replace(b"data: data:", b"data:"), folder=tmp_path))["event"] == 1
