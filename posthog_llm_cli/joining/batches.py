@@ -24,6 +24,8 @@ from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
 from posthog_llm_cli.model import Json, LogLine, Mark
 
+_DROPPED_AT_ONCE = 1000
+
 
 class Batches:
     """Joins the lines of batches by their `custom_id`, over all sources of a run; those in dead letters too.
@@ -97,6 +99,9 @@ class Batches:
                 name = output.line.ref.uri
                 yield _joined(store, output, self._only_input(store, name).choose(output.model, requests))
                 gone.append(seq)
+                if len(gone) == _DROPPED_AT_ONCE:
+                    store.drop_lines(gone)
+                    gone.clear()
         store.drop_lines(gone)
 
     def finish(self) -> Iterator[LogLine]:

@@ -244,7 +244,8 @@ class Streams:
     def _stream_of(self, part: Part) -> _Stream | None:
         match part.kind:
             case Kind.CHUNK if part.is_usage:
-                return self._open.get(_key_of(part)) or self._uncounted(part)
+                is_known = _key_of(part) in self._open or self._end_of(part) is not None
+                return self._open.get(_key_of(part)) if is_known else self._uncounted(part)
             case Kind.CHUNK | Kind.OLLAMA:
                 return self._open.get(_key_of(part))
             case Kind.EVENT if part.id is not None:

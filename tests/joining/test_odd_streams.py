@@ -43,6 +43,14 @@ def test_usage_under_another_id_belongs_to_the_stream_that_waits_for_it(usage_id
     assert b'"$ai_output_tokens":2' in event.properties
 
 
+def test_usage_that_comes_late_for_its_own_stream_is_not_another_ones(tmp_path: Path) -> None:
+    rows = sse(*said("a", id="one")) + sse(*said("b", id="two"), done=False) + sse(usage_chunk(id="one"))
+    found = joined(rows.encode(), folder=tmp_path)
+    assert texts_of(found) == ["a", "b"]
+    assert not [event for event in events_of(found) if b"$ai_output_tokens" in event.properties]
+    assert any("late-part" in converted.warnings for converted in found)
+
+
 @pytest.mark.parametrize("wrap", [lambda part: part, lambda part: {"ts": 1748772500, "response": part}])
 def test_every_part_written_twice_is_one_text(wrap: Any, tmp_path: Path) -> None:
     rows = [wrap(part) for part in HELLO for _ in range(2)]
