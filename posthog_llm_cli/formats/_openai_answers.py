@@ -14,6 +14,8 @@ WHOLE_KEYS = (
     "resp", "response_data", "llm_response", "respPayload", "resp_payload",
 )  # fmt: skip
 RESPONSE_KEYS = (*WHOLE_KEYS, "sse", "chunks", "stream", "events")
+PART_KEYS = ("chunk", "data", "event", "line")
+"""Where a logger keeps one part of a stream, and nothing else that is known."""
 REQUEST_KEYS = (
     "request", "request_payload", "request_json", "request_body", "request_data", "kwargs", "params", "payload",
     "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload",
@@ -70,6 +72,15 @@ def _text_completion(value: Mapping[str, Json]) -> str:
     choices = items(value.get("choices"))
     unfinished = any(mapping(choice).get("finish_reason") is None for choice in choices)
     return "openai-stream" if choices and unfinished and not mapping(value.get("usage")) else "openai-completions"
+
+
+def is_unfinished(value: Mapping[str, Json]) -> bool:
+    """Whether a choice of a text completion says that it is not finished, as parts do, with usage or without."""
+    return any(
+        "finish_reason" in choice and choice["finish_reason"] is None
+        for choice in items(value.get("choices"))
+        if isinstance(choice, dict)
+    )
 
 
 def _response(value: Mapping[str, Json]) -> str | None:

@@ -7,9 +7,9 @@ from itertools import islice
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, items, mapping, text
-from posthog_llm_cli.formats._openai_answers import RESPONSE_KEYS, classify_response
+from posthog_llm_cli.formats._openai_answers import PART_KEYS, RESPONSE_KEYS, classify_response, is_unfinished
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats.sse import is_sse, stream_values
+from posthog_llm_cli.formats.sse import is_json_lines, is_sse, stream_values
 from posthog_llm_cli.model import Json
 
 _HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "statusCode", "headers")
@@ -134,14 +134,15 @@ def classify_stream(value: Json) -> str | None:
 
     None for what is no stream, or that of an API that is not known.
     """
-    if isinstance(value, str) and not is_sse(value):
+    is_lines = isinstance(value, str) and is_json_lines(value)
+    if isinstance(value, str) and not is_lines and not is_sse(value):
         return None
     is_text = isinstance(value, str) or any(isinstance(part, str) for part in value[:1])
     shapes = [_part_shape(part) for part in first_parts(value)]
     told = next((shape for shape in shapes if shape not in {None, "openai-error"}), None)
     if told == "relative":
         return told
-    if not is_text:
+    if is_lines or not is_text:
         return told if told == "openai-stream" and _STREAMED.issuperset(shapes) else None
     is_stream = told in _STREAMED or (told is None and "openai-error" in shapes)
     return "openai-stream" if is_stream else None
@@ -152,7 +153,13 @@ def _part_shape(part: Mapping[str, Json]) -> str | None:
     shape = classify_response(part)
     if shape == "ollama":
         return shape if part["done"] else "openai-stream"
+    if shape == "openai-completions" and is_unfinished(part):
+        return "openai-stream"  # vLLM counts on every part
     if shape is None:
-        held = (Nested(part[key]).value for key in RESPONSE_KEYS if key in part)
-        return next((inner for value in held if (inner := classify_response(value)) is not None), None)
+        held = (Nested(part[key]) for key in RESPONSE_KEYS if key in part)
+        found = next((inner for nested in held if (inner := nested.shape) is not None), None)
+        is_logged = any(
+            Nested(part[key]).shape == "openai-stream" for key in PART_KEYS if isinstance(part.get(key), dict | str)
+        )
+        return found or ("openai-stream" if is_logged else None)
     return shape

@@ -12,6 +12,7 @@ from posthog_llm_cli.formats._fields import is_number, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
     CHUNK,
+    PART_KEYS,
     PENDING,
     REQUEST_KEYS,
     RESPONSE_KEYS,
@@ -23,12 +24,13 @@ from posthog_llm_cli.formats._openai_answers import (
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
 from posthog_llm_cli.formats._openai_times import TIME_KEYS
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
+from posthog_llm_cli.formats.sse import is_rest_of_stream
 from posthog_llm_cli.model import Json
 
 __all__ = [
-    "ANSWER_TEXT_KEYS", "CHUNK", "FAILURE_KEYS", "MODEL_KEYS", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS",
-    "RESPONSE_KEYS", "ROWS", "Candidate", "Nested", "Row", "classify", "classify_response", "is_error", "is_error_body",
-    "read_status", "says_failed",
+    "ANSWER_TEXT_KEYS", "CHUNK", "FAILURE_KEYS", "MODEL_KEYS", "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS",
+    "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate", "Nested", "Row", "classify", "classify_response", "is_error",
+    "is_error_body", "read_status", "says_failed",
 ]  # fmt: skip
 
 _CONTENT_KEYS = ("messages", "prompt", "input")
@@ -51,6 +53,7 @@ FAILURE_KEYS = ("error_message", "errorMessage", "exception", "error_type")
 """Where a record says that it failed, beside `error`."""
 _CALL_COUNTS = ("requests", "request_count", "num_requests", "num_model_requests", "n_requests", "calls")
 """How many calls a row of totals is about: more than one are no call."""
+_ANSWERS = frozenset({"openai-chat", "openai-completions", "openai-responses", "openai-embeddings"})
 _TEXT_KEYS = frozenset({
     *PROMPT_TEXT_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS, *RESPONSE_KEYS, "content", "text", "system", "system_prompt",
 })  # fmt: skip
@@ -84,8 +87,17 @@ class Candidate:
                 lone_part = lone_part or (key, nested)
             elif shape is not None:
                 return key, nested
+        lone_part = lone_part or self._logged_part()
         # One part is no answer beside the whole text: simonw/llm keeps both.
         return None if lone_part is None or _is_flat(self) else lone_part
+
+    def _logged_part(self) -> tuple[str, Nested] | None:
+        """What lies under a key for parts alone: one, or the text of its event."""
+        for key in PART_KEYS:
+            nested = self.nested(key) if isinstance(self.record.get(key), dict | str) else None
+            if nested is not None and isinstance(nested.value, dict | str) and nested.shape == "openai-stream":
+                return key, nested
+        return None
 
     @cached_property
     def has_request(self) -> bool:
@@ -204,8 +216,15 @@ def _conversation(seen: Candidate) -> str | None:
 
 def _batch_answer(seen: Candidate) -> str | None:
     record = seen.record
-    is_answer = "custom_id" in record and ("response" in record or ("error" in record and "body" not in record))
+    is_answer = "custom_id" in record and (
+        "response" in record or ("error" in record and "body" not in record) or _is_answered_body(seen)
+    )
     return "openai-batch" if is_answer else None
+
+
+def _is_answered_body(seen: Candidate) -> bool:
+    """Whether `body` is an answer that stands without its envelope; the request of an input line is none."""
+    return "body" in seen.record and seen.nested("body").shape in _ANSWERS
 
 
 def _having(name: str, *keys: str) -> Callable[[Candidate], str | None]:
@@ -267,6 +286,8 @@ def _is_flat(seen: Candidate) -> bool:
     """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep)."""
     record = seen.record
     answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
+    if any(map(is_rest_of_stream, answers)):
+        return False
     if any(key in record for key in PROMPT_TEXT_KEYS):
         return bool(answers) and (any(answers) or any(record.get(key) for key in PROMPT_TEXT_KEYS))
     return any(answers) and bool(seen.request) and not seen.has_other_stream
