@@ -25,7 +25,7 @@ _CHARACTER = r"""[^\s"'\\,;&)\[\]}<>]"""
 _NAMED = re.compile(
     # Behind a name that says what it is: in quotes, or as one word (behind a colon may also be prose).
     rf"""({_NAME}["'\\]{{1,4}})[^"'\\]{{3,}}"""
-    r"|((?<![A-Za-z0-9])key provided: )\S{2,}[^\s.,;]"
+    r"|((?<![A-Za-z0-9])key provided: )(?!redacted\b)\S{2,}[^\s.,;]"
     rf"|({_NAME})(?!(?:none|null|true|false|undefined)\b)"
     rf"(?:(?<==){_CHARACTER}{{4,}}(?<!\.)|(?={_CHARACTER}{{0,120}}[\d*…]|{_CHARACTER}{{20}}){_CHARACTER}{{8,}}(?<!\.))"
     # What the header of a request says of who sends it.

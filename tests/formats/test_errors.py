@@ -32,6 +32,8 @@ HASH = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b"
         ("GET https://h.example/x?sv=1&sig=abc%2Bd&se=2", "GET https://h.example/x?sv=1&sig=[REDACTED]&se=2"),
         ("?X-Amz-Signature=abcdef", "?X-Amz-Signature=[REDACTED]"),
         ("Incorrect API key provided: abcd***wxyz. You can", "Incorrect API key provided: [REDACTED]. You can"),
+        # as LiteLLM itself writes it where it found the key
+        ("Incorrect API key provided: REDACTED. REDACTED", "Incorrect API key provided: REDACTED. REDACTED"),
         ("Virtual Key expected. Received=abcdef, expected", "Virtual Key expected. Received=[REDACTED], expected"),
         ("postgres://user:p@ss@host.example/db", "postgres://[REDACTED]@host.example/db"),
         ("https://abcdefg@host.example/", "https://[REDACTED]@host.example/"),
