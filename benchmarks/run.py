@@ -74,17 +74,18 @@ def main() -> int:
     failed = False
     with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as folder:
         work = Path(folder)
-        log = work / "calls.jsonl"
+        log, ledger = work / "calls.jsonl", work / "ledger.sqlite"
         size = write(log, given.calls, given.seed)
         print(f"{given.calls:,} calls, {size / MIB:,.1f} MiB, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
         print(f"{'':<34} {'seconds':>8} {'calls/s':>10} {'MiB/s':>8} {'MiB main':>10} {'MiB tree':>10}  exit")
         with mock_server(work) as url:
             send = [*PLH, "send", str(log), "--yes", "--dead-letter", str(work / "dead.jsonl"), *given.options]
-            real = [*send, "--host", url, "--api-key", KEY, "--endpoint", given.endpoint]
+            real = [*send, "--host", url, "--api-key", KEY, "--endpoint", given.endpoint, "--ledger", str(ledger)]
             runs = {"send --dry-run": [*send, "--dry-run"], "send --mock >/dev/null": [*send, "--mock"],
                     f"send, to a mock server ({given.endpoint})": real}  # fmt: skip
             for name, command in runs.items():
                 for _ in range(given.repeat):
+                    ledger.unlink(missing_ok=True)  # or the second run would have nothing to send
                     found = run(command, environment(work))
                     print(row(name, given.calls, size, found), flush=True)
                     if found.exit_code:

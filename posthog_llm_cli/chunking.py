@@ -5,7 +5,7 @@ whole request; so recent and old events never share one (posthog-ingestion.md, s
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -83,10 +83,16 @@ class Chunker:
         while self._open_bytes > self._bounds.max_open_bytes:
             yield self._close(next(iter(self._open)))
 
-    def flush(self, *, begun_until_s: float = math.inf) -> Iterator[Chunk]:
-        """Yield every open chunk, in the order they were begun; or those that were begun at a time or before it."""
+    def flush(
+        self, *, begun_until_s: float = math.inf, unless: Callable[[Destination], bool] = lambda _: False
+    ) -> Iterator[Chunk]:
+        """Yield every open chunk, in the order they were begun; or those that were begun at a time or before it.
+
+        Those of destinations of which `unless` is true stay open.
+        """
         for key in [key for key, part in self._open.items() if part.begun_s <= begun_until_s]:
-            yield self._close(key)
+            if not unless(key[0]):
+                yield self._close(key)
 
     def _would_overflow(self, part: _Open, event: Event) -> bool:
         return (

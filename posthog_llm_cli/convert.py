@@ -50,6 +50,7 @@ class _Record:
     raw: bytes | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     is_json_like: bool = False
+    from_letter: bool = False
 
 
 def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
@@ -107,7 +108,8 @@ def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_R
     if depth >= MAX_LETTERS_DEEP:
         yield _Record(ref, error=RecordError("unknown-format", "dead letters inside dead letters"), raw=raw)
         return
-    yield from _records(inner, ref, whole=False, depth=depth + 1)
+    for record in _records(inner, ref, whole=False, depth=depth + 1):
+        yield replace(record, from_letter=True)
 
 
 # --------------------------------------------------------------------------------------------------- a record's event
@@ -136,7 +138,7 @@ def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Conv
     coverage = facts_of(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
     if isinstance(result, Filtered):
         more, coverage = (), ()
-    return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage)
+    return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage, record.from_letter)
 
 
 def _placed(error: RecordError, path: str) -> RecordError:

@@ -4,6 +4,7 @@ A dead-letter file is itself a source: `plh send FILE` takes its records up agai
 """
 
 import base64
+import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from posthog_llm_cli.model import SourceRef
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
+_NOT_SYNCABLE = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
+"""What a pipe or a device answers, which needs no syncing."""
+
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
@@ -48,15 +52,22 @@ class DeadLetterFile:
         self.failure: ConfigError | None = None
         self._own = own
         self._file: BinaryIO | None = None
+        self._is_synced = True
 
-    def add(self, letter: DeadLetter) -> None:
-        """Write one letter; where that fails, count it under `unwritten` and keep why in `failure`.
+    @property
+    def added_to(self) -> Path | None:
+        """The file that may be there already and grows; None where the run makes one of its own."""
+        return None if self._own else self.path
+
+    def add(self, letter: DeadLetter) -> bool:
+        """Write one letter and return True; where that fails, count it under `unwritten` and keep why in `failure`.
 
         The run goes on: what can be delivered is, and its report says what became of every record.
         """
         try:
             if self._file is None:
                 self._file = self._open()
+            self._is_synced = False
             self._file.write(encode_letter(letter))
             self._file.flush()
         except OSError as error:
@@ -67,6 +78,21 @@ class DeadLetterFile:
             self.unwritten += 1
         else:
             self.count += 1
+            return True
+        return False
+
+    def sync(self) -> bool:
+        """Put what was written on disk; False where that fails, which `failure` then explains."""
+        if self._file is None or self._is_synced:
+            return True
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if error.errno not in _NOT_SYNCABLE:
+                self.failure = self.failure or _unwritable(self.path, error.strerror or str(error))
+                return False
+        self._is_synced = True
+        return True
 
     def close(self) -> None:
         """Put what was written on disk, and close the file if there is one."""
@@ -95,15 +121,21 @@ class NoDeadLetters:
     """Counts letters and writes nothing: mock, dry run, validate."""
 
     path: Path | None = None
+    added_to: Path | None = None
     failure: ConfigError | None = None
     unwritten = 0
 
     def __init__(self) -> None:
         self.count = 0
 
-    def add(self, _: DeadLetter) -> None:
+    def add(self, _: DeadLetter) -> bool:
         """Count one letter."""
         self.count += 1
+        return True
+
+    def sync(self) -> bool:
+        """Return True."""
+        return True
 
     def close(self) -> None:
         """Do nothing."""

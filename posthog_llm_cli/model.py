@@ -7,7 +7,7 @@ means zero. Whatever may hold a prompt, an answer or a key stays out of `repr`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -243,6 +243,11 @@ class Endpoint(StrEnum):
     AI_BATCH = "ai-batch"
     BATCH = "batch"
 
+    @property
+    def is_legacy(self) -> bool:
+        """Whether its 200 says only that PostHog's edge took the request: over quota is answered 200 as well."""
+        return self in (Endpoint.AI_BATCH, Endpoint.BATCH)
+
 
 class Media(StrEnum):
     """What happens to base64 images, audio and files."""
@@ -311,6 +316,17 @@ class Verdict(Enum):
     UNCONFIRMED = "unconfirmed"
 
 
+class Settlement(IntEnum):
+    """How an event was settled; the value stands in the ledger.
+
+    `EDGE` is accepted on a legacy route: PostHog's edge took the request, which is not yet that it stored the event.
+    """
+
+    ACCEPTED = 1
+    EDGE = 2
+    REJECTED = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The verdict on one event. A rejected one has a `code` and a message; `warning` is the server's remark."""
@@ -327,6 +343,8 @@ class Delivery:
 
     `requests` counts every POST, `retries` those of them that repeat one. `endpoint` is the route that was used, None
     if none answered. `error` is why events are unconfirmed: its class says what the run's exit code becomes.
+    `concurrency` is how many requests the host may have in flight by then, `peak_concurrency` the most it had at once;
+    0 where nothing is sent over a network.
     """
 
     chunk: Chunk
@@ -335,6 +353,8 @@ class Delivery:
     retries: int = 0
     endpoint: Endpoint | None = None
     error: DeliveryError | None = None
+    concurrency: int = 0
+    peak_concurrency: int = 0
 
 
 # -------------------------------------------------------------------------------------------------------- conversion
@@ -429,6 +449,7 @@ class Converted:
 
     `raw` is the record's own bytes where they are not the whole line (an array's element, a glued document), else None.
     `format` is the name of the recognised format, None where none was. `coverage` has a call's facts, if asked for.
+    `from_letter` is set where the record stood in a dead letter: it is taken up again, though it was rejected before.
     """
 
     ref: SourceRef
@@ -437,3 +458,4 @@ class Converted:
     warnings: tuple[str, ...] = ()
     raw: bytes | None = field(default=None, repr=False)
     coverage: tuple[str, ...] = ()
+    from_letter: bool = False

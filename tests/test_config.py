@@ -82,6 +82,8 @@ CASES: list[tuple[str, str, list[tuple[str, str, Any]]]] = [
     ("rate_limit", "rate_limit", [("0.5", "0.5", 0.5), ("2", "2", 2.0), ("3", "3", 3.0)]),
     ("historical_migration", "historical_migration", [("on", '"on"', Historical.ON), ("off", '"off"', Historical.OFF), ("auto", '"auto"', Historical.AUTO)]),
     ("dead_letter", "dead_letter", [("/a", '"/a"', "/a"), ("/b/", '"/b/"', "/b/"), ("/c", '"/c"', "/c")]),
+    ("ledger", "ledger", [("/a", '"/a"', Path("/a")), ("/b.sqlite", '"/b.sqlite"', Path("/b.sqlite")), ("/c", '"/c"', Path("/c"))]),
+    ("lock_wait", "lock_wait_s", [("5", "5", 5.0), ("1m", "60", 60.0), ("0", "0", 0.0)]),
     ("max_duration", "max_duration_s", [("90s", '"90s"', 90.0), ("10m", "600", 600.0), ("2h", '"2h"', 7200.0)]),
     ("workers", "workers", [("1", "1", 1), ("2", "2", 2), ("3", "3", 3)]),
     ("shard", "shard", [("1/1", '"1/1"', (1, 1)), ("2/8", '"2/8"', (2, 8)), ("8/8", '"8/8"', (8, 8))]),
@@ -103,8 +105,20 @@ def flag(name: str, text: str) -> dict[str, object]:
 
 
 def test_the_table_of_cases_is_the_table_of_options() -> None:
-    # host and api_key_file have tests of their own, no_ledger has no effect
+    # these have tests of their own
     assert set(NAMES) == set(OPTIONS) - {"host", "api_key_file", "no_ledger"}
+
+
+def test_no_ledger_is_none_unless_a_stronger_layer_names_one(home: Home) -> None:
+    assert home.resolve({"no_ledger": True}, {"PLH_LEDGER": "/l"}).ledger is None
+    home.project("no_ledger = true")
+    assert home.resolve().ledger is None
+    assert home.resolve({}, {"PLH_LEDGER": "/l"}).ledger == Path("/l")
+    assert "--no-ledger" in home.error({"ledger": "/l", "no_ledger": True}).message
+
+
+def test_dead_letters_go_beside_the_ledger(home: Home) -> None:
+    assert home.resolve({"ledger": "/pvc/plh/l.sqlite"}).dead_letter == "/pvc/plh/dead-letters/"
 
 
 @pytest.mark.parametrize(("name", "field", "given_values"), CASES, ids=NAMES)
@@ -136,6 +150,7 @@ def test_the_defaults_are_those_of_the_table(home: Home) -> None:
     assert (found.host, found.endpoint, found.media) == ("https://us.i.posthog.com", Endpoint.AUTO, Media.REDACT)
     assert (found.timezone, found.api_key, found.import_id, found.limit) == (UTC, None, None, None)
     assert found.dead_letter == f"{home.state}/dead-letters/"
+    assert (found.ledger, found.lock_wait_s) == (home.state / "ledger.sqlite", 0.0)
     assert 1 <= found.workers <= 8
     assert found.historical_migration is Historical.AUTO
 

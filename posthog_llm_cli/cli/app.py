@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 from posthog_llm_cli.cli.formats import formats
+from posthog_llm_cli.cli.ledger import ledger_app
 from posthog_llm_cli.cli.mock_server import mock_server
 from posthog_llm_cli.cli.send import send
 from posthog_llm_cli.cli.talk import Talk, silence
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("send")(send)
 app.command("validate")(validate)
 app.command("formats")(formats)
+app.add_typer(ledger_app, name="ledger")
 app.command("mock-server")(mock_server)
 
 _Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]

@@ -15,8 +15,10 @@ Fail = Annotated[
     typer.Option(
         "--fail",
         metavar="KIND:RATE,…",
-        help="Faults with their rates, as in 429:0.1,503:0.05,reset:0.02,slow:0.1:5s. Kinds: a status from 400 to 599, "
-        "reset, slow, hang, empty, html, redirect; on v1, for single events: retry, drop, unmentioned.",
+        help="Faults with their rates, as in 429:0.1,503:0.05,reset:0.02,slow:0.1:5s. Kinds that store nothing: a "
+        "status from 400 to 599 (429:0.1:3s sets Retry-After: seconds, date, past, huge, negative, junk or none), a "
+        "status as a web page (403-html), reset-before, html, redirect, hang. Kinds that store first: reset, cut, "
+        "stall, drip, empty, garbage. With any of them: slow. On v1, for single events: retry, drop, unmentioned.",
         show_default="none",
     ),
 ]

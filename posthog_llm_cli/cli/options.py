@@ -224,7 +224,8 @@ Concurrency = Annotated[
     typer.Option(
         "--concurrency",
         metavar="N",
-        help="Requests in flight, 1 to 64. (env PLH_CONCURRENCY, default 4)",
+        help="Requests in flight to one host at most, 1 to 64; fewer while it is overloaded. "
+        "(env PLH_CONCURRENCY, default 4)",
         rich_help_panel=_DELIVERY,
     ),
 ]
@@ -267,11 +268,30 @@ HistoricalMigration = Annotated[
 
 # ------------------------------------------------------------------------------------------------------------- state
 
+Ledger = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        metavar="PATH",
+        help="The file that keeps what is settled, so that it is not sent again. "
+        "(env PLH_LEDGER, default: ledger.sqlite in the user's state folder)",
+        rich_help_panel=_STATE,
+    ),
+]
+LockWait = Annotated[
+    str | None,
+    typer.Option(
+        "--lock-wait",
+        metavar="SECONDS",
+        help="How long to wait for another run on the same ledger. (env PLH_LOCK_WAIT, default 0)",
+        rich_help_panel=_STATE,
+    ),
+]
 NoLedger = Annotated[
     bool | None,
     typer.Option(
         "--no-ledger",
-        help="Accepted, and without effect: this version keeps no ledger.",
+        help="Keep no ledger and ask none: everything is sent, again too, with the same ids.",
         rich_help_panel=_STATE,
     ),
 ]
@@ -281,7 +301,7 @@ DeadLetter = Annotated[
         "--dead-letter",
         metavar="PATH",
         help="Keeps rejected records: a file, to which lines are added, or a folder, with one file a run. "
-        "(env PLH_DEAD_LETTER, default: dead-letters/ in the user's state folder)",
+        "(env PLH_DEAD_LETTER, default: dead-letters/ beside the ledger)",
         rich_help_panel=_STATE,
     ),
 ]

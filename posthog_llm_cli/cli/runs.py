@@ -5,7 +5,8 @@ import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from posthog_llm_cli import pipeline
@@ -19,15 +20,19 @@ from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.config.resolution import require_key
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.deadletter import DeadLetterFile, NoDeadLetters, plan_file
+from posthog_llm_cli.errors import LedgerError
 from posthog_llm_cli.formats import ranks
+from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, summary
-from posthog_llm_cli.sources import Ranking, SourceReader
-from posthog_llm_cli.transport import Deliverer, Printer, Rehearsal, RetryNotice
+from posthog_llm_cli.sources import Memory, Ranking, SourceReader
+from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
 
 _SHOWN_REJECTIONS = 20
+
+AnyLedger = Ledger | LedgerView | NoLedger
 
 
 def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
@@ -39,23 +44,49 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     out = _report_stream(settings, mode)
     letters = plan_file(settings.dead_letter, now) if mode is Mode.SEND else NoDeadLetters()
     report = _new_report(settings, mode)
+    with (
+        closing(_ledger(settings, report, talk, now)) as ledger,
+        closing(survey(specs, written=_written(settings, mode, letters.added_to))) as sources,
+    ):
+        if mode is Mode.SEND:
+            _warn(settings, ledger, talk)
+            confirm(settings, sources, talk)
+        ledger.begin()
+        _deliver(sources, settings, report, letters, ledger, talk, now=now)
+        _remember(ledger, report, letters, settings, talk)
+    return _finish(settings, report, letters, talk, out)
+
+
+def _deliver(
+    sources: Survey,
+    settings: Settings,
+    report: RunReport,
+    letters: DeadLetterFile | NoDeadLetters,
+    ledger: AnyLedger,
+    talk: Talk,
+    *,
+    now: datetime,
+) -> None:
+    """Run the pipeline; the report says what became of everything."""
     stop = pipeline.Stop()
     plan = _plan(settings, report, now=now)
-    with closing(survey(specs, written=letters.path)) as sources:
-        if mode is Mode.SEND:
-            _warn_of_key(settings, talk)
-            confirm(settings, sources, talk)
-        reader = _reader(sources, settings, stop)
-        with (
-            stop.installed(),
-            closing(letters),
-            closing(_deliverer(settings, mode, talk)) as deliverer,
-            _watched(settings, report, talk, reader, sources, stop) as watcher,
-        ):
-            pipeline.send(
-                reader, plan, deliverer=deliverer, dead_letters=letters, report=report, observer=watcher, stop=stop
-            )
-    return _finish(settings, report, letters, talk, out)
+    reader = _reader(sources, settings, stop, memory=None if isinstance(ledger, NoLedger) else ledger)
+    with (
+        stop.installed(),
+        closing(letters),
+        closing(_deliverer(settings, report.mode, talk)) as deliverer,
+        _watched(settings, report, talk, reader, sources, stop) as watcher,
+    ):
+        pipeline.send(
+            reader,
+            plan,
+            deliverer=deliverer,
+            dead_letters=letters,
+            ledger=ledger,
+            report=report,
+            observer=watcher,
+            stop=stop,
+        )
 
 
 def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
@@ -65,7 +96,7 @@ def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> 
     report = _new_report(settings, Mode.VALIDATE)
     stop = pipeline.Stop()
     plan = _plan(settings, report, now=now)
-    with closing(survey(specs, written=None)) as sources:
+    with closing(survey(specs, written=())) as sources:
         reader = _reader(sources, settings, stop)
         with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
@@ -95,9 +126,35 @@ def _plan(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.P
     )
 
 
-def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop) -> SourceReader:
+def _ledger(settings: Settings, report: RunReport, talk: Talk, now: datetime) -> AnyLedger:
+    """Open the ledger as the mode needs it: a dry run only reads, `--mock` has none. Raises: LedgerError."""
+    if settings.ledger is None or report.mode is Mode.MOCK:
+        return NoLedger()
+    start = RunStart(report.run_id, now, settings.distinct_id, settings=settings.reading_digest(), since=settings.since)
+    if report.mode is not Mode.SEND:
+        return view(settings.ledger, start)
+
+    def tell(holder: str) -> None:
+        talk.say(f"waiting for another run that holds the ledger: {holder}")
+
+    return Ledger(settings.ledger, start, lock_wait_s=settings.lock_wait_s, on_wait=tell)
+
+
+def _written(settings: Settings, mode: Mode, letters: Path | None) -> tuple[Path, ...]:
+    """Return the files that the run writes, none of which can be a source."""
+    ledger = files_of(settings.ledger) if settings.ledger is not None and mode is Mode.SEND else ()
+    return (*ledger, *(() if letters is None else (letters,)))
+
+
+def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop, *, memory: Memory | None = None) -> SourceReader:
     ranking = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
-    return SourceReader(sources.specs, ranking=ranking, max_record=settings.max_record, should_stop=stop.should_stop)
+    return SourceReader(
+        sources.specs,
+        ranking=ranking,
+        max_record=settings.max_record,
+        should_stop=stop.should_stop,
+        memory=memory,
+    )
 
 
 def _bounds(settings: Settings, mode: Mode) -> Bounds:
@@ -146,12 +203,17 @@ def _deliverer(settings: Settings, mode: Mode, talk: Talk) -> Deliverer:
     def tell(notice: RetryNotice) -> None:
         talk.say(f"retry {notice.attempt} of {notice.max_retries} in {notice.wait_s:.1f} s: {notice.reason}")
 
+    def tell_limit(notice: LimitNotice) -> None:
+        talk.say(f"{notice.host} gets {notice.limit} of {notice.ceiling} requests at once: {notice.reason}")
+
     return Capture(
-        new_client(timeout_s=settings.timeout_s, concurrency=settings.concurrency),
+        new_client(timeout_s=settings.timeout_s),
         endpoint=settings.endpoint,
         max_retries=settings.max_retries,
+        concurrency=settings.concurrency,
         rate_limit=settings.rate_limit,
         on_retry=tell if settings.verbose else None,
+        on_limit=tell_limit if settings.verbose else None,
     )
 
 
@@ -180,8 +242,10 @@ def _prints_there(mode: Mode) -> bool:
     return mode is Mode.MOCK and sys.stdout is not None and sys.stdout.isatty()
 
 
-def _warn_of_key(settings: Settings, talk: Talk) -> None:
-    """Say before anything is sent that a key looks odd: on the legacy routes a typo looks like success."""
+def _warn(settings: Settings, ledger: AnyLedger, talk: Talk) -> None:
+    """Say before anything is sent what may be wrong; on the legacy routes a typo in a key looks like success."""
+    if ledger.warning is not None:
+        talk.say(f"warning: {ledger.warning}")
     if settings.api_key is not None and not settings.api_key.startswith("phc_"):
         talk.say(f"warning: the key {settings.masked_key} does not begin with phc_, as project keys do [odd-api-key]")
 
@@ -193,6 +257,26 @@ def _report_stream(settings: Settings, mode: Mode) -> BinaryIO | None:
     return talk_stream() if mode is Mode.MOCK else data_stream()
 
 
+def _remember(
+    ledger: AnyLedger, report: RunReport, letters: DeadLetterFile | NoDeadLetters, settings: Settings, talk: Talk
+) -> None:
+    """Complete the report with what only the end tells, and have the ledger keep it."""
+    if letters.path is not None and letters.count:
+        report.dead_letter = os.fsencode(letters.path).decode(errors="replace")
+    report.letters_unwritten = letters.unwritten
+    if report.ledger_error is None:
+        try:
+            ended_at = datetime.now(UTC)
+            ledger.end(render_json(report).decode(), exit_code=int(report.exit_code), ended_at=ended_at)
+        except LedgerError as error:
+            report.ledger_error = error
+    if ledger.other_distinct_id and not settings.json:
+        talk.say(
+            f"warning: {ledger.other_distinct_id:,} of the calls already sent went out under another --distinct-id; "
+            "they are not sent again, for under the id of now they would be second events"
+        )
+
+
 def _finish(
     settings: Settings,
     report: RunReport,
@@ -201,9 +285,6 @@ def _finish(
     out: BinaryIO | None,
 ) -> int:
     """Print the report, and return the exit code."""
-    if letters.path is not None and letters.count:
-        report.dead_letter = os.fsencode(letters.path).decode(errors="replace")
-    report.letters_unwritten = letters.unwritten
     if not settings.json:
         talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
     for problem in problems(report):

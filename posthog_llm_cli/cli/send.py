@@ -38,8 +38,10 @@ def send(
     timeout: options.Timeout = None,
     rate_limit: options.RateLimit = None,
     historical_migration: options.HistoricalMigration = None,
+    ledger: options.Ledger = None,
     no_ledger: options.NoLedger = None,
     dead_letter: options.DeadLetter = None,
+    lock_wait: options.LockWait = None,
     max_duration: options.MaxDuration = None,
     workers: options.Workers = None,
     shard: options.Shard = None,
@@ -53,7 +55,7 @@ def send(
     """Read LLM call logs, turn each call into a PostHog AI event, and deliver the events.
 
     Exit codes: 0 all settled, 2 usage, 3 some records rejected, 4 a source unreadable, 5 delivery incomplete,
-    6 a key refused, 130 and 143 interrupted.
+    6 a key refused, 7 the ledger locked or damaged, 130 and 143 interrupted.
     """
     from posthog_llm_cli.cli.runs import send_run  # noqa: PLC0415 - the pipeline: `plh --version` needs none of it
     from posthog_llm_cli.config.resolution import load  # noqa: PLC0415 - the same

@@ -30,12 +30,12 @@ class Survey:
         self.specs.close()
 
 
-def survey(specs: Sequence[str], *, written: Path | None) -> Survey:
-    """Look at the sources; `written` is the file that the run may write, and must not read.
+def survey(specs: Sequence[str], *, written: Sequence[Path]) -> Survey:
+    """Look at the sources; `written` are the files that the run may write, and must not read.
 
-    Raises: ConfigError where a source is that file.
+    Raises: ConfigError where a source is one of them.
     """
-    own = written.stat() if written is not None and written.exists() else None
+    own = [path.stat() for path in written if path.exists()]
     files, size, reads_stdin = 0, 0, False
     is_known = True
     with ExitStack() as on_failure:
@@ -45,7 +45,7 @@ def survey(specs: Sequence[str], *, written: Path | None) -> Survey:
                 names.add(_spec(source))
                 if isinstance(source, SourceError):
                     continue
-                if own is not None:
+                if own:
                     _refuse_reading(source, own)
                 files += 1
                 reads_stdin = reads_stdin or source.path is None
@@ -64,9 +64,12 @@ def _spec(source: Source | SourceError) -> str:
     return source.path if source.path != _STDIN else f"./{_STDIN}"  # a file of that name, which a glob found
 
 
-def _refuse_reading(source: Source, own: os.stat_result) -> None:
-    if source.path is not None and Path(source.path).exists() and os.path.samestat(own, Path(source.path).stat()):
+def _refuse_reading(source: Source, own: Sequence[os.stat_result]) -> None:
+    if source.path is None or not Path(source.path).exists():
+        return
+    found = Path(source.path).stat()
+    if any(os.path.samestat(one, found) for one in own):
         raise ConfigError(
-            f"{source.uri}: expected a source and found the file that dead letters are added to",
-            hint="name another file with --dead-letter",
+            f"{source.uri}: expected a source and found a file that this run writes: dead letters, or the ledger",
+            hint="name another place with --dead-letter or --ledger",
         )

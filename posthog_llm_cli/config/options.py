@@ -73,8 +73,10 @@ _TABLE = (
     Option("rate_limit", values.read_positive, None, ("PLH_RATE_LIMIT",), _NUMBER),
     Option("historical_migration", values.one_of(Historical), Historical.AUTO),
     # state
+    Option("ledger", values.read_path, None, ("PLH_LEDGER",)),
     Option("no_ledger", values.read_bool, default=False, in_file=(bool,)),
     Option("dead_letter", values.read_path, None, ("PLH_DEAD_LETTER",)),
+    Option("lock_wait", values.read_wait, 0.0, ("PLH_LOCK_WAIT",), _NUMBER),
     # limits
     Option("max_duration", values.read_duration, in_file=(int, float, str)),
     Option("workers", values.whole_number(1, 64), None, ("PLH_WORKERS",), (int,)),

@@ -19,7 +19,7 @@ _APP = "plh"
 _MAX_KEY_FILE = 4096
 _MAX_WORKERS = 8
 _ELSEWHERE = frozenset({"api_key_file", "no_ledger", "property"})
-_ALTERNATIVES = (("api_key", "api_key_file"), ("dry_run", "mock"), ("quiet", "verbose"))
+_ALTERNATIVES = (("api_key", "api_key_file"), ("ledger", "no_ledger"), ("dry_run", "mock"), ("quiet", "verbose"))
 
 
 def load(flags: Mapping[str, object], *, now: datetime) -> Settings:
@@ -45,19 +45,14 @@ def resolve(
 ) -> Settings:
     """Return the settings in effect: of each option the value of the first layer that gives it.
 
-    `flags` holds what was typed (None: not given), `config_home` the user's plh.toml; dead letters go below
-    `state_home`. `now` is the start of the run, which relative times count back from.
+    `flags` holds what was typed (None: not given), `config_home` the user's plh.toml; ledger and dead letters go
+    below `state_home`. `now` is the start of the run, which relative times count back from.
 
     Raises:
         ConfigError: a value that is none, an unknown key in a file, two options that exclude each other, a host from a
             file for a key from elsewhere. No message shows a key.
     """
-    layers = (
-        from_flags(flags, cwd),
-        from_environment(environ, cwd),
-        from_file(cwd / FILE_NAME, Layer.PROJECT_FILE),
-        from_file(config_home / FILE_NAME, Layer.USER_FILE),
-    )
+    layers = _layers(flags, environ, cwd, config_home)
     given = {name: _first(option, layers, cwd) for name, option in OPTIONS.items()}
     for pair in _ALTERNATIVES:
         _choose(given, *pair)
@@ -82,6 +77,17 @@ def _cwd() -> Path:
         return Path.cwd()
     except OSError as error:
         raise ConfigError("expected a working directory and found that it is gone") from error
+
+
+def _layers(
+    flags: Mapping[str, object], environ: Mapping[str, str], cwd: Path, config_home: Path
+) -> tuple[dict[str, Given], ...]:
+    return (
+        from_flags(flags, cwd),
+        from_environment(environ, cwd),
+        from_file(cwd / FILE_NAME, Layer.PROJECT_FILE),
+        from_file(config_home / FILE_NAME, Layer.USER_FILE),
+    )
 
 
 def _first(option: Option, layers: tuple[dict[str, Given], ...], cwd: Path) -> Given:
@@ -168,7 +174,7 @@ def _settings(given: dict[str, Given], api_key: str | None, *, state_home: Path,
     since, until = _time(given, "since", now=now), _time(given, "until", now=now)
     if since is not None and until is not None and since >= until:
         raise wrong(given["until"].place, "expected a time after --since and found one that leaves nothing")
-    renamed = {"timeout": "timeout_s", "max_duration": "max_duration_s"}
+    renamed = {"timeout": "timeout_s", "max_duration": "max_duration_s", "lock_wait": "lock_wait_s"}
     taken = {renamed.get(name, name): value for name, value in values.items() if name not in _ELSEWHERE}
     taken.update(
         format=None if values["format"] == "auto" else values["format"],
@@ -178,7 +184,8 @@ def _settings(given: dict[str, Given], api_key: str | None, *, state_home: Path,
         metadata_only=values["metadata_only"] == "send",
         api_key=api_key,
         properties=dict(values["property"]),
-        dead_letter=_dead_letter(given["dead_letter"], state_home),
+        ledger=_ledger(given, state_home),
+        dead_letter=_dead_letter(given, state_home),
         workers=values["workers"] if values["workers"] is not None else _cores(),
     )
     return Settings(**taken)
@@ -201,9 +208,26 @@ def _default_time(given: dict[str, Given], *, now: datetime) -> datetime | None:
     return time
 
 
-def _dead_letter(found: Given, state_home: Path) -> str:
+def ledger_path(flag: str | None) -> Path:
+    """Return which ledger the commands on ledgers mean, by `--ledger` and the other layers. Raises: ConfigError."""
+    flags = {} if flag is None else {"ledger": flag}
+    layers, cwd = _layers(flags, os.environ, _cwd(), platformdirs.user_config_path(_APP)), _cwd()
+    return _ledger_at(_first(OPTIONS["ledger"], layers, cwd), platformdirs.user_state_path(_APP))
+
+
+def _ledger(given: dict[str, Given], state_home: Path) -> Path | None:
+    return None if given["no_ledger"].value else _ledger_at(given["ledger"], state_home)
+
+
+def _ledger_at(found: Given, state_home: Path) -> Path:
+    return state_home / "ledger.sqlite" if found.value is None else _path(found)
+
+
+def _dead_letter(given: dict[str, Given], state_home: Path) -> str:
+    """Return where dead letters go: by default into a folder beside the ledger."""
+    found = given["dead_letter"]
     if found.value is None:
-        return f"{state_home / 'dead-letters'}/"
+        return f"{_ledger_at(given['ledger'], state_home).parent / 'dead-letters'}/"
     return f"{_path(found)}/" if found.value.endswith("/") else str(_path(found))
 
 

@@ -84,6 +84,11 @@ def read_positive(text: str) -> float:
     return number
 
 
+def read_wait(text: str) -> float:
+    """Return seconds from zero on: a number, alone or with s, m, h, d or w (`90s`, `10m`)."""
+    return 0.0 if text.strip() in {"0", "0.0", "0s"} else read_duration(text)
+
+
 def choice(known: Iterable[str]) -> Callable[[str], str]:
     """Return a reader of one of the known words."""
     words = tuple(known)

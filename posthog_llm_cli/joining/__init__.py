@@ -15,6 +15,7 @@ from typing import Protocol, Self
 import orjson
 
 from posthog_llm_cli import formats
+from posthog_llm_cli.committed import AlreadyRead
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
@@ -25,7 +26,7 @@ from posthog_llm_cli.model import Idle, Json, LogLine, Mark, SourceRef
 
 __all__ = ["Join", "Joiner"]
 
-Item = LogLine | SourceError | Idle
+Item = LogLine | SourceError | Idle | AlreadyRead
 
 MAX_RECORD = 32 * 1024 * 1024
 
@@ -58,14 +59,21 @@ class Join(Protocol):
 class Joiner:
     """Brings together the lines that are one call; everything else passes as it is, in its order.
 
-    Memory is bounded by what each join holds (see there); `max_record` is the ceiling for one record in bytes. Use it
-    as a context manager.
+    Memory is bounded by what each join holds (see there); `max_record` is the ceiling for one record in bytes.
+    `on_joined` is told the place of each line that is not passed on as it is: what becomes of it depends on others. Use
+    it as a context manager.
     """
 
     def __init__(
-        self, *, format_name: str | None = None, max_record: int = MAX_RECORD, joins: tuple[Join, ...] | None = None
+        self,
+        *,
+        format_name: str | None = None,
+        max_record: int = MAX_RECORD,
+        joins: tuple[Join, ...] | None = None,
+        on_joined: Callable[[SourceRef], None] = lambda _ref: None,
     ) -> None:
         self._records = 0
+        self._on_joined = on_joined
         known = joins
         if known is None:
             known = (Streams(max_bytes=max_record, records_read=lambda: self._records), Batches())
@@ -105,8 +113,21 @@ class Joiner:
         if not joins or line.problem is not None:
             yield line
             return
-        for piece, record in _records_of(line):
-            yield from _taken(joins, piece, record)
+        pieces = _records_of(line)
+        if len(pieces) > 1:
+            self._on_joined(line.ref)
+        for piece, record in pieces:
+            yield from self._taken(joins, piece, record, line.ref)
+
+    def _taken(self, joins: list[Join], line: LogLine, record: Json, read_at: SourceRef) -> Iterator[LogLine]:
+        if record is not None:
+            for join in joins:
+                taken = join.take(line, record)
+                if taken is not None:
+                    self._on_joined(read_at)
+                    yield from taken
+                    return
+        yield line
 
 
 def _until(is_cut: Callable[[], bool], lines: Iterator[LogLine]) -> Iterator[LogLine]:
@@ -115,16 +136,6 @@ def _until(is_cut: Callable[[], bool], lines: Iterator[LogLine]) -> Iterator[Log
         if is_cut():
             return
         yield line
-
-
-def _taken(joins: list[Join], line: LogLine, record: Json) -> Iterator[LogLine]:
-    if record is not None:
-        for join in joins:
-            taken = join.take(line, record)
-            if taken is not None:
-                yield from taken
-                return
-    yield line
 
 
 def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:

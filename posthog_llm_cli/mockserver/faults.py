@@ -1,14 +1,25 @@
 """Faults on order: what `--fail` names, and the seeded dice that decide when they fire.
 
-`KIND:RATE[:ARGUMENT],…`, a rate being a probability from 0 to 1. Kinds of a request, of which at most one fires:
+`KIND:RATE[:ARGUMENT],…`, a rate being a probability from 0 to 1. Kinds of a request, of which at most one fires.
+Nothing is stored by these:
 
-* a status from 400 to 599: answered so before the body is looked at; nothing is stored. On v1, 429 and 503 carry
-  `Retry-After: 1` (the argument names other seconds: `429:0.1:3s`)
-* `reset`: the events are judged and stored, then the connection is reset, so that the client cannot know
-* `empty`: judged and stored, then answered 200 without a body
-* `html`: 200 with a web page, as a captive portal answers; nothing is stored
-* `redirect`: 302 to another place; nothing is stored
-* `hang`: no answer at all, until the client goes away; nothing is stored
+* a status from 400 to 599: answered so before the body is looked at. On v1, 429 and 503 carry `Retry-After: 1`; the
+  argument sets it for any status on any route: seconds (`429:0.1:3s`), `date` and `past` (HTTP dates two seconds ahead
+  and an hour ago), `huge`, `negative`, `junk`, or `none`
+* a status and `-html` (`403-html`): the same as a web page, as a proxy or a firewall answers
+* `reset-before`: the connection is reset instead of an answer
+* `html`: 200 with a web page, as a captive portal answers
+* `redirect`: 302 to another place
+* `hang`: no answer at all, until the client goes away
+
+By these, the events are judged and stored, and the client cannot know it:
+
+* `reset`: the connection is reset instead of an answer
+* `cut`: reset in the middle of the answer
+* `stall`: silence in the middle of the answer, until the client goes away
+* `drip`: an answer without an end, one byte at a time
+* `empty`: 200 without a body
+* `garbage`: 200 with a body that is not JSON
 
 `slow` (2 s, or as the argument says: `slow:0.1:5s`) delays the answer and goes together with any of them. Kinds of a
 single event, on v1 only: `retry` (answered `retry`, not stored), `drop` (answered `drop`, not stored; the argument is
@@ -27,27 +38,43 @@ SLOW_S = 2.0
 RETRY_AFTER_S = 1.0
 DROP_TAG = "rejected"
 
-ANSWER_KINDS = frozenset({"reset", "empty", "html", "redirect", "hang"})
+UNSTORED_KINDS = frozenset({"reset-before", "html", "redirect", "hang"})
+STORED_KINDS = frozenset({"reset", "cut", "stall", "drip", "empty", "garbage"})
+ANSWER_KINDS = UNSTORED_KINDS | STORED_KINDS
+UNFINISHED_KINDS = frozenset({"reset-before", "reset", "cut", "stall", "drip", "hang"})
+"""The client gets no answer, or no whole one."""
+
 EVENT_KINDS = frozenset({"retry", "drop", "unmentioned"})
 
-_STATUS = re.compile(r"[45][0-9]{2}")
+_STATUS = re.compile(r"([45][0-9]{2})(-html)?")
+RETRY_AFTER_WORDS = frozenset({"date", "past", "huge", "negative", "junk", "none"})
 _TAG = re.compile(r"[a-z0-9_]{1,100}")
 _MAX_DELAY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind with its rate; `delay_s` is of `slow` and of statuses (their Retry-After), `tag` of `drop`."""
+    """One kind with its rate; `delay_s` is of `slow`, `tag` of `drop`.
+
+    `retry_after` is of statuses: seconds, one of the words that the module's docstring lists, "" where none is named.
+    """
 
     kind: str
     rate: float
     delay_s: float = 0.0
     tag: str = ""
+    retry_after: str = ""
 
     @property
     def status(self) -> int | None:
         """The HTTP status to answer, None for the kinds that are words."""
-        return int(self.kind) if _STATUS.fullmatch(self.kind) else None
+        found = _STATUS.fullmatch(self.kind)
+        return int(found[1]) if found else None
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the status comes with a web page."""
+        return self.status is not None and self.kind.endswith("-html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +116,7 @@ class Faults:
 def _parse_one(part: str) -> Fault:
     kind, _, rest = part.partition(":")
     rate_text, _, argument = rest.partition(":")
-    known = sorted(ANSWER_KINDS | EVENT_KINDS | {"slow"})
+    known = ["NNN-html", *sorted(ANSWER_KINDS | EVENT_KINDS | {"slow"})]
     if not _STATUS.fullmatch(kind) and kind not in known:
         raise ValueError(f"expected a status from 400 to 599 or one of {', '.join(known)}, and found {kind!r}")
     rate = _number(rate_text)
@@ -99,11 +126,17 @@ def _parse_one(part: str) -> Fault:
         if argument and not _TAG.fullmatch(argument):
             raise ValueError(f"expected a drop tag of a-z, 0-9 and _ and found {argument!r}")
         return Fault(kind, rate, tag=argument or DROP_TAG)
-    if kind == "slow" or _STATUS.fullmatch(kind):
-        return Fault(kind, rate, delay_s=_seconds(argument, SLOW_S if kind == "slow" else RETRY_AFTER_S))
+    if kind == "slow":
+        return Fault(kind, rate, delay_s=_seconds(argument, SLOW_S))
+    if _STATUS.fullmatch(kind):
+        return Fault(kind, rate, retry_after=_retry_after(argument))
     if argument:
         raise ValueError(f"expected {kind}:RATE and nothing more, and found {part!r}")
     return Fault(kind, rate)
+
+
+def _retry_after(text: str) -> str:
+    return text if not text or text in RETRY_AFTER_WORDS else f"{_seconds(text, 0.0):g}"
 
 
 def _seconds(text: str, default_s: float) -> float:
@@ -154,18 +187,25 @@ class Dice:
         """Decide for the next request."""
         with self._lock:
             delay, answer, events = self._random.random(), self._random.random(), self._random.getrandbits(64)
-        slow = self._faults.slow
+            faults = self._faults
+        slow = faults.slow
         return Roll(
             delay_s=slow.delay_s if slow is not None and delay < slow.rate else 0.0,
-            fault=_pick(self._faults.of_answer, answer),
+            fault=_pick(faults.of_answer, answer),
             events=random.Random(events),  # noqa: S311
-            faults=self._faults,
+            faults=faults,
         )
 
     def count(self, kind: str, times: int = 1) -> None:
         """Note that a fault has fired."""
         with self._lock:
             self._fired[kind] += times
+
+    def change(self, faults: Faults) -> None:
+        """Put other faults on order from the next roll on; what has fired stays counted."""
+        with self._lock:
+            self._faults = faults
+            self._fired.update(dict.fromkeys(faults.kinds, 0))
 
     @property
     def fired(self) -> dict[str, int]:

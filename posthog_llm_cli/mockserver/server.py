@@ -17,8 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs
 
-from posthog_llm_cli.mockserver.answers import HTML, Answer, Refusal, json_answer, text_answer, v1_error
-from posthog_llm_cli.mockserver.faults import Dice, Fault, Faults, Roll
+from posthog_llm_cli.mockserver.answers import Answer, Refusal, json_answer, text_answer, v1_error
+from posthog_llm_cli.mockserver.faults import UNFINISHED_KINDS, Dice, Faults, Roll
+from posthog_llm_cli.mockserver.faulty import SPOILT, instead
 from posthog_llm_cli.mockserver.judging import Incoming, Judged, Posted
 from posthog_llm_cli.mockserver.legacy import judge_legacy
 from posthog_llm_cli.mockserver.store import SeenRequest, Store
@@ -50,7 +51,8 @@ READ_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 2.0
 _HIDDEN_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 _MAX_ANSWER = 2000
-_PAGE = b"<!doctype html><title>Sign in</title><p>Please sign in to use this network.</p>\n"
+_DRIP_S = 0.1
+_ENDLESS = 1_000_000
 
 Observer = Callable[[SeenRequest, Sequence[Incoming], Sequence[bool]], None]
 """Told of each request to a capture route, from the thread that answers it: its events, and which are duplicates."""
@@ -185,16 +187,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, answer: Answer) -> None:
         """Write an answer; its last bytes leave with the flush of the base class."""
+        self._begin(answer, length=len(answer.body))
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def send_half(self, answer: Answer) -> None:
+        """Write the head of an answer and the first half of its body, at once."""
+        self._begin(answer, length=len(answer.body))
+        self.wfile.write(answer.body[: len(answer.body) // 2])
+        self.wfile.flush()
+
+    def drip(self, answer: Answer) -> None:
+        """Write the head of an answer and then blanks, one at a time, until the client has gone or the server stops."""
+        self.close_connection = True
+        self._begin(answer, length=_ENDLESS)
+        while not self.server.bench.stopping.wait(_DRIP_S):
+            self.wfile.write(b" ")
+            self.wfile.flush()
+
+    def _begin(self, answer: Answer, *, length: int) -> None:
         self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers:
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(length)), *answer.headers]
+        for name, value in headers:
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.body)
 
     def reset_connection(self) -> None:
         """Break the connection so that the client sees a reset, and not an orderly end."""
@@ -234,27 +252,39 @@ class _Capture:
             faults.append("slow")
             self._bench.dice.count("slow")
             self._bench.stopping.wait(roll.delay_s)
-        judged = _instead(roll.fault, self._route)
+        judged = instead(roll.fault, self._route)
         if judged is None:
             judged = self._judge(posted, roll) if body is not None else Judged(_refused(self._route, too_long()))
         if roll.fault is not None:
             faults.append(roll.fault.kind)
             self._bench.dice.count(roll.fault.kind)
-        answer = Answer(200) if roll.fault is not None and roll.fault.kind == "empty" else judged.answer
-        silent = roll.fault is not None and roll.fault.kind in {"reset", "hang"}
+        kind = roll.fault.kind if roll.fault is not None else ""
+        answer = SPOILT.get(kind, judged.answer)
         duplicates = self._bench.store.add_events(posted, judged)
-        for kind, times in judged.fired.items():
-            self._bench.dice.count(kind, times)
-        seen = self._seen(posted, judged, None if silent else answer, (*faults, *judged.fired))
+        for fired, times in judged.fired.items():
+            self._bench.dice.count(fired, times)
+        seen = self._seen(posted, judged, None if kind in UNFINISHED_KINDS else answer, (*faults, *judged.fired))
         self._bench.store.add_request(seen)
         if self._bench.observer is not None:
             self._bench.observer(seen, judged.events, duplicates)
-        if roll.fault is not None and roll.fault.kind == "reset":
-            self._handler.reset_connection()
-        elif silent:
-            self._handler.wait_for_client()
-        else:
-            self._handler.send(answer)
+        self._finish(kind, answer)
+
+    def _finish(self, kind: str, answer: Answer) -> None:
+        match kind:
+            case "reset" | "reset-before":
+                self._handler.reset_connection()
+            case "hang":
+                self._handler.wait_for_client()
+            case "cut":
+                self._handler.send_half(answer)
+                self._handler.reset_connection()
+            case "stall":
+                self._handler.send_half(answer)
+                self._handler.wait_for_client()
+            case "drip":
+                self._handler.drip(answer)
+            case _:
+                self._handler.send(answer)
 
     def _judge(self, posted: Posted, roll: Roll) -> Judged:
         return judge_v1(posted, roll.event_fault) if self._route is Endpoint.V1 else judge_legacy(posted)
@@ -284,31 +314,6 @@ def _refused(route: Endpoint | None, refusal: Refusal) -> Answer:
     if route is Endpoint.V1:
         return v1_error(refusal.status, refusal.tag, refusal.text)
     return text_answer(refusal.status, refusal.text)
-
-
-def _instead(fault: Fault | None, route: Endpoint) -> Judged | None:
-    """Return what a fault puts in the place of the judgement, None where the request is judged all the same."""
-    if fault is None or fault.kind in {"reset", "empty"}:
-        return None
-    match fault.kind:
-        case "html":
-            return Judged(Answer(200, _PAGE, HTML))
-        case "redirect":
-            return Judged(text_answer(302, "moved\n", ("Location", "https://login.example.com/?next=capture")))
-        case "hang":
-            return Judged(Answer(200))
-        case _:
-            return Judged(_status_answer(fault, route))
-
-
-def _status_answer(fault: Fault, route: Endpoint) -> Answer:
-    status = fault.status or 500
-    if route is not Endpoint.V1:
-        return text_answer(status, "a fault on order\n")
-    tags = {401: "invalid_api_token", 402: "billing_limit_exceeded", 408: "request_timeout", 413: "payload_too_large",
-            429: "rate_limited", 500: "internal_error", 503: "service_unavailable", 504: "gateway_timeout"}  # fmt: skip
-    retry_after = [("Retry-After", f"{fault.delay_s:g}")] if status in {429, 503} else []
-    return v1_error(status, tags.get(status, "fault_on_order"), "a fault on order", *retry_after)
 
 
 class MockServer:
@@ -384,6 +389,10 @@ class MockServer:
     def tally(self) -> dict[str, Any]:
         """Counts of requests, events, answers, verdicts and fired faults, as at `GET /requests`."""
         return {**self._store.tally(), "faults": self._dice.fired}
+
+    def order(self, faults: Faults) -> None:
+        """Put other faults on order, from the next request on; the counts of those that fired stay."""
+        self._dice.change(faults)
 
     def reset(self) -> None:
         """Forget what arrived; the dice roll on, and the counts of faults stay."""

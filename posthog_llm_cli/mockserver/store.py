@@ -40,9 +40,9 @@ MAX_DEDUPE_KEYS = 1_000_000
 class SeenRequest:
     """One request to a capture route, as a test or a reader wants to know it.
 
-    `route` is None for a path that is none. `status` is None where there was no answer (`reset`, `hang`). `events` is
-    how many the request held, None where that was not looked at. `headers` have lower-case names and no key;
-    `body_digest` tells whether two requests carried the same bytes.
+    `route` is None for a path that is none. `status` is None where there was no whole answer (`reset`, `hang`, …).
+    `events` is how many the request held, None where that was not looked at. `headers` have lower-case names and no
+    key; `body_digest` tells whether two requests carried the same bytes.
     """
 
     received_at: datetime

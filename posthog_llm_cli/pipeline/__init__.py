@@ -1,19 +1,20 @@
 """`send()` and `validate()`: the only place where the stages meet.
 
 ```
-reader ─► convert (here, or in worker processes) ─► count ─► chunks ─► deliveries (threads) ─► dead letters, report
+reader ─► convert (here, or in workers) ─► count ─► chunks ─► deliveries (threads) ─► dead letters, ledger, report
 ```
 
-Only the main thread touches the report, the dead letters and the observer.
+Only the main thread touches the report, the dead letters, the ledger and the observer.
 """
 
-from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Observer, Plan, Reader
+from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.run import send, validate
 from posthog_llm_cli.pipeline.stop import Stop
 
 __all__ = [
     "ConvertLine",
     "DeadLetters",
+    "Ledger",
     "Observer",
     "Plan",
     "Reader",

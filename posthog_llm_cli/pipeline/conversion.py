@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+from posthog_llm_cli.committed import AlreadyRead
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Converted, Idle, LogLine
 from posthog_llm_cli.pipeline.plan import ConvertLine, Plan
@@ -19,7 +20,7 @@ BATCH_AGE_S = 0.2
 READ_AHEAD_BYTES = 32 * 1024 * 1024
 """How much may be read before its results are asked for, whatever the number of batches."""
 
-Item = LogLine | SourceError | Idle
+Item = LogLine | SourceError | Idle | AlreadyRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Done:
 
 def convert_all(
     items: Iterator[Item], plan: Plan, *, convert_line: ConvertLine, stop: Stop
-) -> Generator[Done | SourceError | Idle]:
+) -> Generator[Done | SourceError | Idle | AlreadyRead]:
     """Convert every line, lazily; errors and pauses of the source keep their places between the lines."""
     read = 0
     for item in items:
@@ -51,7 +52,7 @@ def convert_all(
 
 def convert_in_workers(
     items: Iterator[Item], pool: WorkerPool, *, max_batches: int
-) -> Generator[Done | SourceError | Idle]:
+) -> Generator[Done | SourceError | Idle | AlreadyRead]:
     """Convert every line in the pool, at most `max_batches` read ahead; the order is that of `items`."""
     ahead = _ReadAhead(pool, max_batches=max_batches)
     for item in items:
@@ -59,8 +60,8 @@ def convert_in_workers(
             case LogLine():
                 ahead.add(item)
                 yield from ahead.take_ready()
-            case SourceError():
-                ahead.add_error(item)
+            case SourceError() | AlreadyRead():
+                ahead.add_other(item)
             case Idle():
                 yield from ahead.take_all()
                 yield item
@@ -73,7 +74,7 @@ class _ReadAhead:
     def __init__(self, pool: WorkerPool, *, max_batches: int) -> None:
         self._pool = pool
         self._max_batches = max_batches
-        self._pending: deque[Task | SourceError] = deque()
+        self._pending: deque[Task | SourceError | AlreadyRead] = deque()
         self._pending_bytes = 0
         self._batch: list[LogLine] = []
         self._batch_bytes = 0
@@ -89,17 +90,17 @@ class _ReadAhead:
         if self._batch_bytes >= BATCH_BYTES or len(self._batch) >= BATCH_LINES or now_s >= self._batch_due_s:
             self._send_batch()
 
-    def add_error(self, error: SourceError) -> None:
-        """Take a source's error, which comes out after the lines before it."""
+    def add_other(self, item: SourceError | AlreadyRead) -> None:
+        """Take what a source says, which comes out after the lines before it."""
         self._send_batch()
-        self._pending.append(error)
+        self._pending.append(item)
 
-    def take_ready(self) -> Iterator[Done | SourceError]:
+    def take_ready(self) -> Iterator[Done | SourceError | AlreadyRead]:
         """Yield what is converted; waits only where too much is pending."""
         while self._pending and (self._is_full or self._is_ready(self._pending[0])):
             yield from self._take()
 
-    def take_all(self) -> Iterator[Done | SourceError]:
+    def take_all(self) -> Iterator[Done | SourceError | AlreadyRead]:
         """Yield everything that was added, waiting for it."""
         self._send_batch()
         while self._pending:
@@ -109,8 +110,8 @@ class _ReadAhead:
     def _is_full(self) -> bool:
         return len(self._pending) > self._max_batches or self._pending_bytes > READ_AHEAD_BYTES
 
-    def _is_ready(self, head: Task | SourceError) -> bool:
-        return isinstance(head, SourceError) or head.is_done or self._pool.is_broken
+    def _is_ready(self, head: Task | SourceError | AlreadyRead) -> bool:
+        return not isinstance(head, Task) or head.is_done or self._pool.is_broken
 
     def _send_batch(self) -> None:
         if self._batch:
@@ -119,9 +120,9 @@ class _ReadAhead:
             self._batch = []
             self._batch_bytes = 0
 
-    def _take(self) -> Iterator[Done | SourceError]:
+    def _take(self) -> Iterator[Done | SourceError | AlreadyRead]:
         head = self._pending.popleft()
-        if isinstance(head, SourceError):
+        if not isinstance(head, Task):
             yield head
             return
         yield from map(Done, head.lines, self._pool.results(head))

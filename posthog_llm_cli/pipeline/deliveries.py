@@ -1,24 +1,17 @@
-"""Deliveries on a bounded pool of threads that never keep the process alive."""
+"""Deliveries on threads that never keep the process alive: each destination has its own lane."""
 
 import queue
 import threading
 import time
+from collections.abc import Iterator
 
 from posthog_llm_cli.errors import DeliveryError
-from posthog_llm_cli.model import Chunk, Delivery, Outcome, Verdict
+from posthog_llm_cli.model import Chunk, Delivery, Destination, Outcome, Verdict
+from posthog_llm_cli.pipeline.lanes import Lanes
+from posthog_llm_cli.pipeline.shelf import Shelf
 from posthog_llm_cli.transport import Deliverer
 
-QUEUED_CHUNKS = 2
-"""How many chunks may wait for a free thread: enough to keep all busy, and what memory is bounded by."""
-
-UNSETTLED_BYTES = 24 * 1024 * 1024
-"""How many bytes of events and of the records behind them may be under way, if that is fewer chunks."""
-
 _JOIN_S = 0.5
-
-
-def _weight(chunk: Chunk) -> int:
-    return chunk.size + sum(len(event.raw) for event in chunk.events)
 
 
 class DeliveryPool:
@@ -26,13 +19,18 @@ class DeliveryPool:
 
     Not a `ThreadPoolExecutor`, whose threads the interpreter joins at exit: a hung server would hold the process. With
     `threads=0` a chunk is delivered where it is submitted.
+
+    What is under way is bounded for each destination (`lanes.py`). A chunk over that bound waits on disk (`shelf.py`)
+    while others could use what is read meanwhile; where nobody could, or the shelf is full, `submit()` refuses it, and
+    the reader waits. So a destination that hangs costs the others neither time nor memory.
     """
 
-    def __init__(self, deliverer: Deliverer, *, threads: int) -> None:
+    def __init__(self, deliverer: Deliverer, *, threads: int, shelf: Shelf | None = None) -> None:
         self._deliverer = deliverer
-        self._threads_wanted = threads
+        self._is_inline = threads == 0
+        self._lanes = Lanes(concurrency=threads)
+        self._shelf = shelf if shelf is not None else Shelf()
         self._threads: list[threading.Thread] = []
-        self._tasks: queue.SimpleQueue[tuple[int, Chunk] | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[int, Delivery | BaseException]] = queue.SimpleQueue()
         self._unsettled: dict[int, Chunk] = {}
         self._submitted = 0
@@ -41,38 +39,33 @@ class DeliveryPool:
     @property
     def unsettled(self) -> int:
         """How many chunks were submitted and not collected yet."""
-        return len(self._unsettled)
+        return len(self._unsettled) + len(self._shelf)
 
     @property
     def is_inline(self) -> bool:
         """Whether deliveries happen on the main thread."""
-        return self._threads_wanted == 0
+        return self._is_inline
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a further chunk would wait for a thread."""
-        return not self.is_inline and self.unsettled >= self._threads_wanted
+    def meet(self, destination: Destination) -> None:
+        """Take note that there are events for `destination`, so that others do not hold up the reading for it."""
+        self._lanes.meet(destination)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a delivery must be collected before the next chunk is submitted."""
-        if self.unsettled >= self._threads_wanted + QUEUED_CHUNKS:
-            return True
-        return self.unsettled > 1 and sum(map(_weight, self._unsettled.values())) >= UNSETTLED_BYTES
+    def is_busy(self, destination: Destination) -> bool:
+        """Whether a further chunk of `destination` would wait for a thread."""
+        return not self._is_inline and (self._shelf.has(destination) or self._lanes.is_busy(destination))
 
-    def submit(self, chunk: Chunk) -> None:
-        """Deliver `chunk` on a free thread, or as soon as there is one."""
-        number = self._submitted
-        self._submitted += 1
-        self._unsettled[number] = chunk
-        if self.is_inline:
+    def submit(self, chunk: Chunk) -> bool:
+        """Deliver `chunk` as soon as its turn comes; return False where a delivery must be collected before."""
+        destination = chunk.destination
+        self._lanes.meet(destination)
+        if self._is_inline:
+            number = self._note(chunk)
             self._results.put((number, self._deliverer.deliver(chunk)))
-            return
-        if len(self._threads) < min(self.unsettled, self._threads_wanted):
-            thread = threading.Thread(target=self._work, name=f"deliver-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._tasks.put((number, chunk))
+            return True
+        if not self._shelf.has(destination) and self._lanes.has_room(destination):
+            self._queue(chunk)
+            return True
+        return self._shelf.has_room and self._lanes.starves_others(destination) and self._shelf.put(chunk)
 
     def collect(self, *, timeout_s: float = 0.0) -> Delivery | None:
         """Return a finished delivery, None if there is none within `timeout_s`.
@@ -83,10 +76,14 @@ class DeliveryPool:
             number, result = self._results.get(timeout=timeout_s) if timeout_s else self._results.get_nowait()
         except queue.Empty:
             return None
-        if self._unsettled.pop(number, None) is None:
+        chunk = self._unsettled.pop(number, None)
+        if chunk is None:
             return None  # abandoned, and counted as such
         if isinstance(result, BaseException):
             raise result
+        if not self._is_inline:
+            self._lanes.settle(chunk)
+            self._unshelve()
         return result
 
     def stop(self) -> None:
@@ -94,25 +91,60 @@ class DeliveryPool:
         self._stopped.set()
         self._deliverer.stop()
 
-    def abandon(self) -> list[Chunk]:
-        """Give up on what has no result yet, and return it; a late result is dropped."""
+    def take_shelved(self) -> Iterator[Chunk]:
+        """Take back what still waits on disk."""
+        return self._shelf.take_all()
+
+    def abandon(self) -> Iterator[Chunk]:
+        """Give up on what has no result yet, and yield it; a late result is dropped."""
         chunks = list(self._unsettled.values())
         self._unsettled.clear()
-        return chunks
+        for chunk in chunks:
+            if not self._is_inline:
+                self._lanes.settle(chunk)
+            yield chunk
+        yield from self._shelf.take_all()
 
     def close(self) -> None:
         """End the threads; those that hang are left behind after a moment."""
         self._stopped.set()
-        for _ in self._threads:
-            self._tasks.put(None)
+        self._lanes.close()
         deadline = time.monotonic() + _JOIN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._shelf.close()
+
+    def _note(self, chunk: Chunk) -> int:
+        self._submitted += 1
+        self._unsettled[self._submitted] = chunk
+        return self._submitted
+
+    def _queue(self, chunk: Chunk) -> None:
+        self._lanes.add(self._note(chunk), chunk)
+        if self._lanes.needs_thread:
+            thread = threading.Thread(target=self._work, name=f"deliver-{len(self._threads)}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more threads: those that there are do it
+                if not self._threads:
+                    raise
+            else:
+                self._threads.append(thread)
+
+    def _unshelve(self) -> None:
+        """Take chunks up from disk for the lanes that have room again, a whole lane's worth at once."""
+        for destination in list(self._shelf.destinations):
+            if self._lanes.is_full:
+                return
+            while self._shelf.has(destination) and self._lanes.has_room(destination):
+                self._queue(self._shelf.take(destination))
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while (task := self._lanes.take()) is not None:
             number, chunk = task
-            self._results.put((number, self._deliver(chunk)))
+            result = self._deliver(chunk)
+            self._lanes.give_back(chunk)
+            self._results.put((number, result))
 
     def _deliver(self, chunk: Chunk) -> Delivery | BaseException:
         if self._stopped.is_set():
@@ -123,8 +155,8 @@ class DeliveryPool:
             return error
 
 
-def unconfirmed(chunk: Chunk) -> Delivery:
+def unconfirmed(chunk: Chunk, reason: str = "the run was interrupted before the server had answered") -> Delivery:
     """Return the delivery of a chunk that the run's end left without an answer."""
     outcome = Outcome(Verdict.UNCONFIRMED)
-    error = DeliveryError("the run was interrupted before the server had answered", hint="run it again")
+    error = DeliveryError(reason, hint="run it again")
     return Delivery(chunk, (outcome,) * len(chunk.events), error=error)

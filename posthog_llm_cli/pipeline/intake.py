@@ -3,21 +3,37 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import assert_never
 
+from posthog_llm_cli.committed import AlreadyRead, Reached, SourceStart
 from posthog_llm_cli.deadletter import DeadLetter
-from posthog_llm_cli.errors import RecordError, SourceError
+from posthog_llm_cli.errors import LedgerError, RecordError, SourceError
 from posthog_llm_cli.joining import Joiner
-from posthog_llm_cli.model import Converted, Event, Filtered, Idle, LogLine, Mark, Skipped
+from posthog_llm_cli.model import (
+    Converted,
+    Destination,
+    Event,
+    Filtered,
+    Idle,
+    LogLine,
+    Mark,
+    Settlement,
+    Skipped,
+    SourceRef,
+)
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all
-from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Observer, Plan, Reader
+from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
+from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.seen import SeenIds
 
 TICK_S = 0.1
+
+_MOST_LEFT = 100_000
+"""How many rejected events are held in memory for letters that may follow; letters in a run of their own need none."""
 
 
 class Beat(Enum):
@@ -36,33 +52,33 @@ class Intake:
     report: RunReport
     observer: Observer
     dead_letters: DeadLetters
+    ledger: Ledger
     stop: Stop
     convert_line: ConvertLine
     joiner: Joiner
     seen: SeenIds
+    tracker: Tracker
     began_s: float
+    left_rejected: set[tuple[Destination, str]] = field(default_factory=set)
+    """Events that stay rejected, unless a dead letter in this run takes them up again."""
 
     def events(self) -> Generator[Event | Beat]:
         """Yield the events to deliver, with their raw record, and beats between them; ends exactly at the limit."""
         if self.plan.limit == 0:
             self.report.limit_reached = True
             return
-        taken = 0
+        yielded = 0
         tick_s = time.monotonic()
         converted = convert_all(self._items(), self.plan, convert_line=self.convert_line, stop=self.stop)
         with closing(converted):
             for item in converted:
                 match item:
                     case Done():
-                        for conversion in item.conversions:
-                            event = self._count(item.line, conversion)
-                            if event is None:
-                                continue
+                        for event in self._open_events(item, yielded):
                             yield event
-                            taken += 1
-                            if taken == self.plan.limit:
-                                self.report.limit_reached = True
-                                return
+                            yielded += 1
+                    case AlreadyRead():
+                        self.report.add_already_read(item.committed)
                     case SourceError():
                         self.report.source_errors.append(item)
                         self.observer.on_source_error(item)
@@ -71,10 +87,24 @@ class Intake:
                         yield Beat.IDLE
                     case _:
                         assert_never(item)
+                if self._is_enough(yielded):
+                    self.report.limit_reached = True
+                    return
                 if (now_s := time.monotonic()) >= tick_s:
                     tick_s = now_s + TICK_S
                     self.progress()
                     yield Beat.TICK
+
+    def _open_events(self, done: Done, yielded: int) -> Iterator[Event]:
+        """Count the records of a line, and yield the events that are to be sent; ends exactly at the limit."""
+        for conversion in done.conversions:
+            event = self._count(done.line, conversion)
+            if event is not None:
+                yield event
+                yielded += 1
+            if self._is_enough(yielded):
+                return
+        self.tracker.done(done.line.ref)
 
     def progress(self) -> None:
         """Bring the report's clock and byte count up to date, and tell the observer."""
@@ -88,16 +118,38 @@ class Intake:
 
     def _read(self) -> Iterator[Item | Mark]:
         """Read until the end, a signal, or the end of the time; what was read by then is still converted."""
-        for item in self.reader:
+        items = iter(self.reader)
+        while True:
+            try:
+                item = next(items, None)
+            except LedgerError as error:  # it was asked how far a source was read
+                self.report.ledger_error = error
+                return
+            match item:
+                case None:
+                    return
+                case SourceStart():
+                    self.tracker.begin(item.uri)
+                    continue
+                case Reached():
+                    self.tracker.reach(item)
+                    continue
+                case AlreadyRead():
+                    self.tracker.skip(item.uri, item.committed)
+                case LogLine():
+                    self.tracker.read(item)
             yield item
             if self._is_cut():
                 return
 
     def _is_cut(self) -> bool:
-        """Whether the run is to take no more lines: a signal came, or the time is over."""
+        """Whether the run is to take no more lines: a signal came, the time is over, or the ledger has failed."""
         if self.plan.max_duration_s is not None and time.monotonic() - self.began_s >= self.plan.max_duration_s:
             self.report.out_of_time = True
-        return self.report.out_of_time or self.stop.should_stop()
+        return self.report.out_of_time or self.stop.should_stop() or self.report.ledger_error is not None
+
+    def _is_enough(self, yielded: int) -> bool:
+        return self.plan.limit is not None and yielded + self.report.calls_known >= self.plan.limit
 
     def _count(self, line: LogLine, converted: Converted) -> Event | None:
         """Count one record, and return its event if it is one and new."""
@@ -114,9 +166,12 @@ class Intake:
             self.observer.on_passed(converted.ref)
         match converted.result:
             case Event() as event:
-                if self.seen.add(event.destination, event.uuid):
+                duplicates = report.duplicates
+                is_open = self._is_open(event, line.ref, from_letter=converted.from_letter)
+                self.tracker.count(line.ref, is_call=report.duplicates == duplicates)
+                if is_open:
                     return replace(event, raw=line.raw if converted.raw is None else converted.raw)
-                report.duplicates += 1
+                return None
             case Skipped(code=code):
                 report.skips[code] += 1
             case Filtered():
@@ -125,7 +180,47 @@ class Intake:
                 self._reject(line, converted, error)
             case _ as never:
                 assert_never(never)
+        self.tracker.count(line.ref, is_call=False)
         return None
+
+    def _is_open(self, event: Event, ref: SourceRef, *, from_letter: bool) -> bool:
+        """Whether an event of the line at `ref` is still to be sent; counts it if it is not."""
+        key = (event.destination, event.uuid)
+        if not self.seen.add(*key) and not (from_letter and key in self.left_rejected):
+            self.report.duplicates += 1
+            self._wait_for_first(key, ref)
+            return False
+        try:
+            outcome = None if self.report.ledger_error is not None else self.ledger.outcome_of(*key)
+        except LedgerError as error:
+            self.report.ledger_error = error
+        if self.report.ledger_error is not None:
+            self.report.add_unconfirmed(event.destination)
+            self.tracker.hold(ref)
+            return False
+        if outcome is None or (from_letter and outcome is Settlement.REJECTED):
+            self.left_rejected.discard(key)
+            self.tracker.send(ref, key)
+            return True
+        self.report.already_sent += 1
+        if outcome is Settlement.REJECTED and len(self.left_rejected) < _MOST_LEFT:
+            self.left_rejected.add(key)
+        return False
+
+    def _wait_for_first(self, key: tuple[Destination, str], ref: SourceRef) -> None:
+        """Have a duplicate settled with the event that was met first, which may come to nothing in this run."""
+        if self.tracker.is_under_way(key):
+            self.tracker.send(ref, key)
+            return
+        if not self.tracker.follows(ref):
+            return
+        try:
+            is_settled = self.report.ledger_error is None and self.ledger.is_settled(*key)
+        except LedgerError as error:
+            self.report.ledger_error = error
+            is_settled = False
+        if not is_settled:
+            self.tracker.hold(ref)
 
     def _reject(self, line: LogLine, converted: Converted, error: RecordError) -> None:
         raw = line.raw if converted.raw is None else converted.raw
@@ -137,6 +232,7 @@ class Intake:
             uuid=None,
             raw=None if line.problem is not None and not raw else raw,
         )
-        self.dead_letters.add(letter)
+        if not self.dead_letters.add(letter):
+            self.tracker.hold(line.ref)
         self.report.rejections[error.code] += 1
         self.observer.on_rejected(converted.ref, error)

@@ -1,19 +1,22 @@
 """What a run is asked to do, and what it needs from its neighbours."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.committed import AlreadyRead, Commit, Reached, SourceStart
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import (
     Converted,
     ConvertOptions,
+    Destination,
     Historical,
     Idle,
     LogLine,
     Mark,
+    Settlement,
     SourceRef,
 )
 from posthog_llm_cli.report import RunReport
@@ -32,8 +35,9 @@ class Plan:
     `concurrency` is the number of requests in flight, 0 delivers on the main thread (mock, dry run). `workers` is
     the number of processes that convert, 1 converts in this one; they start once `workers_after_bytes` of records
     were read. `max_record` is the ceiling for one record in bytes, and so for a call that several make up. `limit`
-    counts events that are no duplicates. `linger_s` is how long an event of a slow source waits for company,
-    `grace_s` how long deliveries may go on after a signal.
+    counts events that are no duplicates, those too that an earlier run has sent, so that the same command again sends
+    no more. `linger_s` is how long an event of a slow source waits for company, `grace_s` how long deliveries may go on
+    after a signal.
     """
 
     convert: ConvertOptions
@@ -52,7 +56,7 @@ class Plan:
 class Reader(Protocol):
     """Where records come from: `sources.SourceReader`, iterated on the main thread."""
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]: ...
+    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark | SourceStart | AlreadyRead | Reached]: ...
 
     @property
     def bytes_read(self) -> int:
@@ -62,8 +66,29 @@ class Reader(Protocol):
 class DeadLetters(Protocol):
     """What keeps the records that did not become accepted events: `deadletter` has two."""
 
-    def add(self, letter: DeadLetter, /) -> None:
-        """Keep one; it is counted afterwards."""
+    def add(self, letter: DeadLetter, /) -> bool:
+        """Keep one, which is counted afterwards; return whether that has worked."""
+
+    def sync(self) -> bool:
+        """Put all of them on disk, and return whether that has worked."""
+
+
+class Ledger(Protocol):
+    """What earlier runs have settled: `ledger` has three. On the main thread only; everything may raise LedgerError."""
+
+    def outcome_of(self, destination: Destination, uuid: str, /) -> Settlement | None:
+        """Return how an earlier run settled an event; None: it is to be sent."""
+
+    def is_settled(self, destination: Destination, uuid: str, /) -> bool:
+        """Return whether an event is settled, by an earlier run or by this one."""
+
+    def settle(
+        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = (), /
+    ) -> None:
+        """Note down what one delivery has settled, and how far sources are with it; for good when this returns."""
+
+    def commit(self, commits: Sequence[Commit], /) -> None:
+        """Note down how far sources are settled."""
 
 
 class Observer(Protocol):

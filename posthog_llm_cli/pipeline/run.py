@@ -6,16 +6,18 @@ from contextlib import closing, contextmanager
 
 from posthog_llm_cli.deadletter import NoDeadLetters
 from posthog_llm_cli.joining import Joiner
+from posthog_llm_cli.ledger import NoLedger
 from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.pipeline.outbox import Outbox
-from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Observer, Plan, Reader
+from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
+from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.seen import SeenIds
 from posthog_llm_cli.transport import Deliverer
 
 
-def send(
+def send(  # noqa: PLR0913 - a neighbour each
     reader: Reader,
     plan: Plan,
     *,
@@ -24,18 +26,21 @@ def send(
     report: RunReport,
     observer: Observer,
     stop: Stop,
+    ledger: Ledger | None = None,
     convert_line: ConvertLine | None = None,
 ) -> None:
-    """Read, convert and deliver everything; fills `report`, whose law holds afterwards however the run ended.
+    """Read, convert and deliver what is not settled; fills `report`, whose law holds afterwards however the run ended.
 
     Memory is bounded by the open chunks and `plan.concurrency` + 2 under way, whatever the input's size. `convert_line`
-    stands in for `convert.convert`; with worker processes it must be importable by its name.
+    stands in for `convert.convert`; with worker processes it must be importable by its name. A ledger that fails
+    ends the run; `report.ledger_error` says why.
 
     Raises:
         ConfigError: there is no room for temporary data.
         Anything else is a bug, or the output's end (`BrokenPipeError` of a printer): deliveries are then ended at once.
     """
-    with _intake(reader, plan, dead_letters, report, observer, stop, convert_line) as intake:
+    kept = ledger if ledger is not None else NoLedger()
+    with _intake(reader, plan, dead_letters, report, observer, stop, convert_line, kept) as intake:
         outbox = Outbox(intake, deliverer)
         try:
             with closing(intake.events()) as events:
@@ -63,7 +68,7 @@ def validate(
 ) -> None:
     """Read and convert everything; an event counts as accepted. Fills `report` as `send()` does."""
     with (
-        _intake(reader, plan, NoDeadLetters(), report, observer, stop, convert_line) as intake,
+        _intake(reader, plan, NoDeadLetters(), report, observer, stop, convert_line, NoLedger()) as intake,
         closing(intake.events()) as events,
     ):
         for event in events:
@@ -82,9 +87,11 @@ def _intake(
     observer: Observer,
     stop: Stop,
     convert_line: ConvertLine | None,
+    ledger: Ledger,
 ) -> Iterator[Intake]:
     """Begin a run, and complete its report at the end."""
-    joined = Joiner(format_name=plan.convert.format, max_record=plan.max_record)
+    tracker = Tracker()
+    joined = Joiner(format_name=plan.convert.format, max_record=plan.max_record, on_joined=tracker.hold)
     with SeenIds() as seen, joined as joiner:
         intake = Intake(
             reader=reader,
@@ -92,10 +99,12 @@ def _intake(
             report=report,
             observer=observer,
             dead_letters=dead_letters,
+            ledger=ledger,
             stop=stop,
             convert_line=convert_line or _converter(),
             joiner=joiner,
             seen=seen,
+            tracker=tracker,
             began_s=time.monotonic(),
         )
         yield intake

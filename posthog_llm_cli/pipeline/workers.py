@@ -22,7 +22,7 @@ from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Any, Self
 
-from posthog_llm_cli.model import Converted, ConvertOptions, Destination, Event, LogLine, Skipped, SourceRef
+from posthog_llm_cli.model import Chunk, Converted, ConvertOptions, Destination, Event, LogLine, Skipped, SourceRef
 from posthog_llm_cli.pipeline.plan import ConvertLine
 from posthog_llm_cli.pipeline.stop import SIGNALS
 
@@ -139,7 +139,7 @@ class WorkerPool:
             while (task := self._tasks.get()) is not None:
                 results = None
                 try:
-                    connection.send_bytes(_dumps(task.lines))
+                    connection.send_bytes(dumps(task.lines))
                     results = _loads(connection.recv_bytes())
                 except (EOFError, OSError):
                     return
@@ -172,7 +172,7 @@ def _work(connection: "Connection[Any, Any]", convert_line: ConvertLine, options
     with contextlib.suppress(Exception):
         while True:
             lines: Sequence[LogLine] = _loads(connection.recv_bytes())
-            connection.send_bytes(_dumps([convert_line(line, options) for line in lines]))
+            connection.send_bytes(dumps([convert_line(line, options) for line in lines]))
 
 
 def _end_with_parent() -> None:
@@ -192,11 +192,12 @@ def _flattened(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, .
 
 # What a frozen slotted dataclass does by itself when pickled asks for its fields each time: several times slower.
 _REDUCERS: Mapping[type, Any] = {
-    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Destination, Skipped)
+    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Destination, Skipped, Chunk)
 }
 
 
-def _dumps(value: object) -> bytes:
+def dumps(value: object) -> bytes:
+    """Pickle values of the model, several times as fast as they do it by themselves."""
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
     pickler.dispatch_table = _REDUCERS

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, SourceError
+from posthog_llm_cli.committed import Committed
+from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, LedgerError, SourceError
 from posthog_llm_cli.model import Delivery, Destination, Endpoint, Verdict
 from posthog_llm_cli.report.advice import Advice, advise
 from posthog_llm_cli.report.callless import Callless
@@ -33,7 +34,29 @@ class Destined:
     unconfirmed: int = 0
     chunks: int = 0
     bytes: int = 0
+    concurrency: int = 0
+    peak_concurrency: int = 0
     error: DeliveryError | None = None
+
+
+@dataclass(slots=True)
+class AlreadyReadCounts:
+    """What was not read again, for an earlier run had settled it as a whole: parts of sources, in decompressed bytes.
+
+    Its `records` are counted as `already_sent`; `calls` are those of them that `--limit` counts.
+    """
+
+    sources: int = 0
+    records: int = 0
+    calls: int = 0
+    bytes: int = 0
+
+    def add(self, committed: Committed) -> None:
+        """Count one source's part."""
+        self.sources += 1
+        self.records += committed.records
+        self.calls += committed.calls
+        self.bytes += committed.offset
 
 
 @dataclass(slots=True)
@@ -55,6 +78,7 @@ class RunReport:
     requests: int = 0
     retries: int = 0
     elapsed_s: float = 0.0
+    already_read: AlreadyReadCounts = field(default_factory=AlreadyReadCounts)
     formats: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
@@ -70,6 +94,7 @@ class RunReport:
     interrupted_by: int | None = None
     out_of_time: bool = False
     limit_reached: bool = False
+    ledger_error: LedgerError | None = None
 
     @property
     def rejected(self) -> int:
@@ -80,6 +105,11 @@ class RunReport:
     def skipped(self) -> int:
         """How many records were understood and are no call to send."""
         return self.skips.total()
+
+    @property
+    def calls_known(self) -> int:
+        """How many calls an earlier run has settled, of what was read and of what was not."""
+        return self.already_sent - self.already_read.records + self.already_read.calls
 
     def destined(self, destination: Destination) -> Destined:
         """Return the counts of `destination`, begun at its first mention."""
@@ -101,6 +131,17 @@ class RunReport:
         """Count the facts of one call (`model.Fact`) under its format."""
         self.coverage_by_format.setdefault(format_, Counter()).update(facts)
 
+    def add_already_read(self, committed: Committed) -> None:
+        """Count a part of a source that is not read again: its records are settled."""
+        self.records += committed.records
+        self.already_sent += committed.records
+        self.already_read.add(committed)
+
+    def add_unconfirmed(self, destination: Destination) -> None:
+        """Count one event that is neither sent nor known to be settled."""
+        self.unconfirmed += 1
+        self.destined(destination).unconfirmed += 1
+
     def add_delivery(self, delivery: Delivery) -> None:
         """Count a chunk's outcomes; rejected ones by their code."""
         counts = self.destined(delivery.chunk.destination)
@@ -108,6 +149,8 @@ class RunReport:
         counts.bytes += delivery.chunk.size
         counts.endpoint = delivery.endpoint or counts.endpoint
         counts.error = delivery.error or counts.error
+        counts.concurrency = delivery.concurrency or counts.concurrency
+        counts.peak_concurrency = max(counts.peak_concurrency, delivery.peak_concurrency)
         self.requests += delivery.requests
         self.retries += delivery.retries
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
@@ -140,7 +183,9 @@ class RunReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The run's exit code; when several apply: a signal, then 6, 5, 4, 3; 2 where letters could not be written."""
+        """The run's exit code; when several apply: 7, a signal, 6, 5, 4, 3; 2 where letters could not be written."""
+        if self.ledger_error is not None:
+            return ExitCode.LEDGER
         if self.interrupted_by is not None:
             return ExitCode(128 + self.interrupted_by)
         if any(isinstance(counts.error, KeyRefused) for counts in self.destinations.values()):
@@ -170,6 +215,11 @@ class RunReport:
             "skipped": self.skipped,
             "rejected": self.rejected,
             "unconfirmed": self.unconfirmed,
+            "already_read": {
+                "sources": self.already_read.sources,
+                "records": self.already_read.records,
+                "bytes": self.already_read.bytes,
+            },
             "bytes_read": self.bytes_read,
             "requests": self.requests,
             "retries": self.retries,
@@ -214,6 +264,9 @@ def _destination(counts: Destined) -> dict[str, Any]:
         "accepted": counts.accepted,
         "unconfirmed": counts.unconfirmed,
     }
+    if counts.peak_concurrency:
+        entry["concurrency"] = counts.concurrency
+        entry["peak_concurrency"] = counts.peak_concurrency
     if counts.error is not None:
         entry["error"] = counts.error.message
     return entry

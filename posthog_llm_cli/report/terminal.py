@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from posthog_llm_cli.codes import WARNINGS
 from posthog_llm_cli.errors import KeyRefused, RecordError, SourceError
-from posthog_llm_cli.model import Endpoint, Fact, SourceRef
+from posthog_llm_cli.model import Fact, SourceRef
 from posthog_llm_cli.report.advice import Advice
 from posthog_llm_cli.report.counts import Destined, Mode, RunReport
 from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds, words
 
-_LEGACY = frozenset({Endpoint.AI_BATCH, Endpoint.BATCH})
 _MAX_DESTINATIONS = 4
 _MAX_WARNINGS = 6
 _MAX_NAMED = 6
@@ -89,9 +88,11 @@ def summary(report: RunReport, *, every_warning: bool = False, width: int | None
 
 def problems(report: RunReport) -> Iterator[Problem]:
     """Yield what the exit code is about, each with the next step."""
+    if report.ledger_error is not None:
+        yield Problem(report.ledger_error.message, report.ledger_error.hint)
     yield from _delivery_problems(report)
     if report.out_of_time:
-        yield Problem("--max-duration ended the reading before the sources' end", "run the same command again")
+        yield Problem("--max-duration ended the reading before the sources' end: nothing is lost, run again", None)
     if report.interrupted_by is not None:
         yield Problem(
             f"interrupted by {signal.Signals(report.interrupted_by).name}; what was in flight was finished",
@@ -115,7 +116,7 @@ def _headline(report: RunReport) -> str:
 def _counts(report: RunReport) -> Iterator[str]:
     rows = [
         (_MEANT[report.mode], report.accepted, _named(report.events)),
-        ("already sent", report.already_sent, "settled by an earlier run"),
+        ("already sent", report.already_sent, f"settled by an earlier run{_not_read(report)}"),
         ("duplicates", report.duplicates, "the same call for the same destination again"),
         ("filtered", report.filtered, "outside --since and --until, or of another shard"),
         ("skipped", report.skipped, _named(report.skips)),
@@ -127,6 +128,13 @@ def _counts(report: RunReport) -> Iterator[str]:
     width = max(len(f"{number:,}") for _, number, _ in shown)
     for name, number, detail in shown:
         yield f"  {name:<12} {number:>{width},}  {detail}".rstrip()
+
+
+def _not_read(report: RunReport) -> str:
+    already = report.already_read
+    if not already.sources:
+        return ""
+    return f"; {already.records:,} of them in {count(already.sources, 'source')} were not read again"
 
 
 def _destinations(report: RunReport) -> Iterator[str]:
@@ -147,7 +155,7 @@ def _destination(counts: Destined, mode: Mode) -> str:
         return f"for {where}: {count(counts.accepted, 'event')}{chunks}"
     route = f" on route {counts.endpoint.value}" if counts.endpoint is not None else ""
     # 200 on a legacy route says that the edge took it, no more: over quota and unknown keys get the same answer.
-    taken = "accepted by PostHog's edge" if counts.endpoint in _LEGACY else "accepted"
+    taken = "accepted by PostHog's edge" if counts.endpoint is not None and counts.endpoint.is_legacy else "accepted"
     unconfirmed = f", {counts.unconfirmed:,} unconfirmed" if counts.unconfirmed else ""
     return f"{where}{route}: {counts.accepted:,} {taken}{unconfirmed}"
 
@@ -238,7 +246,7 @@ def _delivery_problems(report: RunReport) -> Iterator[Problem]:
     if report.unconfirmed:
         first = "once the key or the quota is in order, " if refused else ""
         yield Problem(
-            f"{count(report.unconfirmed, 'event')} without the server's final word; nothing is lost",
+            f"{count(report.unconfirmed, 'event')} without the server's final word: nothing is lost, run again",
             f"{first}run the same command again: the ids stay the same, so what did arrive is replaced and not "
             "doubled, as long as the distinct-id settings stay the same",
         )

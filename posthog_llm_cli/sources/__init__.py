@@ -4,6 +4,7 @@
 What is wrong with a source is given in its place as a `SourceError`, and reading goes on with the next one.
 """
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -16,8 +17,9 @@ from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import plain
 from posthog_llm_cli.sources.framing import Framer
 from posthog_llm_cli.sources.order import Held, Order, Ranking
+from posthog_llm_cli.sources.resuming import Memory, Read, Resumed, rest_of_line
 
-__all__ = ["Ranking", "SourceReader"]
+__all__ = ["Memory", "Ranking", "SourceReader"]
 
 _IDLE = Idle()
 
@@ -30,7 +32,9 @@ class SourceReader:
     the order is that of `specs`. A record over `max_record` bytes comes as a LogLine with its problem. `should_stop` is
     asked between blocks and at least every 0.2 s: when it says yes the iteration ends, without the record that is half
     read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look; a `Mark`
-    where a stream says that it is done, at the end of each source, and, with a ranking, of each rank.
+    where a stream says that it is done, at the end of each source, and, with a ranking, of each rank. With a `memory`,
+    files are read from where an earlier run has committed them, after what lies before was verified, and a
+    `SourceStart`, an `AlreadyRead` where there is such a part, and `Reached` places come between the records.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
@@ -41,6 +45,7 @@ class SourceReader:
         ranking: Ranking | None = None,
         max_record: int = 32 * 1024 * 1024,
         should_stop: Callable[[], bool] = lambda: False,
+        memory: Memory | None = None,
         stdin_fd: int = 0,
         idle_s: float = 1.0,
         _block_size: int = files.BLOCK,
@@ -49,6 +54,7 @@ class SourceReader:
         self._ranking = ranking
         self._max_record = max_record
         self._should_stop = should_stop
+        self._memory = memory
         self._stdin_fd = stdin_fd
         self._idle_s = idle_s
         self._block_size = _block_size
@@ -68,7 +74,7 @@ class SourceReader:
             total += size
         return total
 
-    def __iter__(self) -> Iterator[LogLine | SourceError | Idle | Mark]:
+    def __iter__(self) -> Iterator[Read]:
         sources = self._sources()
         try:
             if self._ranking is None:
@@ -81,9 +87,7 @@ class SourceReader:
     def _sources(self) -> Iterator[files.Source | SourceError]:
         return chain.from_iterable(map(files.expand, self._specs))
 
-    def _read_all(
-        self, sources: Iterable[files.Source | Held | SourceError | Mark]
-    ) -> Iterator[LogLine | SourceError | Idle | Mark]:
+    def _read_all(self, sources: Iterable[files.Source | Held | SourceError | Mark]) -> Iterator[Read]:
         for source in sources:
             if self._should_stop():
                 return
@@ -92,9 +96,7 @@ class SourceReader:
             else:
                 yield from self._read(source)
 
-    def _read_ranked(
-        self, sources: Iterator[files.Source | SourceError], ranking: Ranking
-    ) -> Iterator[LogLine | SourceError | Idle | Mark]:
+    def _read_ranked(self, sources: Iterator[files.Source | SourceError], ranking: Ranking) -> Iterator[Read]:
         first: list[files.Source] = []
         for source in sources:
             if isinstance(source, SourceError):
@@ -124,13 +126,16 @@ class SourceReader:
                 ticked_at = time.monotonic()
                 yield _IDLE
 
-    def _read(self, source: files.Source | Held) -> Iterator[LogLine | SourceError | Idle | Mark]:
+    def _read(self, source: files.Source | Held) -> Iterator[Read]:
         try:
             held = source if isinstance(source, Held) else Held(source, files.open_source(source, self._stdin_fd))
         except SourceError as error:
             yield error
             return
         with closing(held):
+            if self._memory is not None and _can_be_read_again(held):
+                yield from self._resume(held, self._memory)
+                return
             framer = Framer(held.source.uri, max_record=self._max_record)
             problems: list[SourceError] = []
             try:
@@ -143,6 +148,41 @@ class SourceReader:
                 problems.append(error)
             yield from problems[:1]
             yield Mark.SOURCE_END
+
+    def _resume(self, held: Held, memory: Memory) -> Iterator[Read]:
+        """Read a file from where it is committed, and count only what lies behind that place."""
+        raw = 0
+
+        def blocks() -> Generator[bytes, None, None]:
+            nonlocal raw
+            for block in self._blocks(held, live=False):
+                raw += len(block)
+                yield block
+
+        def rewound() -> Generator[bytes, None, None]:
+            nonlocal raw
+            os.lseek(held.descriptor, 0, os.SEEK_SET)
+            self.raw_bytes_read -= raw
+            raw = 0
+            return plain(blocks(), held.source.uri)
+
+        uri = held.source.uri
+        read = Resumed(
+            uri,
+            memory,
+            rewound=rewound,
+            framer=lambda: Framer(uri, max_record=self._max_record),
+            # What is not compressed is as long as what it says.
+            more=lambda trail: (
+                rest_of_line(held.descriptor, trail, should_stop=self._should_stop) if raw == trail.offset else iter(())
+            ),
+            idle_s=self._idle_s,
+        )
+        before = self.bytes_read
+        for item in read:
+            self.bytes_read = before + read.bytes_read
+            yield item
+        self.bytes_read = before + read.bytes_read
 
     def _frame(self, framer: Framer, held: Held) -> Iterator[LogLine | Idle | Mark]:
         uri = held.source.uri
@@ -177,3 +217,8 @@ class SourceReader:
             idle_s=self._idle_s,
             block_size=self._block_size,
         )
+
+
+def _can_be_read_again(held: Held) -> bool:
+    """Whether it is a file under a name of its own; stdin relies on identities alone, whatever it is."""
+    return held.source.path is not None and not files.is_live(held.descriptor, held.source.uri)

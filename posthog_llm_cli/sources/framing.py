@@ -89,6 +89,28 @@ class Framer:
         if self._mode is not None:
             yield from self._mode.finish()
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the head has not shown yet how the records lie."""
+        return self._mode is None
+
+    @property
+    def reads_lines(self) -> bool:
+        """Whether records are physical lines, by what came so far."""
+        return isinstance(self._mode, Lines)
+
+    @property
+    def is_console(self) -> bool:
+        """Whether this is a console log, by what came so far."""
+        return self._track.console
+
+    def go_on(self, *, offset: int, lines: int, console: bool) -> None:
+        """Leave out what lies before an offset, where a line begins: `lines` line breaks, and whether it showed one."""
+        assert self.reads_lines  # noqa: S101 -- elsewhere a record's end depends on what comes before
+        self._track.offset, self._track.line = offset, lines + 1
+        self._track.console = self._track.console or console
+        self._mode = Lines(self._track)
+
     def _try(self, *, final: bool, settling: bool) -> Iterator[LogLine | Mark]:
         if not settling and len(self._head) < CONSOLE_HEAD:
             return  # a small source is looked at once, when it is whole

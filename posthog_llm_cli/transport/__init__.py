@@ -6,14 +6,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from posthog_llm_cli.transport.deliverer import Deliverer, RetryNotice
+from posthog_llm_cli.transport.deliverer import Deliverer, LimitNotice, RetryNotice
 from posthog_llm_cli.transport.offline import Printer, Rehearsal
 
 if TYPE_CHECKING:
     from posthog_llm_cli.transport.capture import Capture
     from posthog_llm_cli.transport.client import new_client
 
-__all__ = ["Capture", "Deliverer", "Printer", "Rehearsal", "RetryNotice", "new_client"]
+__all__ = ["Capture", "Deliverer", "LimitNotice", "Printer", "Rehearsal", "RetryNotice", "new_client"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,9 +2,10 @@
 
 What an answer means is in `answers.py`, what a route looks like in `routes.py`, what is known of a host in `hosts.py`;
 here is the order of things. One chunk is delivered by one thread; the state that chunks share (routes, refused keys,
-the rate limit) is thread-safe.
+turns, the rate limit) is thread-safe. A thread holds a turn at its host for one attempt, not while it waits to retry.
 """
 
+import errno
 import random
 import re
 import ssl
@@ -13,7 +14,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import httpx
@@ -23,8 +24,8 @@ from posthog_llm_cli.errors import DeliveryError, KeyRefused, Refused, Retryable
 from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint
 from posthog_llm_cli.transport.answers import Answer, NotServed, Reading, Taken, Verdicts, clean
 from posthog_llm_cli.transport.client import attempt_deadline
-from posthog_llm_cli.transport.deliverer import RetryNotice
-from posthog_llm_cli.transport.hosts import Halted, Host, Hosts
+from posthog_llm_cli.transport.deliverer import LimitNotice, RetryNotice
+from posthog_llm_cli.transport.hosts import Halted, Host, Hosts, NoSockets, TimedOut, Turn
 from posthog_llm_cli.transport.pacing import Pacer, parse_retry_after, retry_wait_s
 from posthog_llm_cli.transport.routes import COMMON_HEADERS, ROUTES, Attempt, Route, compress
 from posthog_llm_cli.transport.work import Part, Work
@@ -32,6 +33,7 @@ from posthog_llm_cli.transport.work import Part, Work
 MAX_ANSWER = 32 * 1024 * 1024
 """v1 answers some 100 bytes an event; more than this comes from something else, and is not held in memory."""
 
+_NO_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE})
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]*")
 
 
@@ -59,21 +61,25 @@ def _utc_now() -> datetime:
 class Capture:
     """Delivers chunks over HTTP. Thread-safe.
 
-    `sleep` replaces the interruptible wait (tests), `run_clock` tells the wall clock's time, `monotonic` measures
-    silence and pace. `on_retry` is called from pool threads. Closing it closes `client`.
+    At most `concurrency` requests are in flight to one host, fewer while it is overloaded; the caller brings as many
+    threads as it likes. `sleep` replaces the interruptible wait (tests), `run_clock` tells the wall clock's time,
+    `monotonic` measures silence, latency and pace. `on_retry` and `on_limit` are called from pool threads. Closing it
+    closes `client`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - clocks and callbacks, each with its default
         self,
         client: httpx.Client,
         *,
         endpoint: Endpoint,
         max_retries: int,
+        concurrency: int = 4,
         rate_limit: float | None = None,
         run_clock: Callable[[], datetime] = _utc_now,
         sleep: Callable[[float], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         on_retry: Callable[[RetryNotice], None] | None = None,
+        on_limit: Callable[[LimitNotice], None] | None = None,
     ) -> None:
         self._client = client
         self._max_retries = max_retries
@@ -82,7 +88,17 @@ class Capture:
         self._on_retry = on_retry
         self._stopped = threading.Event()
         self._pacer = Pacer(rate_limit, monotonic=monotonic)
-        self._hosts = Hosts(endpoint, monotonic=monotonic, stop=self._stopped)
+        self._hosts = Hosts(
+            lambda name: Host(
+                name,
+                endpoint,
+                ceiling=concurrency,
+                max_retries=max_retries,
+                monotonic=monotonic,
+                stop=self._stopped,
+                on_limit=on_limit,
+            )
+        )
         self._refused: dict[Destination, KeyRefused] = {}
 
     def deliver(self, chunk: Chunk) -> Delivery:
@@ -95,17 +111,11 @@ class Capture:
         host = self._hosts.of(destination.host)
         try:
             self._check_key(destination)
-            with host.admitted():
-                self._send(work, host)
-        except KeyRefused as error:
-            self._refused.setdefault(destination, error)
-            work.fail(error)
-        except Retryable as error:
-            host.spent()
-            work.fail(error)
+            host.check()
+            self._send(work, host)
         except DeliveryError as error:
             work.fail(error)
-        return work.delivery()
+        return replace(work.delivery(), concurrency=host.concurrency, peak_concurrency=host.peak_concurrency)
 
     def stop(self) -> None:
         """End every wait and begin no further attempt; requests on the wire may finish."""
@@ -152,7 +162,6 @@ class Capture:
             try:
                 self._request(request, work, host)
             except Refused as refusal:
-                host.succeeded()  # an answer that blames an event is the word of a living server
                 work.endpoint = route.endpoint
                 left = work.open(group)
                 if len(left) == 1:
@@ -192,9 +201,9 @@ class Capture:
 
         retrying = Retrying(
             retry=retry_if_exception_type(Retryable),
-            stop=_any_of(stop_after_attempt(self._max_retries + 1), self._is_stopped),
+            stop=_any_of(stop_after_attempt(self._max_retries + 1), lambda _: self._stopped.is_set() or host.is_asleep),
             wait=_wait,
-            sleep=self._pause,
+            sleep=lambda seconds: self._pause(seconds, host.wait),
             before_sleep=notify,
             reraise=True,
         )
@@ -202,15 +211,24 @@ class Capture:
 
     def _attempt(self, request: _Request, work: Work, host: Host) -> None:
         destination = work.chunk.destination
-        self._pause(self._pacer.reserve(len(request.parts)))
-        self._check_key(destination)  # another chunk may have heard it meanwhile
-        request.attempts += 1
-        work.requests += 1
-        work.retries += request.attempts > 1
-        answer = self._post(request, destination)
-        self._apply(request.route.read(answer, destination), request, work, host)
+        with host.turn() as turn:
+            if host.endpoint is not request.route.endpoint:
+                raise _MovedOn  # another chunk found out while this one waited for its turn
+            self._keep_pace(len(request.parts))
+            self._check_key(destination)  # another chunk may have heard it meanwhile
+            request.attempts += 1
+            work.requests += 1
+            work.retries += request.attempts > 1
+            turn.leave()
+            answer = self._post(request, destination)
+            turn.arrive()
+            try:
+                self._apply(request.route.read(answer, destination), request, work, host, turn)
+            except KeyRefused as error:
+                self._refused.setdefault(destination, error)  # before the turn ends: who is next may have the same key
+                raise
 
-    def _apply(self, reading: Reading, request: _Request, work: Work, host: Host) -> None:
+    def _apply(self, reading: Reading, request: _Request, work: Work, host: Host, turn: Turn) -> None:
         match reading:
             case NotServed(status):
                 host.not_served(request.route.endpoint, status)
@@ -218,24 +236,22 @@ class Capture:
             case Taken():
                 work.endpoint = request.route.endpoint
                 host.decide()
-                host.succeeded()
                 work.accept(request.parts)
             case Verdicts():
                 work.endpoint = request.route.endpoint
                 host.decide()
-                self._apply_verdicts(reading, request, work, host)
+                self._apply_verdicts(reading, request, work, turn)
 
-    def _apply_verdicts(self, verdicts: Verdicts, request: _Request, work: Work, host: Host) -> None:
+    def _apply_verdicts(self, verdicts: Verdicts, request: _Request, work: Work, turn: Turn) -> None:
         sent = len(request.parts)
         settled = work.settle(request.parts, verdicts.outcomes)
         request.settled += settled
         if settled:
-            host.succeeded()
+            turn.answered()
         left = work.open(request.parts)
         if verdicts.refusal is not None and any(
             work.chunk.events[part.index].uuid in verdicts.over_quota for part in left
         ):
-            host.succeeded()
             raise verdicts.refusal
         if not left:
             return
@@ -291,18 +307,16 @@ class Capture:
             body=bytes(body),
         )
 
-    def _pause(self, seconds: float) -> None:
-        """Wait, unless the run stops. Raises: Halted."""
-        if seconds > 0:
-            if self._sleep is None:
-                self._stopped.wait(seconds)
-            else:
-                self._sleep(seconds)
+    def _keep_pace(self, events: int) -> None:
+        """Wait until the rate limit lets so many events leave. Raises: Halted."""
+        while (wait_s := self._pacer.leave(events)) > 0:
+            self._pause(wait_s, self._stopped.wait)
+
+    def _pause(self, seconds: float, wait: Callable[[float], object]) -> None:
+        """Wait by `wait`, or by the sleep that was injected. Raises: Halted."""
+        (self._sleep or wait)(seconds)
         if self._stopped.is_set():
             raise Halted("stopped before the server's final word")
-
-    def _is_stopped(self, _state: RetryCallState) -> bool:
-        return self._stopped.is_set()
 
 
 def _any_of(*rules: Callable[[RetryCallState], bool]) -> Callable[[RetryCallState], bool]:
@@ -330,8 +344,13 @@ def _network_error(error: httpx.RequestError, destination: Destination) -> Deliv
                 f"the certificate of {destination.host} was not accepted ({clean(cause.verify_message, destination)})",
                 hint="behind a proxy with its own authority, set SSL_CERT_FILE to its certificate",
             )
+        if isinstance(cause, OSError) and cause.errno in _NO_SOCKETS:
+            return NoSockets(
+                f"expected a free socket for {clean(destination.host, destination)} and found: {cause.strerror}",
+                hint="raise the limit (ulimit -n), or lower --concurrency, then run again",
+            )
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.TimeoutException):
-        return Retryable(f"{destination.host} did not answer in time ({type(error).__name__})")
+        return TimedOut(f"{destination.host} did not answer in time ({type(error).__name__})")
     reason = clean(str(error), destination) or type(error).__name__
     return Retryable(f"{destination.host} did not answer ({reason})")

@@ -23,16 +23,15 @@ _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tupl
 _attempt = threading.local()
 
 
-def new_client(*, timeout_s: float, concurrency: int) -> httpx.Client:
-    """Return a client for so many requests at a time, each bounded by `timeout_s`.
+def new_client(*, timeout_s: float) -> httpx.Client:
+    """Return a client whose requests are each bounded by `timeout_s`; how many there are at a time is up to the caller.
 
     Honours HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR (httpx reads them).
     Raises: ConfigError where they cannot be used.
     """
-    connections = max(1, concurrency)
-    limits = httpx.Limits(
-        max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_S
-    )
+    # `Capture` bounds the requests to each host. A bound here would be one for all hosts together, and a hanging one
+    # could take every connection.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S)
     try:
         client = httpx.Client(
             headers={"User-Agent": AGENT},

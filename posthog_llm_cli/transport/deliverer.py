@@ -31,3 +31,13 @@ class RetryNotice:
     max_retries: int
     wait_s: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitNotice:
+    """A host may now have `limit` requests in flight, of the `ceiling` that `--concurrency` allows, and why."""
+
+    host: str
+    limit: int
+    ceiling: int
+    reason: str

@@ -42,8 +42,18 @@ def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
+def patience_s(max_retries: int) -> float:
+    """Return how long one request's retries may take, at the most jitter and without a word from the server."""
+    return sum(retry_wait_s(attempt, jitter=1.0, retry_after_s=None) for attempt in range(1, max_retries + 1))
+
+
 class Pacer:
-    """Spaces requests so that all threads together stay under `per_second` events."""
+    """Spaces requests so that all threads together stay under `per_second` events.
+
+    The law: in any window of T seconds at most `per_second` * T events leave, and one request's worth on top. It holds
+    because each request's successor counts from when it really left, not from when it might have: a thread that
+    oversleeps, or waits for a connection, saves nothing up.
+    """
 
     def __init__(self, per_second: float | None, *, monotonic: Callable[[], float]) -> None:
         self._per_second = per_second
@@ -51,12 +61,13 @@ class Pacer:
         self._lock = threading.Lock()
         self._next = -math.inf
 
-    def reserve(self, events: int) -> float:
-        """Take the next free place for a request of so many events; return the seconds until then."""
+    def leave(self, events: int) -> float:
+        """Let a request of so many events leave now and return 0, or return the seconds to wait before asking again."""
         if self._per_second is None:
             return 0.0
         with self._lock:
             now = self._monotonic()
-            at = max(now, self._next)
-            self._next = at + events / self._per_second
-            return at - now
+            if now < self._next:
+                return self._next - now
+            self._next = now + events / self._per_second
+            return 0.0

@@ -277,7 +277,7 @@ def test_the_options_of_validate_are_those_of_send(home: Path, called: Called) -
     assert flags("validate") < flags("send")
     assert left_out == {
         "--chunk-events", "--chunk-bytes", "--concurrency", "--max-retries", "--timeout", "--rate-limit",
-        "--historical-migration", "--no-ledger", "--dead-letter", "--max-duration", "--workers", "--shard",
+        "--historical-migration", "--ledger", "--no-ledger", "--lock-wait", "--dead-letter", "--max-duration", "--workers", "--shard",
         "--yes", "--dry-run", "--mock",
     }  # fmt: skip
 

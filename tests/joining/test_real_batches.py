@@ -14,7 +14,7 @@ import pytest
 
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.joining import Joiner
-from posthog_llm_cli.model import Event, LogLine, Skipped
+from posthog_llm_cli.model import Event, LogLine, Mark, Skipped
 from posthog_llm_cli.sources import SourceReader
 from tests.converting import OPTIONS, wire
 from tests.formats.shared import OPENAI_LOGS, needs_openai_logs
@@ -77,8 +77,9 @@ def test_every_real_call_has_the_input_of_its_own_repository(seed: int) -> None:
     random.Random(seed).shuffle(files)
     found: dict[str, dict[str, Any]] = {}
     skipped = 0
+    items = (item for item in SourceReader(files) if isinstance(item, LogLine | Mark))
     with Joiner() as joiner:
-        for line in joiner.join(iter(SourceReader(files)), is_cut=lambda: False):
+        for line in joiner.join(items, is_cut=lambda: False):
             assert isinstance(line, LogLine)
             (converted,) = convert(line, OPTIONS)
             match converted.result:

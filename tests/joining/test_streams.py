@@ -37,6 +37,10 @@ from tests.streaming import (
 PROLOGUE = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": [{}]}
 
 
+def read(paths: list[str]) -> Iterator[LogLine | Mark]:
+    return (item for item in SourceReader(paths) if isinstance(item, LogLine | Mark))
+
+
 def joined(*contents: bytes, folder: Path, format_name: str | None = None, **limits: Any) -> list[Converted]:
     """What becomes of every record of some files."""
     paths = []
@@ -45,7 +49,7 @@ def joined(*contents: bytes, folder: Path, format_name: str | None = None, **lim
         paths[-1].write_bytes(content)
     options = replace(OPTIONS, format=format_name)
     with Joiner(format_name=format_name, **limits) as joiner:
-        items = joiner.join(iter(SourceReader([str(path) for path in paths])), is_cut=lambda: False)
+        items = joiner.join(read([str(path) for path in paths]), is_cut=lambda: False)
         return [found for line in items if isinstance(line, LogLine) for found in convert(line, options)]
 
 
@@ -119,7 +123,7 @@ def test_a_lone_part_is_the_record_that_it_was(tmp_path: Path) -> None:
     content = b' {"model": "gpt-4o",  "choices": [{"delta": {"content": "Hi"}}], "created": 1748772500}\n'
     path = tmp_path / "a.log"
     path.write_bytes(content)
-    lines = list(Joiner().join(iter(SourceReader([str(path)])), is_cut=lambda: False))
+    lines = list(Joiner().join(read([str(path)]), is_cut=lambda: False))
     assert [line.raw for line in lines if isinstance(line, LogLine)] == [content.strip()]
 
 

@@ -10,6 +10,7 @@ import pytest
 from posthog_llm_cli.cli.mock_server import mock_server
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.mockserver import MockServer
+from posthog_llm_cli.mockserver.faults import ANSWER_KINDS, EVENT_KINDS, RETRY_AFTER_WORDS
 from tests.mockserver.posting import event, post
 
 
@@ -78,5 +79,5 @@ def test_its_help_lists_every_kind_of_fault() -> None:
     with _run("--help") as process:
         out, _ = process.communicate(timeout=10)
     words = re.sub(r"[^a-z0-9:.,-]+", " ", out.lower())
-    for word in ("429:0.1", "reset", "slow", "hang", "empty", "html", "redirect", "retry", "drop", "unmentioned"):
+    for word in ("429:0.1", "403-html", "slow", *sorted(ANSWER_KINDS | EVENT_KINDS), *sorted(RETRY_AFTER_WORDS)):
         assert word in words

@@ -44,6 +44,9 @@ def test_nothing_on_order_means_no_faults(spec: str) -> None:
         ("slow:0.1:5000s", "expected seconds"),
         ("reset:0.1:5s", "expected reset:RATE and nothing more"),
         ("drop:0.1:No Tag", "expected a drop tag"),
+        ("429:0.1:soon", "expected seconds from 0 to 3600, as in 5s, and found 'soon'"),
+        ("200-html:0.1", "and found '200-html'"),
+        ("hang-html:0.1", "and found 'hang-html'"),
         ("429:0,1", "and found '1'"),
     ],
 )
@@ -54,7 +57,7 @@ def test_a_bad_list_is_refused_by_what_is_wrong_with_it(spec: str, message: str)
 
 _rates = st.floats(0, 0.05)
 _specs = st.dictionaries(
-    st.sampled_from([*sorted(ANSWER_KINDS | EVENT_KINDS), "slow", "429", "503", "404"]), _rates
+    st.sampled_from([*sorted(ANSWER_KINDS | EVENT_KINDS), "slow", "429", "503", "404-html"]), _rates
 ).map(lambda rates: ",".join(f"{kind}:{rate!r}" for kind, rate in rates.items()))
 
 
@@ -97,3 +100,16 @@ def test_every_kind_on_order_is_counted_from_zero() -> None:
     dice = Dice(Faults.parse("429:0.1,slow:0.1,retry:0.1"), 7)
     dice.count("retry", 3)
     assert dice.fired == {"429": 0, "slow": 0, "retry": 3}
+
+
+def test_other_faults_can_be_ordered_and_what_has_fired_stays_counted() -> None:
+    dice = Dice(Faults.parse("503:1"), 7)
+    assert dice.roll().fault == Faults.parse("503:1").of_answer[0]
+    dice.count("503")
+    dice.change(Faults.parse("hang:1"))
+    fault = dice.roll().fault
+    assert fault is not None
+    assert fault.kind == "hang"
+    dice.change(Faults())
+    assert dice.roll().fault is None
+    assert dice.fired == {"503": 1, "hang": 0}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -224,6 +225,93 @@ def test_retry_after_is_what_was_ordered() -> None:
     with faulty("429:1:3s") as server:
         assert post(server.url, "v1", event()).headers["retry-after"] == "3"
         assert server.tally["faults"] == {"429": 1}
+
+
+@pytest.mark.parametrize("route", ["v1", "batch"])
+@pytest.mark.parametrize(
+    ("ordered", "says"),
+    [
+        ("503:1:none", None),
+        ("503:1:huge", "99999999999999999"),
+        ("400:1:negative", "-5"),
+        ("429:1:junk", "when it is well again"),
+        ("429:1:0.5s", "0.5"),
+    ],
+)
+def test_retry_after_may_be_anything(route: str, ordered: str, says: str | None) -> None:
+    with faulty(ordered) as server:
+        assert post(server.url, route, event()).headers.get("retry-after") == says
+
+
+@pytest.mark.parametrize(("word", "least_s", "most_s"), [("date", 0, 3), ("past", -3601, -3599)])
+def test_retry_after_may_be_a_date(word: str, least_s: float, most_s: float) -> None:
+    with faulty(f"503:1:{word}") as server:
+        at = parsedate_to_datetime(post(server.url, "v1", event()).headers["retry-after"])
+    assert least_s <= (at - datetime.now(UTC)).total_seconds() <= most_s
+
+
+@every_route
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_status_may_come_as_a_web_page(route: str, status: int) -> None:
+    with faulty(f"{status}-html:1") as server:
+        answer = post(server.url, route, event())
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert b"<title>" in answer.content
+        assert server.events == []
+        assert server.tally["faults"] == {f"{status}-html": 1}
+
+
+@every_route
+def test_a_reset_before_stores_nothing(route: str) -> None:
+    with faulty("reset-before:1") as server:
+        with pytest.raises(httpx.ReadError):
+            post(server.url, route, event())
+        assert server.events == []
+        assert server.tally["faults"] == {"reset-before": 1}
+        assert server.tally["by_status"] == {"no answer": 1}
+
+
+def read_for_half_a_second(url: str, route: str) -> None:
+    body, headers = envelope(route, event()), v1_headers() if route == "v1" else {}
+    with CLIENT.stream("POST", url + PATHS[route], json=body, headers=headers, timeout=0.5) as answer:
+        assert answer.status_code == 200, "it began well"
+        began = time.monotonic()
+        for _ in answer.iter_bytes():
+            if time.monotonic() - began > 0.5:  # drip: every read is in time, and there is always one more
+                raise httpx.ReadTimeout("enough")
+
+
+@every_route
+@pytest.mark.parametrize(
+    ("kind", "error"), [("cut", httpx.ReadError), ("stall", httpx.ReadTimeout), ("drip", httpx.ReadTimeout)]
+)
+def test_an_answer_that_never_gets_whole_was_stored_all_the_same(
+    route: str, kind: str, error: type[httpx.HTTPError]
+) -> None:
+    with faulty(f"{kind}:1") as server:
+        with pytest.raises((error, httpx.RemoteProtocolError)):
+            read_for_half_a_second(server.url, route)
+        assert len(server.events) == 1
+        assert server.tally["faults"] == {kind: 1}
+        assert server.tally["by_status"] == {"no answer": 1}
+
+
+@every_route
+def test_garbage_is_no_json_and_was_stored_all_the_same(route: str) -> None:
+    with faulty("garbage:1") as server:
+        answer = post(server.url, route, event())
+        assert answer.status_code == 200
+        with pytest.raises(ValueError, match="end of data"):
+            orjson.loads(answer.content)
+        assert len(server.events) == server.tally["faults"]["garbage"] == 1
+
+
+def test_faults_can_be_ordered_while_it_runs() -> None:
+    with faulty("503:1") as server:
+        assert post(server.url, "batch", event()).status_code == 503
+        server.order(Faults())
+        assert post(server.url, "batch", event()).status_code == 200
+        assert server.tally["faults"] == {"503": 1}
 
 
 @every_route

@@ -167,8 +167,12 @@ class Source:
 class Letters:
     letters: list[DeadLetter] = field(default_factory=list)
 
-    def add(self, letter: DeadLetter) -> None:
+    def add(self, letter: DeadLetter) -> bool:
         self.letters.append(letter)
+        return True
+
+    def sync(self) -> bool:
+        return True
 
 
 @dataclass

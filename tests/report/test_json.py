@@ -44,6 +44,18 @@ def test_the_report_is_one_line_with_the_documented_keys() -> None:
     assert value["destinations"][0]["api_key"] == "phc_…wxyz"
 
 
+def test_a_destination_that_was_sent_to_tells_its_requests_at_once_and_another_does_not() -> None:
+    def entry(*, concurrency: int, peak: int) -> dict[str, object]:
+        counts = destined()
+        counts.concurrency, counts.peak_concurrency = concurrency, peak
+        found: dict[str, object] = orjson.loads(render_json(report(destinations={US: counts})))["destinations"][0]
+        return found
+
+    sent = entry(concurrency=2, peak=4)
+    assert (sent["concurrency"], sent["peak_concurrency"]) == (2, 4)
+    assert not {"concurrency", "peak_concurrency"} & set(entry(concurrency=0, peak=0))
+
+
 def test_a_key_typed_as_a_source_is_masked() -> None:
     key = "phc_abcdefghijklmnopwxyz"
     found = report(source_errors=[SourceError("source-not-found", key, "nothing there")])

@@ -169,7 +169,9 @@ def test_refused_keys_come_with_what_to_do() -> None:
     found = report(unconfirmed=7, destinations={US: destined(unconfirmed=7, error=error)})
     first, second = told(found).splitlines()
     assert first == "https://us.i.posthog.com refused the key (401) (key phc_…wxyz) | check POSTHOG_API_KEY"
-    assert second.startswith("7 events without the server's final word; nothing is lost | once the key or the quota is")
+    assert second.startswith(
+        "7 events without the server's final word: nothing is lost, run again | once the key or the quota is"
+    )
 
 
 def test_unconfirmed_events_are_to_be_sent_again() -> None:

@@ -69,14 +69,14 @@ def reader_of(specs: list[str], **more: Any) -> SourceReader:
 
 def items_of(reader: SourceReader) -> list[LogLine | SourceError | Idle]:
     """What a reader gives, but for its marks."""
-    return [item for item in reader if not isinstance(item, Mark)]
+    return [item for item in reader if isinstance(item, LogLine | SourceError | Idle)]
 
 
 def order_of(reader: SourceReader) -> list[str]:
     """The names of the sources as they were read, problems by their code."""
     found: list[str] = []
     for item in reader:
-        if isinstance(item, Idle | Mark):
+        if not isinstance(item, LogLine | SourceError):
             continue
         name = f"!{item.code}" if isinstance(item, SourceError) else Path(item.ref.uri).name
         if name not in found:

@@ -75,7 +75,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
                     sleep(seconds)
 
             capture = Capture(
-                new_client(timeout_s=timeout_s, concurrency=4),
+                new_client(timeout_s=timeout_s),
                 endpoint=endpoint,
                 max_retries=max_retries,
                 rate_limit=rate_limit,

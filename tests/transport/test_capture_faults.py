@@ -8,12 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from posthog_llm_cli.errors import DeliveryError, Retryable, Unreachable
+from posthog_llm_cli.errors import DeliveryError, KeyRefused, Retryable
 from posthog_llm_cli.model import Delivery, Endpoint
-from posthog_llm_cli.transport.hosts import Halted
+from posthog_llm_cli.transport.hosts import Asleep, Halted
 from tests.transport.conftest import Bench
 from tests.transport.making import a_chunk
-from tests.transport.server import Fault, Reply, Seen, Server, error, in_turn, results, take_all
+from tests.transport.server import (
+    AI_BATCH,
+    BATCH,
+    V1,
+    Fault,
+    Reply,
+    Seen,
+    Server,
+    error,
+    in_turn,
+    only,
+    results,
+    take_all,
+)
 
 Serve = Callable[..., Server]
 Make = Callable[..., Bench]
@@ -72,38 +85,44 @@ def test_an_idle_connection_that_the_server_closed_costs_no_event(serve: Serve, 
     assert len({seen.client_port for seen in server.seen}) == 2
 
 
-def test_a_dead_host_is_left_alone_after_four_chunks_and_two_minutes(serve: Serve, bench: Make) -> None:
+def test_a_dead_host_is_left_alone_after_ten_requests_in_a_row(serve: Serve, bench: Make) -> None:
     server = serve(lambda _: Reply(503, headers={"Retry-After": "20"}))
     b = bench(Endpoint.V1, max_retries=2)
-    spent = [b.deliver(a_chunk(1, host=server.url, start=number)) for number in range(1, 5)]
-    assert [delivery.requests for delivery in spent] == [3] * 4
+    spent = [b.deliver(a_chunk(1, host=server.url, start=number)) for number in range(1, 4)]
+    assert [delivery.requests for delivery in spent] == [3] * 3
+    fourth = b.deliver(a_chunk(1, host=server.url, start=4))
+    assert fourth.requests == 1, "its retries are ended by the breaker"
     fifth = b.deliver(a_chunk(1, host=server.url, start=5))
     assert fifth.requests == 0
-    assert isinstance(fifth.error, Unreachable)
-    assert "has not answered well for 160 s" in fifth.error.message
+    assert isinstance(fifth.error, Asleep)
+    assert "has not answered well for 120 s, 10 requests in a row" in fifth.error.message
+    b.time[0] += 30
+    probe = b.deliver(a_chunk(1, host=server.url, start=6))
+    assert (probe.requests, verdicts(probe)) == (1, ["unconfirmed"])
     server.script = take_all
-    b.time[0] += 120
-    assert verdicts(b.deliver(a_chunk(1, host=server.url, start=6))) == ["accepted"]
+    b.time[0] += 30
     assert verdicts(b.deliver(a_chunk(1, host=server.url, start=7))) == ["accepted"]
+    assert verdicts(b.deliver(a_chunk(1, host=server.url, start=8))) == ["accepted"]
+    assert len(server.seen) == 13
 
 
 @pytest.mark.parametrize(
     "sign", [error(400, "request_parsing_error"), results({"…": {"result": "drop", "details": "rejected"}})]
 )
 def test_a_server_that_blames_an_event_is_alive(serve: Serve, bench: Make, sign: Reply) -> None:
-    uuid = a_chunk(1, start=4).events[0].uuid
+    uuid = a_chunk(1, start=5).events[0].uuid
     alive = Reply(sign.status, sign.body.replace(b"\\u2026", uuid.encode()))
     ill = Reply(503, headers={"Retry-After": "60"})
-    server = serve(in_turn(*[ill] * 6, alive, *[ill] * 2))
+    server = serve(in_turn(*[ill] * 8, alive, *[ill] * 8))
     b = bench(Endpoint.V1, max_retries=1)
-    deliveries = [b.deliver(a_chunk(1, host=server.url, start=number)) for number in range(1, 7)]
+    deliveries = [b.deliver(a_chunk(1, host=server.url, start=number)) for number in range(1, 11)]
     assert [delivery.outcomes[0].verdict.value for delivery in deliveries] == [
-        *["unconfirmed"] * 3,
+        *["unconfirmed"] * 4,
         "rejected",
-        "unconfirmed",
+        *["unconfirmed"] * 4,
         "accepted",
     ]
-    assert len(server.seen) == 10
+    assert len(server.seen) == 18
 
 
 def test_the_rate_limit_paces_events_over_all_threads_and_retries(serve: Serve, bench: Make) -> None:
@@ -221,3 +240,33 @@ def test_closing_amid_a_request_ends_it_as_unconfirmed(serve: Serve, bench: Make
         wait_for(lambda: server.seen)
         b.capture.close()
         assert verdicts(future.result(5)) == ["unconfirmed"]
+
+
+def test_chunks_that_wait_for_their_turn_hear_that_their_key_was_refused(serve: Serve, bench: Make) -> None:
+    server = serve(lambda _: Reply(401))
+    b = bench(Endpoint.V1)
+    with ThreadPoolExecutor(8) as pool:
+        chunks = [a_chunk(1, host=server.url, start=number) for number in range(1, 9)]
+        deliveries = list(pool.map(b.deliver, chunks))
+    assert len(server.seen) == 1
+    assert all(isinstance(delivery.error, KeyRefused) for delivery in deliveries)
+
+
+def test_chunks_that_wait_for_their_turn_move_on_with_the_host(serve: Serve, bench: Make) -> None:
+    """They are encoded for v1 while the first one finds out that there is no v1."""
+    server = serve(only(BATCH))
+    b = bench(Endpoint.AUTO)
+    with ThreadPoolExecutor(8) as pool:
+        chunks = [a_chunk(2, host=server.url, start=2 * number + 1) for number in range(8)]
+        deliveries = list(pool.map(b.deliver, chunks))
+    assert [verdicts(delivery) for delivery in deliveries] == [["accepted"] * 2] * 8
+    assert [server.paths.count(path) for path in (V1, AI_BATCH, BATCH)] == [1, 1, 8]
+    assert {delivery.retries for delivery in deliveries} == {0}
+
+
+def test_a_delivery_tells_what_its_host_may_have_and_had_in_flight(serve: Serve, bench: Make) -> None:
+    server = serve(in_turn(*[take_all] * 3, Reply(429)))
+    b = bench(Endpoint.V1)
+    told = [b.deliver(a_chunk(1, host=server.url, start=number)) for number in range(1, 5)]
+    assert [delivery.concurrency for delivery in told] == [2, 3, 4, 2]
+    assert {delivery.peak_concurrency for delivery in told} == {1}

@@ -96,7 +96,7 @@ def test_exactly_the_guilty_are_rejected_and_all_others_are_delivered(
     delivered, script = recording(refusing(bad, status), random.Random(seed) if seed is not None else None)
     shared.script = script
     capture = Capture(
-        new_client(timeout_s=5, concurrency=1),
+        new_client(timeout_s=5),
         endpoint=endpoint,
         max_retries=50,
         run_clock=lambda: NOW,

@@ -1,3 +1,5 @@
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -62,16 +64,72 @@ def test_the_backoff_doubles_from_half_a_second_to_a_minute() -> None:
 def test_a_pacer_spaces_requests_by_their_events() -> None:
     now = [100.0]
     pacer = Pacer(10.0, monotonic=lambda: now[0])
-    assert pacer.reserve(20) == 0
-    assert pacer.reserve(5) == 2.0
-    assert pacer.reserve(5) == 2.5
+    assert pacer.leave(20) == 0
+    assert pacer.leave(5) == 2.0
+    now[0] = 102.0
+    assert pacer.leave(5) == 0
+    assert pacer.leave(5) == 0.5
     now[0] = 110.0
-    assert pacer.reserve(1) == 0
+    assert pacer.leave(1) == 0
 
 
 def test_without_a_rate_limit_nobody_waits() -> None:
     pacer = Pacer(None, monotonic=lambda: 0.0)
-    assert [pacer.reserve(1000) for _ in range(3)] == [0, 0, 0]
+    assert [pacer.leave(1000) for _ in range(3)] == [0, 0, 0]
+
+
+def within_the_limit(left: list[tuple[float, int]], rate: float) -> bool:
+    """The law, over every window that begins and ends with a request: at most rate * T events, and one request's."""
+    slack = 1e-6
+    return all(
+        sum(events for _, events in left[start : end + 1]) <= rate * (left[end][0] - left[start][0]) + largest + slack
+        for start in range(len(left))
+        for end in range(start, len(left))
+        for largest in (max(events for _, events in left[start : end + 1]),)
+    )
+
+
+@given(
+    st.floats(0.5, 1000),
+    st.lists(st.tuples(st.integers(1, 500), st.floats(0, 5), st.floats(0, 2)), min_size=1, max_size=40),
+)
+def test_in_any_window_no_more_events_leave_than_the_rate_allows_and_one_request_more(
+    rate: float, requests: list[tuple[int, float, float]]
+) -> None:
+    """Each comes after a pause, and oversleeps whatever it is told to wait."""
+    now = [0.0]
+    pacer = Pacer(rate, monotonic=lambda: now[0])
+    left: list[tuple[float, int]] = []
+    for events, pause_s, oversleeps_s in requests:
+        now[0] += pause_s
+        while (wait_s := pacer.leave(events)) > 0:
+            now[0] += wait_s + oversleeps_s
+        left.append((now[0], events))
+    assert within_the_limit(left, rate)
+
+
+def test_many_threads_together_keep_the_pace() -> None:
+    pacer = Pacer(2000.0, monotonic=time.monotonic)
+    lock = threading.Lock()
+    left: list[tuple[float, int]] = []
+
+    def work(seed: int) -> None:
+        for turn in range(20):
+            events = 1 + (seed * 7 + turn) % 5
+            while (wait_s := pacer.leave(events)) > 0:
+                time.sleep(wait_s)
+            with lock:
+                left.append((time.monotonic(), events))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    began_s = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    total = sum(events for _, events in left)
+    assert total == sum(1 + (seed * 7 + turn) % 5 for seed in range(8) for turn in range(20))
+    assert time.monotonic() - began_s >= (total - 5) / 2000
 
 
 def test_dates_are_read_in_utc() -> None:

@@ -1,0 +1,90 @@
+"""How far sources were read: rows of the ledger that a run looks up by content, and moves on."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from posthog_llm_cli.committed import Commit, Committed, head_digest, head_digests
+
+LEAST_RECORDS = 4
+"""A source with fewer is not noted: reading it costs less than the row, and one-call objects may be millions."""
+
+MOST_ROWS = 100_000
+_MOST_ALIKE = 64
+"""How many sources that begin alike are compared with one."""
+
+_FIND = (
+    "SELECT id, offset, digest, lines, records, calls, console, is_whole FROM sources "
+    "WHERE head IN ({}) AND settings = ? AND since <= ? ORDER BY run DESC, id DESC LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms records of a source are settled.
+
+    `settings` is a digest of everything that decides which records become events, and which; `since` the filter's time
+    as the ledger writes it, empty where there is none. What was filtered is done with as long as that time only grows.
+    """
+
+    settings: bytes
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """The table as one run uses it: rows that it has claimed or written are its own, by name and kind."""
+
+    file: sqlite3.Connection
+    terms: Terms
+    own: dict[tuple[str, bool], int] = field(default_factory=dict)
+
+    def find(self, head: bytes) -> list[Committed]:
+        """Return what may be the beginning of a source that begins with `head`; nothing of this run's own."""
+        digests = head_digests(head)
+        if not digests:
+            return []
+        query = _FIND.format(", ".join("?" * len(digests)))
+        taken = set(self.own.values())
+        rows = self.file.execute(query, (*digests, self.terms.settings, self.terms.since, _MOST_ALIKE + len(taken)))
+        return [
+            Committed(number, offset, digest, lines, records, calls, bool(console), bool(is_whole))
+            for number, offset, digest, lines, records, calls, console, is_whole in rows
+            if number not in taken
+        ]
+
+    def claim(self, uri: str, committed: Committed) -> None:
+        """This source goes on where the row says: no other one does, and the row moves on with it."""
+        self.own[uri, committed.is_whole] = committed.number
+
+    def write(self, commits: Sequence[Commit], run: int) -> dict[tuple[str, bool], int]:
+        """Note down commits, within a transaction; return the rows that are new, to be `own` once it is on disk."""
+        added: dict[tuple[str, bool], int] = {}
+        for commit in commits:
+            place = commit.reached
+            key = place.uri, place.is_whole
+            number = self.own.get(key, added.get(key))
+            if number is None and commit.records < LEAST_RECORDS:
+                continue
+            name = str(Path(place.uri).absolute())
+            values = (
+                name, self.terms.settings, self.terms.since, head_digest(place), place.offset,
+                place.digest, place.lines, commit.records, commit.calls, place.console, place.is_whole, run,
+            )  # fmt: skip
+            if number is None:
+                added[key] = int(self.file.execute(_INSERT, values).lastrowid or 0)
+            else:
+                self.file.execute(_UPDATE, (*values, number))
+        return added
+
+    def prune(self) -> None:
+        """Let go of the rows that were used longest ago, where there are very many; within a transaction."""
+        self.file.execute(
+            "DELETE FROM sources WHERE run < (SELECT run FROM sources ORDER BY run DESC LIMIT 1 OFFSET ?)", (MOST_ROWS,)
+        )
+
+
+_COLUMNS = "name, settings, since, head, offset, digest, lines, records, calls, console, is_whole, run"
+_INSERT = f"INSERT INTO sources ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - made of constants
+_UPDATE = f"UPDATE sources SET ({_COLUMNS}) = ({', '.join('?' * 12)}) WHERE id = ?"  # noqa: S608

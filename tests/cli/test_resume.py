@@ -1,0 +1,401 @@
+"""A log that an earlier run has read is read on from where it was committed, whatever became of its name."""
+
+import gzip
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import zstandard
+
+from posthog_llm_cli.ledger import reading
+from posthog_llm_cli.mockserver import Faults, MockServer
+from tests.cli.running import KEY, Called, lines, record, run
+
+LEDGER = ".local/state/plh/ledger.sqlite"
+OTHER_KEY = "phc_zyxwvutsrqponmlkjihgfedcba9876543210"
+
+
+def numbered(start: int, stop: int) -> bytes:
+    return lines(*(record(number) for number in range(start, stop)))
+
+
+class Sent:
+    """Runs of `plh send --json` on one ledger."""
+
+    def __init__(self, called: Called, server: MockServer) -> None:
+        self.called, self.server = called, server
+
+    def __call__(self, *arguments: str, key: str = KEY, code: int = 0) -> dict[str, Any]:
+        env = {"POSTHOG_API_KEY": key, "POSTHOG_HOST": self.server.url}
+        ran = self.called("send", *arguments, "--json", "--max-retries", "0", env=env)
+        assert ran.code == code, ran.err
+        found: dict[str, Any] = orjson.loads(ran.out)
+        return found
+
+    @property
+    def stored(self) -> set[str]:
+        return {entry["event"]["uuid"] for entry in self.server.events}
+
+
+@pytest.fixture
+def send(called: Called, server: MockServer) -> Sent:
+    return Sent(called, server)
+
+
+def told(report: dict[str, Any]) -> tuple[int, int, int]:
+    """How many records were not read again, were settled by an earlier run, and went out."""
+    return report["already_read"]["records"], report["already_sent"], report["accepted"]
+
+
+def test_what_is_settled_as_a_whole_is_not_read_again(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    log.write_bytes(numbered(0, 8))
+    assert told(send("app.jsonl")) == (0, 0, 8)
+    report = send("app.jsonl")
+    assert told(report) == (8, 8, 0)
+    assert report["already_read"] == {"sources": 1, "records": 8, "bytes": log.stat().st_size}
+    assert (report["records"], report["bytes_read"], report["requests"]) == (8, 0, 0)
+
+
+def test_an_appended_log_is_read_from_where_it_was_committed(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    log.write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    with log.open("ab") as file:
+        file.write(numbered(8, 10))
+    report = send("app.jsonl")
+    assert told(report) == (8, 8, 2)
+    assert report["bytes_read"] == len(numbered(8, 10))
+    assert told(send("app.jsonl")) == (10, 10, 0)
+    assert len(send.stored) == 10
+
+
+def by_renaming(log: Path) -> None:
+    log.rename(log.with_name("app.jsonl.1"))
+
+
+def by_copytruncate(log: Path) -> None:
+    shutil.copyfile(log, log.with_name("app.jsonl.1"))
+    os.truncate(log, 0)
+
+
+def by_gzip(log: Path) -> None:
+    log.with_name("app.jsonl.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+
+
+def by_zstd(log: Path) -> None:
+    log.with_name("app.jsonl.1.zst").write_bytes(zstandard.compress(log.read_bytes()))
+    log.unlink()
+
+
+@pytest.mark.parametrize("rotate", [by_renaming, by_copytruncate, by_gzip, by_zstd])
+def test_a_rotated_log_goes_on_under_its_new_name_and_the_new_one_begins(
+    home: Path, send: Sent, rotate: Callable[[Path], None]
+) -> None:
+    log = home / "app.jsonl"
+    log.write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    with log.open("ab") as file:
+        file.write(numbered(8, 10))
+    rotate(log)
+    with log.open("ab") as file:
+        file.write(numbered(10, 15))
+    report = send("app.jsonl*")
+    assert told(report) == (8, 8, 7)
+    assert len(send.stored) == 15
+    report = send("app.jsonl*")
+    assert told(report) == (15, 15, 0)
+    assert report["already_read"]["sources"] == 2
+
+
+def test_a_truncated_log_is_read_from_its_beginning(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    log.write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    os.truncate(log, len(numbered(0, 6)))
+    assert told(send("app.jsonl")) == (0, 6, 0)
+    with log.open("ab") as file:
+        file.write(numbered(20, 22))
+    assert told(send("app.jsonl")) == (6, 6, 2)
+
+
+def test_a_log_that_was_rewritten_in_its_middle_loses_nothing(home: Path, send: Sent) -> None:
+    """The same length, the same beginning, the same end: only the digest of all of it tells."""
+    log = home / "app.jsonl"
+    log.write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    log.write_bytes(log.read_bytes().replace(b'"chatcmpl-4"', b'"chatcmpl-x"'))
+    assert told(send("app.jsonl")) == (0, 7, 1)
+    assert len(send.stored) == 9
+
+
+def test_of_copies_each_is_known_once_all_were_read(home: Path, send: Sent) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (home / name).write_bytes(numbered(0, 6))
+    report = send("a.jsonl", "b.jsonl")
+    assert (report["accepted"], report["duplicates"]) == (6, 6)
+    assert send("a.jsonl", "b.jsonl")["already_read"]["sources"] == 2
+
+
+def test_the_same_file_twice_in_one_run_is_read_twice_and_counted_as_duplicates(home: Path, send: Sent) -> None:
+    (home / "a.jsonl").write_bytes(numbered(0, 6))
+    report = send("a.jsonl", "a.jsonl")
+    assert (report["records"], report["accepted"], report["duplicates"]) == (12, 6, 6)
+    report = send("a.jsonl", "a.jsonl")
+    assert (report["records"], report["already_sent"] + report["duplicates"]) == (12, 12)
+
+
+# ---------------------------------------------------------------------------------------------------- the last line
+
+
+def test_a_last_line_without_its_end_is_read_whole_by_a_later_run(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    whole = numbered(0, 9)
+    log.write_bytes(whole[:-40])
+    old = time.time() - 3600
+    os.utime(log, (old, old))
+    report = send("app.jsonl", code=3)
+    assert (report["accepted"], report["rejections"]) == (8, {"invalid-json": 1})
+    assert told(send("app.jsonl")) == (9, 9, 0)  # as long as nothing is added, that line is done with too
+    log.write_bytes(whole + numbered(9, 10))
+    assert told(send("app.jsonl")) == (8, 8, 2)
+    assert len(send.stored) == 10
+
+
+def test_a_line_that_is_being_written_is_waited_for(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    whole = numbered(0, 9)
+    log.write_bytes(whole[:-40])
+
+    def complete() -> None:
+        time.sleep(0.5)
+        with log.open("ab") as file:
+            file.write(whole[-40:] + b'{"next": ')
+
+    writer = threading.Thread(target=complete)
+    writer.start()
+    report = send("app.jsonl")
+    writer.join()
+    assert told(report) == (0, 0, 9)
+    assert report["bytes_read"] == len(whole)
+
+
+def test_the_last_line_of_a_finished_log_needs_no_line_end(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    log.write_bytes(numbered(0, 8)[:-1])
+    assert told(send("app.jsonl")) == (0, 0, 8)
+    assert told(send("app.jsonl")) == (8, 8, 0)
+    with log.open("ab") as file:
+        file.write(b"\n" + numbered(8, 9))
+    assert told(send("app.jsonl")) == (7, 8, 1)
+    assert told(send("app.jsonl")) == (9, 9, 0)
+
+
+# --------------------------------------------------------------------------------------- what holds a source back
+
+
+def test_unconfirmed_calls_hold_their_source_back(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send.server.order(Faults.parse("503:1"))
+    send("app.jsonl", code=5)
+    send.server.order(Faults())
+    assert told(send("app.jsonl")) == (0, 0, 8)
+    assert told(send("app.jsonl")) == (8, 8, 0)
+
+
+def test_a_call_that_only_a_pipe_had_sent_without_an_answer_is_found_in_its_file(
+    home: Path, server: MockServer
+) -> None:
+    """The pipe is gone, and the file holds a duplicate: it must not be done with before the call is."""
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    env = {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url}
+    server.order(Faults.parse("503:1"))
+    both = ("send", "-", "app.jsonl", "--json", "--max-retries", "0")
+    first = orjson.loads(run(home, *both, env=env, stdin=numbered(0, 8)).out)
+    assert (first["unconfirmed"], first["duplicates"]) == (8, 8)
+    server.order(Faults())
+    second = orjson.loads(run(home, "send", "app.jsonl", "--json", env=env).out)
+    assert second["accepted"] == 8
+
+
+def test_letters_are_taken_up_however_often_they_are_given(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 6))
+    send.server.order(Faults.parse("400:1"))
+    report = send("app.jsonl", "--dead-letter", "dead.jsonl", code=3)
+    assert report["rejected"] == 6
+    assert told(send("app.jsonl")) == (6, 6, 0), "a rejected call is settled once its letter is safe"
+    assert send("dead.jsonl", "--dead-letter", "again.jsonl", code=3)["rejected"] == 6
+    send.server.order(Faults())
+    assert told(send("dead.jsonl")) == (0, 0, 6)
+
+
+def test_lines_that_cannot_be_calls_are_done_with_once_their_letters_are_kept(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 5) + b'{"nothing": "known"}\n')
+    assert send("app.jsonl", code=3)["rejections"] == {"unknown-format": 1}
+    assert told(send("app.jsonl")) == (6, 6, 0)
+
+
+def test_without_room_for_its_letter_a_line_is_met_again(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 5) + b'{"nothing": "known"}\n')
+    assert send("app.jsonl", "--dead-letter", "/dev/full", code=2)["letters_unwritten"] == 1
+    assert send("app.jsonl", code=3)["rejections"] == {"unknown-format": 1}
+
+
+def test_what_belongs_together_is_read_together(home: Path, send: Sent) -> None:
+    """The input lines of a batch are needed by every output that may still come."""
+    asked = [
+        {"custom_id": f"r{number}", "method": "POST", "url": "/v1/chat/completions",
+         "body": {"model": "gpt-4o", "messages": [{"role": "user", "content": f"question {number}"}]}}
+        for number in range(8)
+    ]  # fmt: skip
+    answers = [
+        {"id": f"batch_req_{number}", "custom_id": f"r{number}", "error": None,
+         "response": {"status_code": 200, "request_id": f"q{number}", "body": {
+             "id": f"chatcmpl-b{number}", "object": "chat.completion", "created": 1764000000 + number,
+             "model": "gpt-4o", "choices": [{"index": 0, "finish_reason": "stop",
+                                             "message": {"role": "assistant", "content": "yes"}}],
+             "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}}}}
+        for number in range(8)
+    ]  # fmt: skip
+    (home / "input.jsonl").write_bytes(lines(*asked))
+    output = home / "output.jsonl"
+    output.write_bytes(lines(*answers[:6]))
+    assert send("input.jsonl", "output.jsonl")["accepted"] == 6
+    output.write_bytes(lines(*answers))
+    report = send("input.jsonl", "output.jsonl")
+    assert told(report) == (0, 6, 2)
+    (last,) = [entry["event"] for entry in send.server.events if "question 7" in orjson.dumps(entry).decode()]
+    assert last["event"] == "$ai_generation"
+
+
+def test_a_pipe_relies_on_identities_alone(home: Path, server: MockServer) -> None:
+    env = {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url}
+    for accepted in (8, 0):
+        report = orjson.loads(run(home, "send", "-", "--json", env=env, stdin=numbered(0, 8)).out)
+        assert (report["accepted"], report["already_read"]["sources"]) == (accepted, 0)
+    assert reading.sources(home / LEDGER, most=9) == []
+
+
+def test_one_call_objects_leave_no_row(home: Path, send: Sent) -> None:
+    (home / "logs").mkdir()
+    for number in range(5):
+        (home / "logs" / f"{number}.json").write_bytes(numbered(number, number + 1))
+    send("logs")
+    assert reading.sources(home / LEDGER, most=9) == []
+    assert told(send("logs")) == (0, 5, 0)
+
+
+# ------------------------------------------------------------------------------------------------- other settings
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ((), ("--distinct-id", "someone")),
+        ((), ("--timezone", "Europe/Berlin")),
+        (("--since", "2025-11-24T16:00:04Z"), ("--since", "2025-11-24T16:00:02Z")),
+        (("--since", "2025-11-24T16:00:04Z"), ()),
+        (("--until", "2025-11-24T16:00:04Z"), ("--until", "2025-11-24T16:00:06Z")),
+        (("--shard", "1/2"), ("--shard", "2/2")),
+        (("--metadata-only", "send"), ()),
+    ],
+)
+def test_under_other_settings_everything_is_read_again(
+    home: Path, send: Sent, first: tuple[str, ...], then: tuple[str, ...]
+) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl", *first)
+    assert send("app.jsonl", *first)["already_read"]["records"] == 8
+    report = send("app.jsonl", *then)
+    assert report["already_read"]["sources"] == 0
+    assert report["accepted"] + report["already_sent"] + report["filtered"] == 8
+
+
+def test_a_later_since_lets_what_was_filtered_be(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl", "--since", "2025-11-24T16:00:02Z")
+    assert send("app.jsonl", "--since", "2025-11-24T16:00:04Z")["already_read"]["records"] == 8
+    assert send("app.jsonl", "--since", "2025-11-24T16:00:02Z")["already_read"]["records"] == 8
+    with (home / "app.jsonl").open("ab") as file:
+        file.write(numbered(3, 9))
+    assert send("app.jsonl", "--since", "2025-11-24T16:00:04Z")["already_read"]["records"] == 8
+    assert send("app.jsonl", "--since", "2025-11-24T16:00:02Z")["already_read"]["records"] == 0
+
+
+def test_for_another_project_everything_is_sent(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    assert told(send("app.jsonl", key=OTHER_KEY)) == (0, 0, 8)
+    assert told(send("app.jsonl")) == (8, 8, 0)
+    assert told(send("app.jsonl", key=OTHER_KEY)) == (8, 8, 0)
+
+
+def test_the_limit_counts_calls_and_not_what_else_was_read(home: Path, send: Sent) -> None:
+    probe = record(99, metadata={"user_api_key_alias": "x"}, call_type="health_check")
+    (home / "app.jsonl").write_bytes(lines(*(record(number) for number in range(5)), b"null", b"null", probe))
+    send("app.jsonl", code=0)
+    with (home / "app.jsonl").open("ab") as file:
+        file.write(numbered(10, 20))
+    known = send("app.jsonl", "--limit", "4")
+    assert known["accepted"] == 0
+    report = send("app.jsonl", "--limit", "8")
+    assert report["accepted"] + report["already_sent"] - report["already_read"]["records"] in {2, 3}
+
+
+# ---------------------------------------------------------------------------------------------------- the operator
+
+
+def test_a_dry_run_tells_the_same_and_notes_nothing(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    with (home / "app.jsonl").open("ab") as file:
+        file.write(numbered(8, 10))
+    for _ in range(2):
+        assert told(send("app.jsonl", "--dry-run")) == (8, 8, 2)
+
+
+def test_forget_re_opens_a_source(home: Path, send: Sent, called: Called) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    listed = called("ledger", "sources")
+    assert "app.jsonl" in listed.out
+    forgotten = called("ledger", "forget", "--source", "app.jsonl", "--yes", "--json")
+    assert (forgotten.code, orjson.loads(forgotten.out)["sources"][0]["records"]) == (0, 8)
+    assert told(send("app.jsonl")) == (0, 8, 0), "read again, and what is settled stays settled"
+
+
+def test_a_forgotten_destination_gets_everything_again(home: Path, send: Sent, called: Called) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    assert called("ledger", "forget", "--destination", "1", "--yes").code == 0
+    assert told(send("app.jsonl")) == (0, 0, 8)
+
+
+@pytest.mark.parametrize("words", [(), ("--source", "nowhere.jsonl"), ("--source", "a", "--destination", "1")])
+def test_forget_wants_one_thing_that_the_ledger_knows(
+    home: Path, send: Sent, called: Called, words: tuple[str, ...]
+) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    assert called("ledger", "forget", *words, "--yes").code == 2
+    assert told(send("app.jsonl")) == (8, 8, 0)
+
+
+def test_without_a_ledger_everything_is_read_and_sent(home: Path, send: Sent) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    assert told(send("app.jsonl", "--no-ledger")) == (0, 0, 8)
+
+
+def test_the_summary_says_what_was_not_read_again(home: Path, send: Sent, called: Called) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 8))
+    send("app.jsonl")
+    again = called("send", "app.jsonl", env={"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": send.server.url})
+    assert "8 of them in 1 source were not read again" in again.err

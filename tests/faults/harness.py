@@ -1,0 +1,249 @@
+"""Real `plh` processes against real mock servers: start, limit, kill, wait, and see what was stored where.
+
+    bench = Bench(tmp_path)
+    calls = bench.write("app.jsonl", count=60, keys=KEYS)
+    with MockServer(faults=Faults.parse("503:0.2")) as server:
+        ran = bench.run("send", "app.jsonl", server=server)
+        assert fired(server, "503")
+        check_stored(bench.expected(calls, "app.jsonl"), server)
+
+A test that kills holds a `Running` (`bench.start`): `wait_for(predicate)`, `kill()`, `end()`. What is right is never
+taken from the run under test: the uuids come from `plh send --mock` on the same files.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from posthog_llm_cli.mockserver import MockServer
+from posthog_llm_cli.model import mask_key
+from tests.cli.running import PLH, environment, record
+
+KEYS = ("phc_first_project_aaaaaaaaaaaaaaaaaaaa1111", "phc_second_project_bbbbbbbbbbbbbbbbbbb2222")
+COUNTED = ("accepted", "already_sent", "duplicates", "filtered", "skipped", "rejected", "unconfirmed")
+TIMEOUT_S = 60.0
+
+Limits = Mapping[int, int]
+"""Of the child process: `resource.RLIMIT_…` → the soft and hard limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a log: under which key it belongs, and at which host, None where the configuration decides."""
+
+    number: int
+    key: str
+    host: str | None = None
+
+    def line(self) -> bytes:
+        """Return its record: a callback's kwargs, which can name key and host."""
+        dynamic = {"posthog_api_key": self.key, **({} if self.host is None else {"posthog_host": self.host})}
+        payload = record(self.number)
+        kwargs = {"standard_callback_dynamic_params": dynamic, "litellm_params": {}, "standard_logging_object": payload}
+        return orjson.dumps(kwargs) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a process left behind. `report` is None where it did not come to print one."""
+
+    code: int
+    out: bytes
+    err: str
+    seconds: float
+
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """The report of `--json`."""
+        return orjson.loads(self.out) if self.out.startswith(b'{"schema"') else None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The report, which there must be."""
+        found = self.report
+        assert found is not None, f"no report; exit {self.code}: {self.err}"
+        return found
+
+
+class Running:
+    """A process under way."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", talk: Path) -> None:
+        self.process = process
+        self._talk = talk
+        self._began_s = time.monotonic()
+
+    @property
+    def err(self) -> str:
+        """What it has said on stderr so far."""
+        return self._talk.read_text()
+
+    def wait_for(self, predicate: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
+        """Wait until something is so; the process must not end before."""
+        until_s = time.monotonic() + timeout_s
+        while not predicate():
+            assert time.monotonic() < until_s, "it did not come to that"
+            assert self.process.poll() is None or predicate(), "the process ended before"
+            time.sleep(0.005)
+
+    def signal(self, number: int) -> None:
+        """As `kill -NUMBER` does."""
+        self.process.send_signal(number)
+
+    def kill(self) -> Ran:
+        """End it as a power failure would, and see what is left."""
+        self.signal(signal.SIGKILL)
+        return self.end()
+
+    def end(self) -> Ran:
+        """Wait for the end."""
+        try:
+            out, _ = self.process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise AssertionError(f"it never ended; stderr: {self.err}") from None
+        return Ran(self.process.returncode, out, self.err, time.monotonic() - self._began_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A folder with logs, and `plh` in it."""
+
+    home: Path
+    options: Sequence[str] = ("--json", "--chunk-events", "5", "--timeout", "2", "--workers", "1")
+    started: list[Running] = field(default_factory=list)
+
+    def write(self, name: str, *, count: int, keys: Sequence[str] = KEYS, start: int = 0) -> list[Call]:
+        """Write a log of `count` calls, their keys in turn."""
+        return self.write_calls(name, [Call(start + at, keys[at % len(keys)]) for at in range(count)])
+
+    def write_calls(self, name: str, calls: Iterable[Call]) -> list[Call]:
+        """Write a log of these calls; lines are added to what is there."""
+        written = list(calls)
+        with (self.home / name).open("ab") as file:
+            file.writelines(call.line() for call in written)
+        return written
+
+    def start(
+        self,
+        *arguments: str,
+        server: MockServer | str | None = None,
+        env: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+        stdin: bytes | None = None,
+    ) -> Running:
+        """Start `plh` with `--json` and small chunks, within `limits`; its configured key is the first of `KEYS`."""
+        url = server.url if isinstance(server, MockServer) else server
+        wanted = {"POSTHOG_API_KEY": KEYS[0], **({} if url is None else {"POSTHOG_HOST": url}), **(env or {})}
+        talk = self.home / f".stderr-{len(self.started)}"
+        with talk.open("wb") as err:
+            process = subprocess.Popen(
+                [*_within(limits or {}), *PLH, *arguments, *(self.options if arguments[0] == "send" else ())],
+                cwd=self.home, env=environment(self.home, wanted), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=err,
+            )  # fmt: skip
+        running = Running(process, talk)
+        self.started.append(running)
+        if stdin is not None and process.stdin is not None:
+            process.stdin.write(stdin)
+        if process.stdin is not None:
+            process.stdin.close()
+            process.stdin = None
+        return running
+
+    def run(self, *arguments: str, **options: Any) -> Ran:
+        """Run to the end; every report is checked for its law."""
+        ran = self.start(*arguments, **options).end()
+        assert "Traceback" not in ran.err, ran.err
+        for key in KEYS:
+            assert key not in ran.err, "no key is ever printed whole"
+            assert key.encode() not in ran.out
+        if ran.report is not None:
+            check_law(ran.report)
+            assert ran.report["exit_code"] == ran.code
+        return ran
+
+    def expected(self, calls: Sequence[Call], *names: str) -> dict[str, set[str]]:
+        """Return what must be stored in the end, masked key → uuids, as `--mock` prints the same files."""
+        printed = subprocess.run(
+            [*PLH, "send", "--mock", "-q", "--allow-host", "http://127.0.0.1", *_allowed(calls), *names],
+            cwd=self.home, env=environment(self.home), stdin=subprocess.DEVNULL, capture_output=True, check=True,
+        )  # fmt: skip
+        uuids = [orjson.loads(line)["uuid"] for line in printed.stdout.splitlines()]
+        assert len(uuids) == len(calls) == len(set(uuids))
+        found: dict[str, set[str]] = defaultdict(set)
+        for call, uuid in zip(calls, uuids, strict=True):
+            found[mask_key(call.key)].add(uuid)
+        return dict(found)
+
+    def stop_all(self) -> None:
+        """Leave no process behind."""
+        for running in self.started:
+            if running.process.poll() is None:
+                running.process.kill()
+                running.process.communicate()
+
+
+def stored(*servers: MockServer) -> dict[str, Counter[str]]:
+    """Return what arrived, masked key → uuids and how often."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for server in servers:
+        for entry in server.events:
+            found[entry["api_key"]][entry["event"]["uuid"]] += 1
+    return dict(found)
+
+
+def fired(server: MockServer, *kinds: str) -> bool:
+    """Whether every one of these faults has fired."""
+    faults = server.tally["faults"]
+    return all(faults.get(kind, 0) > 0 for kind in kinds)
+
+
+def check_law(report: Mapping[str, Any]) -> None:
+    """Every record read is counted exactly once."""
+    assert report["records"] == sum(report[name] for name in COUNTED), report
+
+
+def check_identical_copies(*servers: MockServer) -> None:
+    """What arrived twice must be what PostHog collapses: the same uuid, timestamp, name and distinct id."""
+    seen: dict[tuple[str, str], tuple[str, str, str]] = {}
+    for server in servers:
+        for entry in server.events:
+            event = entry["event"]
+            rest = (event["event"], event["timestamp"], event["distinct_id"])
+            assert seen.setdefault((entry["api_key"], event["uuid"]), rest) == rest
+
+
+def check_stored(expected: Mapping[str, set[str]], *servers: MockServer) -> None:
+    """Exactly the expected events are there, each under its own key, and copies are identical."""
+    assert {key: set(uuids) for key, uuids in stored(*servers).items()} == dict(expected)
+    check_identical_copies(*servers)
+
+
+def check_nothing_foreign(expected: Mapping[str, set[str]], *servers: MockServer) -> None:
+    """Nothing is there that should not be, under whichever key."""
+    for key, uuids in stored(*servers).items():
+        assert set(uuids) <= expected.get(key, set())
+    check_identical_copies(*servers)
+
+
+def _allowed(calls: Iterable[Call]) -> list[str]:
+    hosts = sorted({call.host for call in calls if call.host is not None})
+    return [word for host in hosts for word in ("--allow-host", host)]
+
+
+def _within(limits: Limits) -> list[str]:
+    """Return the words of a command that sets the limits and becomes what follows: no fork of a process with threads."""
+    program = "import os,resource,sys;{};os.execv(sys.argv[1],sys.argv[1:])".format(
+        ";".join(f"resource.setrlimit({what},({most},{most}))" for what, most in limits.items())
+    )
+    return [sys.executable, "-c", program] if limits else []

@@ -1,0 +1,47 @@
+"""A `plh` that kills itself around a commit: `python -m tests.ledger.killed WHEN NTH send …`.
+
+WHEN is `before`, `inside` (rows are written, not committed) or `after` the NTH delivery's transaction.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from posthog_llm_cli.cli import app, runs
+from posthog_llm_cli.committed import Commit
+from posthog_llm_cli.ledger import Ledger
+from posthog_llm_cli.model import Destination, Settlement
+
+WHEN, NTH = sys.argv[1], int(sys.argv[2])
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Killed(Ledger):
+    settling = 0
+
+    def settle(
+        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = ()
+    ) -> None:
+        self.settling += 1
+        if WHEN == "before" and self.settling == NTH:
+            die()
+        super().settle(destination, settled, commits)
+        if WHEN == "after" and self.settling == NTH:
+            die()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with super()._transaction():
+            yield
+            if WHEN == "inside" and self.settling == NTH:
+                die()
+
+
+if __name__ == "__main__":
+    vars(runs)["Ledger"] = Killed  # the object that the command line makes
+    sys.exit(app.run(sys.argv[3:]))

@@ -1,0 +1,117 @@
+"""What the ledger notes of sources: looked up by content, moved on, and forgotten where it may not hold any more."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from posthog_llm_cli.committed import Commit, Reached
+from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.ledger import Ledger, RunStart, care, reading, salvage, sources
+from tests.ledger.making import NOW, US, accepted, ended, ids, opened
+
+HEAD = b"0123456789" * 200
+
+
+def commit(offset: int, *, uri: str = "a.jsonl", records: int = 10, is_whole: bool = False) -> Commit:
+    place = Reached(uri, HEAD[:1024], offset, b"d" * 16, offset // 10, is_whole=is_whole)
+    return Commit(place, records, records)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def noted(path: Path, *commits: Commit) -> None:
+    ledger = opened(path)
+    ledger.settle(US, accepted(ids(2)), commits)
+    ended(ledger)
+
+
+def offsets(ledger: Ledger, head: bytes = HEAD) -> list[int]:
+    return [found.offset for found in ledger.committed(head)]
+
+
+def test_a_source_is_found_by_its_head_alone(path: Path) -> None:
+    noted(path, commit(500), commit(3000, uri="b.jsonl"))
+    with opened(path, "run-2") as ledger:
+        assert sorted(offsets(ledger)) == [500, 3000]
+        assert offsets(ledger, HEAD[:300]) == [500], "a head may be shorter than what was read"
+        assert offsets(ledger, b"x" + HEAD) == offsets(ledger, b"") == []
+
+
+def test_a_row_moves_on_with_its_source(path: Path) -> None:
+    noted(path, commit(500))
+    with opened(path, "run-2") as ledger:
+        (known,) = ledger.committed(HEAD)
+        ledger.claim("a.jsonl.1", known)
+        assert offsets(ledger) == [], "no other source of this run goes on from it"
+        ledger.commit([commit(900, uri="a.jsonl.1", records=20)])
+        ledger.commit([commit(1200, uri="a.jsonl.1", records=30)])
+    (row,) = reading.sources(path, most=9)
+    assert (Path(row.name).name, row.offset, row.records, row.run_id) == ("a.jsonl.1", 1200, 30, "run-2")
+
+
+def test_a_source_of_few_records_is_not_noted(path: Path) -> None:
+    noted(path, commit(500, records=3))
+    assert reading.sources(path, most=9) == []
+
+
+def test_a_settling_that_fails_notes_no_source_either(path: Path) -> None:
+    with opened(path) as ledger:
+        with pytest.raises(ValueError, match="non-hexadecimal"):
+            ledger.settle(US, accepted(["no uuid"]), [commit(500)])
+        assert offsets(ledger) == []
+
+
+def test_a_forgotten_destination_takes_all_sources_along(path: Path) -> None:
+    noted(path, commit(500), commit(700, uri="b.jsonl"))
+    care.forget_destination(path, 1, now=NOW)
+    assert reading.status(path).sources == 0
+
+
+def test_a_forgotten_source_leaves_the_others(path: Path) -> None:
+    noted(path, commit(500), commit(700, uri="b.jsonl"))
+    (row,) = reading.sources(path, most=9, name=str(Path("a.jsonl").absolute()))
+    assert care.forget_sources(path, [row.number], now=NOW) == 1
+    assert [Path(one.name).name for one in reading.sources(path, most=9)] == ["b.jsonl"]
+    with pytest.raises(ConfigError):
+        care.forget_sources(path.with_name("none"), [1], now=NOW)
+
+
+def test_a_repaired_ledger_has_every_source_read_again(path: Path) -> None:
+    """What was lost lies somewhere in them."""
+    noted(path, commit(500))
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("UPDATE tallies SET events = 7")
+        file.commit()
+    assert salvage.repair(path, now=NOW).kept is not None
+    assert reading.status(path).sources == 0
+    assert care.check(path).problems == ()
+
+
+def test_a_source_of_a_run_that_is_missing_is_told(path: Path) -> None:
+    noted(path, commit(500))
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("UPDATE sources SET run = 99")
+        file.commit()
+    assert care.check(path).problems == ("1 sources of a run that is missing",)
+
+
+def test_the_rows_used_longest_ago_go_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_ROWS", 2)
+    for run in range(4):
+        ledger = opened(path, f"run-{run}")
+        ledger.commit([commit(500 + run, uri=f"{run}.jsonl")])
+        ended(ledger)
+    assert [one.offset for one in reading.sources(path, most=9)] == [503, 502, 501]
+
+
+def test_other_settings_know_nothing_of_it(path: Path) -> None:
+    noted(path, commit(500))
+    with Ledger(path, RunStart("run-2", NOW, settings=b"others")) as other:
+        assert offsets(other) == []
+    with Ledger(path, RunStart("run-3", NOW, since=NOW)) as later:
+        assert offsets(later) == [500], "all of it was settled, whenever it was"
