@@ -13,7 +13,7 @@ COMPAT_VENV := .venv-compat
 COMPAT := $(COMPAT_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench compat clean
+.PHONY: help install demo test soak check format bench compat clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
@@ -26,6 +26,9 @@ demo: $(RUNTIME) ## send the samples to a local stand-in for PostHog and show wh
 
 test: $(DEV) ## run the tests
 	$(BIN)/python -m pytest -n 2
+
+soak: $(DEV) ## a long storm of faults and kills, then 100 seeds of the state machine (SEED=, SEEDS=, CALLS=)
+	$(BIN)/python -m tests.faults.soak
 
 check: $(DEV) ## formatter, linter, types, import contracts
 	$(BIN)/ruff format --check .

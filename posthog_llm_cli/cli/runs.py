@@ -20,13 +20,13 @@ from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.config.resolution import require_key
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.deadletter import DeadLetterFile, NoDeadLetters, plan_file
-from posthog_llm_cli.errors import LedgerError
+from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
-from posthog_llm_cli.report.terminal import problems, summary
+from posthog_llm_cli.report.terminal import problems, status_line, summary
 from posthog_llm_cli.sources import Memory, Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
 
@@ -45,6 +45,7 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     letters = plan_file(settings.dead_letter, now) if mode is Mode.SEND else NoDeadLetters()
     report = _new_report(settings, mode)
     with (
+        _dated(settings, talk),
         closing(_ledger(settings, report, talk, now)) as ledger,
         closing(survey(specs, written=_written(settings, mode, letters.added_to))) as sources,
     ):
@@ -237,6 +238,21 @@ def _watched(
         watcher.finish()
 
 
+@contextmanager
+def _dated(settings: Settings, talk: Talk) -> Iterator[None]:
+    """Say when a quiet run ended before its end: cron's mails and logs that are added to have no other time."""
+    try:
+        yield
+    except PlhError:
+        if settings.quiet:
+            talk.note(_now_and("send: ended early"))
+        raise
+
+
+def _now_and(line: str) -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}"
+
+
 def _prints_there(mode: Mode) -> bool:
     """Whether events go to a terminal, where a bar would stand in their way."""
     return mode is Mode.MOCK and sys.stdout is not None and sys.stdout.isatty()
@@ -285,6 +301,8 @@ def _finish(
     out: BinaryIO | None,
 ) -> int:
     """Print the report, and return the exit code."""
+    if settings.quiet and report.exit_code is not ExitCode.OK:
+        talk.note(_now_and(f"{report.mode.value}: exit {report.exit_code}, {status_line(report)}"))
     if not settings.json:
         talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
     for problem in problems(report):

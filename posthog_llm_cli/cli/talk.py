@@ -20,7 +20,7 @@ class Talk:
 
     Every line is made harmless (no control characters, no keys). Colour only on a terminal, or where FORCE_COLOR asks
     for it. A stream that is closed or gone is talked to no more: a run does not fail because nobody listens.
-    `quiet` leaves only errors and hints.
+    `quiet` leaves only errors, hints and notes.
     """
 
     def __init__(self, stream: TextIO | None, display: Display, *, quiet: bool = False) -> None:
@@ -47,6 +47,10 @@ class Talk:
         """Print lines that are no errors."""
         if not self._quiet:
             self._print(lines)
+
+    def note(self, line: str) -> None:
+        """Print a line that is no error, where quiet too."""
+        self._print((line,))
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Print `error: …` and what to do about it."""

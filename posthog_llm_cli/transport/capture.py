@@ -299,11 +299,13 @@ class Capture:
                 raise Retryable(
                     f"{destination.host} answered with more than {MAX_ANSWER} bytes", status=response.status_code
                 )
+        headers = response.headers
+        retry_after_s = parse_retry_after(headers.get("retry-after"), now=self._clock(), date=headers.get("date"))
         return Answer(
             status=response.status_code,
-            content_type=response.headers.get("content-type", ""),
-            retry_after_s=parse_retry_after(response.headers.get("retry-after"), now=self._clock()),
-            location=response.headers.get("location"),
+            content_type=headers.get("content-type", ""),
+            retry_after_s=retry_after_s,
+            location=headers.get("location"),
             body=bytes(body),
         )
 

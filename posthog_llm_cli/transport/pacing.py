@@ -24,22 +24,29 @@ def retry_wait_s(failed_attempts: int, *, jitter: float, retry_after_s: float | 
     return max(backoff * (0.5 + jitter / 2), min(retry_after_s or 0.0, RETRY_AFTER_CAP_S))
 
 
-def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
+def parse_retry_after(value: str | None, *, now: datetime, date: str | None = None) -> float | None:
     """Return a Retry-After header in seconds, or None where it is absent, past or unreadable.
 
-    Takes seconds, a decimal number (proxies send it) or an HTTP date.
+    Takes seconds, a decimal number (proxies send it) or an HTTP date. A date counts from the answer's own `date`, where
+    it has one: this machine's clock (`now`) may be wrong by more than any wait.
     """
     text = (value or "").strip()
     if _DECIMAL.fullmatch(text):
         return float(text)
+    at = _http_date(text)
+    if at is None:
+        return None
+    seconds = (at - (_http_date(date or "") or now)).total_seconds()
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _http_date(text: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(text)
-        if at.tzinfo is None:  # "-0000" means UTC of an unknown place
-            at = at.replace(tzinfo=UTC)
-        seconds = (at - now).total_seconds()
+        # "-0000" means UTC of an unknown place.
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
-    return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def patience_s(max_retries: int) -> float:

@@ -98,13 +98,20 @@ def test_the_first_twenty_rejections_of_a_code_are_shown_and_then_their_number(
     assert "error: … and 5 more [invalid-json] in app.jsonl" in ran.lines
 
 
-def test_quiet_leaves_errors_only(home: Path, called: Called, server: MockServer) -> None:
+def test_quiet_says_nothing_on_success_and_else_a_dated_line_and_the_errors(home: Path, called: Called, server: MockServer) -> None:
     write_log(home, 1)
     assert called("send", "app.jsonl", "-q", env=to(server)).err == ""
     (home / "bad.jsonl").write_bytes(lines(b"{broken"))
     ran = called("send", "bad.jsonl", "-q", env=to(server))
-    assert {line.split(":")[0] for line in ran.lines} <= {"error", "hint"}
-    assert len(ran.lines) >= 2
+    dated = [line for line in ran.lines if re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line)]
+    assert [line.split(" ", 1)[1] for line in dated] == [
+        "send: exit 3, 1 records, 0 accepted, 1 rejected, 0 unconfirmed, 8 B"
+    ]
+    assert {line.split(":")[0] for line in ran.lines if line not in dated} == {"error", "hint"}
+    (home / "ledger").write_bytes(b"no ledger")
+    ran = called("send", "bad.jsonl", "-q", "--ledger", "ledger", env=to(server))
+    assert (ran.code, ran.lines[0].split(" ", 1)[1]) == (7, "send: ended early")
+    assert ran.lines[1].startswith("error: ")
 
 
 def test_json_is_one_object_on_stdout_and_no_summary(home: Path, called: Called, server: MockServer) -> None:

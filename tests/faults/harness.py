@@ -19,13 +19,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from posthog_llm_cli.mockserver import MockServer
 from posthog_llm_cli.model import mask_key
 from tests.cli.running import PLH, environment, record
+from tests.faults.forked import Forked
 
 KEYS = ("phc_first_project_aaaaaaaaaaaaaaaaaaaa1111", "phc_second_project_bbbbbbbbbbbbbbbbbbb2222")
 COUNTED = ("accepted", "already_sent", "duplicates", "filtered", "skipped", "rejected", "unconfirmed")
@@ -73,11 +74,37 @@ class Ran:
         return found
 
 
-class Running:
-    """A process under way."""
+class Process(Protocol):
+    """What `subprocess.Popen` and `Forked` have in common."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", talk: Path) -> None:
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its exit code. Raises subprocess.TimeoutExpired."""
+        ...
+
+    def send_signal(self, sig: int, /) -> None:
+        """As `kill` does; nothing where it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        ...
+
+
+class Running:
+    """A process under way; what it prints goes to files."""
+
+    def __init__(self, process: Process, out: Path, talk: Path) -> None:
         self.process = process
+        self._out = out
         self._talk = talk
         self._began_s = time.monotonic()
 
@@ -106,12 +133,12 @@ class Running:
     def end(self) -> Ran:
         """Wait for the end."""
         try:
-            out, _ = self.process.communicate(timeout=TIMEOUT_S)
+            code = self.process.wait(TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
             raise AssertionError(f"it never ended; stderr: {self.err}") from None
-        return Ran(self.process.returncode, out, self.err, time.monotonic() - self._began_s)
+        return Ran(code, self._out.read_bytes(), self.err, time.monotonic() - self._began_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +167,35 @@ class Bench:
         env: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         stdin: bytes | None = None,
+        command: Sequence[str] = (),
+        module: str = "posthog_llm_cli",
     ) -> Running:
-        """Start `plh` with `--json` and small chunks, within `limits`; its configured key is the first of `KEYS`."""
+        """Start `plh` with `--json` and small chunks; its configured key is the first of `KEYS`.
+
+        It is forked off (`forked.py`), which is quick; a program of its own where `limits` or another `command` are asked for. `module` is
+        what runs in place of `plh`, with the same words.
+        """
         url = server.url if isinstance(server, MockServer) else server
         wanted = {"POSTHOG_API_KEY": KEYS[0], **({} if url is None else {"POSTHOG_HOST": url}), **(env or {})}
-        talk = self.home / f".stderr-{len(self.started)}"
-        with talk.open("wb") as err:
-            process = subprocess.Popen(
-                [*_within(limits or {}), *PLH, *arguments, *(self.options if arguments[0] == "send" else ())],
-                cwd=self.home, env=environment(self.home, wanted), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=err,
-            )  # fmt: skip
-        running = Running(process, talk)
+        number = len(self.started)
+        out, talk = self.home / f".stdout-{number}", self.home / f".stderr-{number}"
+        words = [*arguments, *(self.options if "send" in arguments else ())]
+        whole = environment(self.home, wanted)
+        process: Process
+        if limits or command:
+            with out.open("wb") as out_file, talk.open("wb") as err_file:
+                popen = subprocess.Popen(
+                    [*_within(limits or {}), *(command or PLH), *words], cwd=self.home, env=whole,
+                    stdin=subprocess.PIPE, stdout=out_file, stderr=err_file,
+                )  # fmt: skip
+            assert popen.stdin is not None
+            with popen.stdin:
+                popen.stdin.write(stdin or b"")
+            process = popen
+        else:
+            process = Forked(words, cwd=self.home, env=whole, stdin=stdin, out=out, err=talk, module=module)
+        running = Running(process, out, talk)
         self.started.append(running)
-        if stdin is not None and process.stdin is not None:
-            process.stdin.write(stdin)
-        if process.stdin is not None:
-            process.stdin.close()
-            process.stdin = None
         return running
 
     def run(self, *arguments: str, **options: Any) -> Ran:
@@ -172,13 +210,17 @@ class Bench:
             assert ran.report["exit_code"] == ran.code
         return ran
 
+    def printed(self, calls: Sequence[Call], *names: str) -> list[str]:
+        """Return the uuids that `--mock` prints of these files, which hold these calls; each once, in order."""
+        out = self.home / ".stdout-mock"
+        words = ["send", "--mock", "-q", "--allow-host", "http://127.0.0.1", *_allowed(calls), *names]
+        mock = Forked(words, cwd=self.home, env=environment(self.home), out=out, err=self.home / ".stderr-mock")
+        assert mock.wait(TIMEOUT_S) == 0
+        return [orjson.loads(line)["uuid"] for line in out.read_bytes().splitlines()]
+
     def expected(self, calls: Sequence[Call], *names: str) -> dict[str, set[str]]:
         """Return what must be stored in the end, masked key → uuids, as `--mock` prints the same files."""
-        printed = subprocess.run(
-            [*PLH, "send", "--mock", "-q", "--allow-host", "http://127.0.0.1", *_allowed(calls), *names],
-            cwd=self.home, env=environment(self.home), stdin=subprocess.DEVNULL, capture_output=True, check=True,
-        )  # fmt: skip
-        uuids = [orjson.loads(line)["uuid"] for line in printed.stdout.splitlines()]
+        uuids = self.printed(calls, *names)
         assert len(uuids) == len(calls) == len(set(uuids))
         found: dict[str, set[str]] = defaultdict(set)
         for call, uuid in zip(calls, uuids, strict=True):
@@ -190,7 +232,7 @@ class Bench:
         for running in self.started:
             if running.process.poll() is None:
                 running.process.kill()
-                running.process.communicate()
+                running.process.wait()
 
 
 def stored(*servers: MockServer) -> dict[str, Counter[str]]:

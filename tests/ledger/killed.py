@@ -1,6 +1,7 @@
 """A `plh` that kills itself around a commit: `python -m tests.ledger.killed WHEN NTH send …`.
 
-WHEN is `before`, `inside` (rows are written, not committed) or `after` the NTH delivery's transaction.
+WHEN is `before`, `inside` (rows are written, not committed) or `after` the NTH delivery's transaction; `begun`, once the run
+stands in the ledger; `ending`, when all is settled and the run's end is not noted; `ended`, once it is. NTH is 1 for these.
 """
 
 import os
@@ -8,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from posthog_llm_cli.cli import app, runs
 from posthog_llm_cli.committed import Commit
@@ -32,6 +34,18 @@ class Killed(Ledger):
             die()
         super().settle(destination, settled, commits)
         if WHEN == "after" and self.settling == NTH:
+            die()
+
+    def begin(self) -> None:
+        super().begin()
+        if WHEN == "begun":
+            die()
+
+    def end(self, report: str, *, exit_code: int, ended_at: datetime) -> None:
+        if WHEN == "ending":
+            die()
+        super().end(report, exit_code=exit_code, ended_at=ended_at)
+        if WHEN == "ended":
             die()
 
     @contextmanager

@@ -134,3 +134,11 @@ def test_many_threads_together_keep_the_pace() -> None:
 
 def test_dates_are_read_in_utc() -> None:
     assert parse_retry_after("Mon, 23 Nov 2026 10:00:05 GMT", now=datetime(2026, 11, 23, 10, tzinfo=UTC)) == 5
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-400), timedelta(hours=-1), timedelta(days=400)])
+def test_a_date_counts_from_the_answers_own_date_whatever_this_machines_clock_says(off: timedelta) -> None:
+    date, retry_after = (format_datetime(NOW + timedelta(seconds=more), usegmt=True) for more in (0, 2))
+    assert parse_retry_after(retry_after, now=NOW + off, date=date) == 2
+    assert parse_retry_after("3", now=NOW + off, date=date) == 3
+    assert parse_retry_after(retry_after, now=NOW, date="now") == 2
