@@ -372,7 +372,12 @@ Json = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
-Quiet = Annotated[bool | None, typer.Option("--quiet", "-q", help="Print nothing on success, else a dated line and the errors.", rich_help_panel=_OUTPUT)]
+Quiet = Annotated[
+    bool | None,
+    typer.Option(
+        "--quiet", "-q", help="Print nothing on success, else a dated line and the errors.", rich_help_panel=_OUTPUT
+    ),
+]
 Verbose = Annotated[
     bool | None,
     typer.Option(

@@ -98,7 +98,9 @@ def test_the_first_twenty_rejections_of_a_code_are_shown_and_then_their_number(
     assert "error: … and 5 more [invalid-json] in app.jsonl" in ran.lines
 
 
-def test_quiet_says_nothing_on_success_and_else_a_dated_line_and_the_errors(home: Path, called: Called, server: MockServer) -> None:
+def test_quiet_says_nothing_on_success_and_else_a_dated_line_and_the_errors(
+    home: Path, called: Called, server: MockServer
+) -> None:
     write_log(home, 1)
     assert called("send", "app.jsonl", "-q", env=to(server)).err == ""
     (home / "bad.jsonl").write_bytes(lines(b"{broken"))

@@ -27,7 +27,14 @@ class Forked:
     """A process under way, as `subprocess.Popen` would give it; `stdin` goes through a pipe, None is `/dev/null`."""
 
     def __init__(
-        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path, stdin: bytes | None = None,
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        out: Path,
+        err: Path,
+        stdin: bytes | None = None,
         module: str = "posthog_llm_cli",
     ) -> None:
         out.touch()
@@ -36,7 +43,9 @@ class Forked:
         theirs: Connection[Any, Any] | None = None
         if stdin is not None:
             theirs, ours = _CONTEXT.Pipe(duplex=False)
-        self._process = _CONTEXT.Process(target=_become, args=(module, list(words), cwd, dict(env), theirs, out, err), daemon=False)
+        self._process = _CONTEXT.Process(
+            target=_become, args=(module, list(words), cwd, dict(env), theirs, out, err), daemon=False
+        )
         self._process.start()
         if ours is not None and theirs is not None:
             theirs.close()
@@ -81,7 +90,13 @@ def _write_all(pipe: "Connection[Any, Any]", data: bytes) -> None:
 
 
 def _become(
-    module: str, words: list[str], cwd: Path, env: Mapping[str, str], stdin: "Connection[Any, Any] | None", out: Path, err: Path
+    module: str,
+    words: list[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: "Connection[Any, Any] | None",
+    out: Path,
+    err: Path,
 ) -> None:
     """Be `plh`: what the shell and the interpreter do before `main()`, without the imports."""
     if stdin is not None:

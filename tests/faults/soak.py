@@ -1,7 +1,7 @@
 """`make soak`: the storm over 2,000 calls, then the state machine over many seeds. `SEED=` repeats, `SEEDS=` says how many.
 
-    make soak                       # a new seed, which is printed
-    make soak SEED=1234 SEEDS=1     # that one again
+make soak                       # a new seed, which is printed
+make soak SEED=1234 SEEDS=1     # that one again
 """
 
 import os

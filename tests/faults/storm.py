@@ -34,7 +34,9 @@ class Weathered:
     seconds: float = 0.0
 
 
-def weather(folder: Path, *, calls: int, seed: int, kill_after_s: tuple[float, float], faults: str = FAULTS) -> Weathered:
+def weather(
+    folder: Path, *, calls: int, seed: int, kill_after_s: tuple[float, float], faults: str = FAULTS
+) -> Weathered:
     """Run `plh` again and again, killing it `kill_after_s` after its first request, until a run says that all is done; then hold it to its word.
 
     Raises AssertionError where an event is missing, stands under a wrong key, or a report does not add up.

@@ -34,7 +34,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB; skips where none can be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False
+    ).returncode:
         pytest.skip("no file system can be mounted here")
     try:
         yield folder
@@ -97,7 +99,9 @@ def test_a_ledger_on_a_disk_that_is_read_only_is_told_and_can_be_read(bench: Ben
         assert (ran.code, server.tally["requests"]) == (7, requests), ran.err
         assert "read-only file system" in ran.err
         rehearsed = bench.run("send", "-n", "app.jsonl", *where, server=server)
-        assert (rehearsed.code, rehearsed.told["accepted"], rehearsed.told["already_sent"]) == (0, 10, 10), rehearsed.err
+        assert (rehearsed.code, rehearsed.told["accepted"], rehearsed.told["already_sent"]) == (0, 10, 10), (
+            rehearsed.err
+        )
         assert bench.run("ledger", "status", *where).code == 0
 
 
@@ -200,7 +204,8 @@ def test_runs_with_ledgers_of_their_own_overlap_harmlessly(bench: Bench) -> None
 
 
 @pytest.mark.parametrize(
-    ("days", "later"), [("-3650", "-"), ("-400", "-"), ("-1", "-"), ("400", "-"), ("3650", "-"), ("0", "-2"), ("0", "900")]
+    ("days", "later"),
+    [("-3650", "-"), ("-400", "-"), ("-1", "-"), ("400", "-"), ("3650", "-"), ("0", "-2"), ("0", "900")],
 )
 def test_a_clock_that_is_wrong_or_jumps_moves_no_event_and_loses_none(bench: Bench, days: str, later: str) -> None:
     """What looks implausible on a wrong day may be rejected on that day; on the right one it is sent, as it always was."""

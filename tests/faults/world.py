@@ -257,4 +257,3 @@ def happened(world: World) -> dict[str, int]:
         "calls": len(world.logged), "rotations": world.rotations, "runs": len(world.ended), "kills": world.kills,
         **{kind: times for kind, times in world.server.tally["faults"].items() if times},
     }  # fmt: skip
-
