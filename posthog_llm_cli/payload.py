@@ -253,12 +253,18 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
 def _with_text(message: Json) -> Json:
     """Show what is of another shape than messages as compact JSON."""
     parts = message.get("content") if isinstance(message, dict) else None
+    if _is_value(parts):
+        return {**message, "content": _shown(parts)}
     if not isinstance(parts, list) or not any(_is_value(part) for part in parts):
         return message
-    shown = [
-        {"type": "text", "text": orjson.dumps(part["value"]).decode()} if _is_value(part) else part for part in parts
-    ]
-    return {**message, "content": shown}
+    return {
+        **message,
+        "content": [{"type": "text", "text": _shown(part)} if _is_value(part) else part for part in parts],
+    }
+
+
+def _shown(part: Json) -> str:
+    return orjson.dumps(part["value"]).decode()
 
 
 def _is_value(part: Json) -> bool:

@@ -18,6 +18,7 @@ from posthog_llm_cli.formats._messages import clean_tools, embedding_input, inpu
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
 
+_NO_INPUT = "default-message-value"
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
@@ -33,7 +34,7 @@ class Content:
 
 def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Content:
     """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17)."""
-    logged, response = payload.get("messages"), payload.get("response")
+    logged, response = _logged_input(payload.get("messages")), payload.get("response")
     parameters = mapping(payload.get("model_parameters"))
     input_redacted, how_much = is_redacted_input(logged), output_redaction(response)
     output_redacted = how_much is Redaction.ALL
@@ -56,6 +57,13 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
         output = _without_reasoning(output)
     tools = None if redacted else clean_tools(parameters.get("tools"))
     return Content(entered, output, tools, redacted)
+
+
+def _logged_input(messages: Json) -> Json:
+    """The input as logged; None where LiteLLM logged only its word for an input that it does not know."""
+    listed = messages if isinstance(messages, list) else [messages]
+    said = [item.get("content") if isinstance(item, dict) else item for item in listed]
+    return None if said and all(text == _NO_INPUT for text in said) else messages
 
 
 def _without_reasoning(output: list[Json]) -> list[Json] | None:

@@ -12,6 +12,7 @@ from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import VALUE_PART, Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
+_MESSAGE_KEYS = frozenset({"role", "content", "parts"})
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
 REDACTED = "[REDACTED]"
@@ -28,7 +29,7 @@ def input_messages(value: Json) -> list[Json] | None:
     if isinstance(value, str):
         return [_user(value)] if value else None
     if isinstance(value, dict):
-        return [_input_item(value) if "role" in value or "content" in value else _user_value(value)] if value else None
+        return [_input_item(value) if value.keys() & _MESSAGE_KEYS else _user_value(value)] if value else None
     if not isinstance(value, list) or not value:
         return None
     if all(_is_int(item) for item in value):
@@ -54,7 +55,7 @@ def _user(content: Json) -> Json:
 
 def _user_value(value: Json) -> Json:
     """A value as what the user said, which the builder makes text: media in it are found by their keys before."""
-    return _user([{"type": VALUE_PART, "value": value}])
+    return _user({"type": VALUE_PART, "value": value})
 
 
 def _is_int(value: Json) -> bool:
@@ -62,15 +63,20 @@ def _is_int(value: Json) -> bool:
 
 
 def _input_item(item: Json) -> Json:
+    if isinstance(item, str) and item.startswith("ChatCompletionMessage("):  # an earlier answer, as Python prints it
+        return {"role": "assistant", "content": item}
     if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
         return _user(item)
     if not isinstance(item, dict):
         return _user_value(item)
-    if "role" not in item and "content" not in item:
+    if not item.keys() & _MESSAGE_KEYS:
         return without_encrypted(_with_clean_session(item))
     if item.get("type") == "reasoning":
         return without_encrypted(item)
-    message = {"role": item["role"] if isinstance(item.get("role"), str) else "user", "content": item.get("content")}
+    role = item["role"] if isinstance(item.get("role"), str) else "user"
+    if item.get("content") is None and isinstance(item.get("parts"), list):
+        return _from_gemini(role, item["parts"])
+    message = {"role": role, "content": item.get("content")}
     for key in _MESSAGE_EXTRAS:
         if item.get(key) is not None:
             message[key] = item[key]
@@ -82,6 +88,14 @@ def _input_item(item: Json) -> Json:
 def _with_clean_session(event: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return an event of a realtime client without the credentials of the tools that it sets up."""
     return {**event, "session": _without_credentials(event["session"])} if "session" in event else event
+
+
+def _from_gemini(role: str, parts: list[Json]) -> Json:
+    """Return a message of Gemini's dialect: its texts as text parts, any other part as it is."""
+    content = [
+        text_part(part["text"]) if isinstance(part, dict) and part.keys() == {"text"} else part for part in parts
+    ]
+    return {"role": "assistant" if role == "model" else role, "content": content}
 
 
 def without_encrypted(item: Json) -> Json:

@@ -30,7 +30,7 @@ class SourceReader:
     the order is that of `specs`. A record over `max_record` bytes comes as a LogLine with its problem. `should_stop` is
     asked between blocks and at least every 0.2 s: when it says yes the iteration ends, without the record that is half
     read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look; a `Mark`
-    where a stream says that it is done, and at the end of each source.
+    where a stream says that it is done, at the end of each source, and, with a ranking, of each rank.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
@@ -82,12 +82,12 @@ class SourceReader:
         return chain.from_iterable(map(files.expand, self._specs))
 
     def _read_all(
-        self, sources: Iterable[files.Source | Held | SourceError]
+        self, sources: Iterable[files.Source | Held | SourceError | Mark]
     ) -> Iterator[LogLine | SourceError | Idle | Mark]:
         for source in sources:
             if self._should_stop():
                 return
-            if isinstance(source, SourceError):
+            if isinstance(source, SourceError | Mark):
                 yield source
             else:
                 yield from self._read(source)
