@@ -83,16 +83,12 @@ def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
 def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: bool) -> Json:
     here = _kind_of(value) or kind
     is_image_call = value.get("type") == "image_generation_call"
+    own = "result" if is_image_call else "delta" if here == "audio" else None  # audio deltas: of a realtime session
     changed: dict[str, Json] = {}
     for key, member in value.items():
         if not isinstance(member, str | list | dict):
             continue
-        is_media = (
-            key in _MEDIA_KEYS
-            or (is_image_call and key == "result")
-            or (in_media and key == "url")
-            or (key == "delta" and here == "audio")  # of a realtime session
-        )
+        is_media = key in _MEDIA_KEYS or key == own or (in_media and key == "url")
         inner = _MEDIA_KEYS.get(key) or ("image" if is_image_call else here)
         new = _redact(member, inner, in_media=is_media)
         if new is not member:

@@ -1,6 +1,7 @@
 """LiteLLM's `response` of any call type → canonical output; and its redactions (litellm-logs.md 6.5, 6.17)."""
 
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 
 from posthog_llm_cli.formats._fields import first_text, items, mapping, text
 from posthog_llm_cli.formats._messages import (
@@ -18,6 +19,14 @@ _CUT = "truncated by litellm"
 _CUT_NEAR_THE_END = 200
 
 
+class Redaction(Enum):
+    """How much of an answer LiteLLM redacted."""
+
+    NONE = "none"
+    SOME = "some"
+    ALL = "all"
+
+
 def is_cut(value: Json) -> bool:
     """Whether LiteLLM cut a field: a logger with a limit writes 10,000 characters of its print, and says so."""
     return isinstance(value, str) and _CUT in value[-_CUT_NEAR_THE_END:]
@@ -28,17 +37,22 @@ def shown(text: str) -> str:
     return without_bulk(text) if is_cut(text) or is_print(text) else text
 
 
-def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
-    """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning."""
+def litellm_output(response: Json, warn: Callable[[str], None], redaction: Redaction) -> list[Json] | None:
+    """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning.
+
+    Of an answer that is redacted in part, what says so is dropped.
+    """
     if response is None or response in ({}, "", []):
         return None
     if isinstance(response, str):
         return [assistant([text_part(shown(response))])]
     if isinstance(response, dict):
         if isinstance(response.get("choices"), list):
-            return _without_sentinel(chat_output(response["choices"]))
+            found = chat_output(response["choices"])
+            return found if redaction is Redaction.NONE else _without_sentinel(found)
         if isinstance(response.get("output"), list):
-            return _without_sentinel(responses_output(response["output"]))
+            found = responses_output(response["output"])
+            return found if redaction is Redaction.NONE else _without_sentinel(found)
         parts = _other_parts(response)
         if parts is not None:
             return [assistant(parts)] if parts else None
@@ -120,43 +134,47 @@ def is_redacted_input(messages: Json) -> bool:
 
     It stands for all messages, but a payload puts a request's system message before it.
     """
-    if isinstance(messages, dict):
-        return any(is_redacted_input(messages.get(key)) for key in ("text", "content"))
     if isinstance(messages, list):
-        return any(is_redacted_input(message) for message in messages)
+        for message in messages:  # noqa: SIM110 -- runs on every record, and a generator costs more than the comparison
+            if is_redacted_input(message):
+                return True
+        return False
+    if isinstance(messages, dict):
+        content = messages.get("content")
+        return SENTINEL in (messages.get("text"), content) or (isinstance(content, list) and is_redacted_input(content))
     return bool(messages == SENTINEL)
 
 
-def is_redacted_output(response: Json) -> bool:
-    """Whether the output is only the sentinel: its texts, and what its tool calls were given.
+def output_redaction(response: Json) -> Redaction:
+    """Return whether the output is the sentinel: its texts, and what its tool calls were given.
 
     Reasoning counts only where it is the sentinel: old versions left it beside a redacted answer.
     """
-    if isinstance(response, dict):
-        if response.get("text") == SENTINEL:
-            return True
-        texts = list(_output_texts(response))
-        return SENTINEL in texts and all(value == SENTINEL for value in texts)
-    return bool(response == SENTINEL)
+    if not isinstance(response, dict):
+        return Redaction.ALL if response == SENTINEL else Redaction.NONE
+    if response.get("text") == SENTINEL:
+        return Redaction.ALL
+    texts = set(_output_texts(response))
+    if SENTINEL not in texts:
+        return Redaction.NONE
+    return Redaction.ALL if len(texts) == 1 else Redaction.SOME
 
 
 def _output_texts(response: Mapping[str, Json]) -> Iterator[str]:
-    for choice in items(response.get("choices")):
-        message = mapping(mapping(choice).get("message"))
-        yield from _strings(mapping(choice).get("text"), message.get("content"))
-        called = [mapping(call).get("function") for call in items(message.get("tool_calls"))]
-        for function in (*called, message.get("function_call")):
-            yield from _strings(mapping(function).get("arguments"))
-        yield from _sentinels(message.get("reasoning_content"))
+    for choice in map(mapping, items(response.get("choices"))):
+        message = mapping(choice.get("message"))
+        yield from _strings(choice.get("text"), message.get("content"))
+        for call in items(message.get("tool_calls")):
+            yield from _strings(mapping(mapping(call).get("function")).get("arguments"))
+        if message.get("function_call") is not None:
+            yield from _strings(mapping(message["function_call"]).get("arguments"))
+        if message.get("reasoning_content") == SENTINEL:
+            yield SENTINEL
     for item in map(mapping, items(response.get("output"))):
         if item.get("type") == "reasoning":
-            yield from _sentinels(item.get("summary"), item.get("content"))
+            yield from (text for text in _strings(item.get("summary"), item.get("content")) if text == SENTINEL)
         else:
-            yield from _strings(*(item.get(key) for key in ("text", "arguments", "input", "content")))
-
-
-def _sentinels(*values: Json) -> Iterator[str]:
-    return (text for text in _strings(*values) if text == SENTINEL)
+            yield from _strings(item.get("text"), item.get("arguments"), item.get("input"), item.get("content"))
 
 
 def _strings(*values: Json) -> Iterator[str]:

@@ -70,7 +70,7 @@ def _input_item(item: Json) -> Json:
     if not isinstance(item, dict):
         return _user_value(item)
     if not item.keys() & _MESSAGE_KEYS:
-        return without_encrypted(item)
+        return without_encrypted(_with_clean_session(item))
     if item.get("type") == "reasoning":
         return without_encrypted(item)
     role = item["role"] if isinstance(item.get("role"), str) else "user"
@@ -83,6 +83,11 @@ def _input_item(item: Json) -> Json:
     if isinstance(message["content"], list):
         message["content"] = [without_encrypted(part) for part in message["content"]]
     return message
+
+
+def _with_clean_session(event: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return an event of a realtime client without the credentials of the tools that it sets up."""
+    return {**event, "session": _without_credentials(event["session"])} if "session" in event else event
 
 
 def _from_gemini(role: str, parts: list[Json]) -> Json:

@@ -6,6 +6,7 @@ Only the caller's own metadata becomes properties, and of it nothing that a prox
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
@@ -37,6 +38,8 @@ _NEVER_NESTED = re.compile(
     r"secret_fields|raw_request|raw_response",
     re.IGNORECASE,
 )
+_MAX_KNOWN = 100
+"""Characters of a name that is remembered; a longer one is no name, and may be anything."""
 _USED = frozenset({"session_id", "trace_id", "user_id", "parent_run_id", "parent_id", "tags"})
 _NEVER_PATTERN = re.compile(r"user_api_|_|deployment|litellm_|.*_budget|.*_spend\Z", re.DOTALL)
 _SECRET_PATTERN = re.compile(r".*(?:api_?-?key|secret|password|authorization)|.*token\Z", re.IGNORECASE | re.DOTALL)
@@ -119,6 +122,12 @@ def _is_custom(key: str) -> bool:
 
 def is_secret_name(key: str) -> bool:
     """Whether a name says that what it names is a secret, or a request's headers."""
+    return _says_secret(key) if len(key) <= _MAX_KNOWN else _says_secret.__wrapped__(key)
+
+
+@lru_cache(maxsize=4096)
+def _says_secret(key: str) -> bool:
+    """The same few names stand in every record."""
     return _SECRET_PATTERN.match(key) is not None or _NEVER_NESTED.match(key) is not None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from posthog_llm_cli.formats._errors import error_text
+from posthog_llm_cli.formats._errors import error_text, error_type
 from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
@@ -46,7 +46,7 @@ def find_failure(exchange: Exchange) -> Failure | None:
         message = f"HTTP {status}"
     return Failure(
         CallError(
-            first_text(details.get("type"), _code_text(details.get("code")), outer.get("error_type")),
+            error_type(first_text(details.get("type"), _code_text(details.get("code")), outer.get("error_type"))),
             error_text(message),
         ),
         status if status is not None else _status_from_code(details.get("code")),

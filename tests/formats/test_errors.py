@@ -67,6 +67,21 @@ def test_what_only_speaks_of_keys_stays(said: str) -> None:
     assert error_text(said) == said
 
 
+@pytest.mark.parametrize(
+    ("logged", "sent"),
+    [
+        ("RateLimitError", "RateLimitError"),
+        ("Bad: key sk-sample-1234567890", "Bad: key [REDACTED]"),
+        ("x " * 200, "x " * 100),
+    ],
+)
+def test_an_errors_type_is_a_name_without_keys(logged: str, sent: str) -> None:
+    slo = payload(**FAILURE | {"error_information": {"error_class": logged}})
+    assert to_properties(slo)["$ai_error_type"] == sent
+    record = pair({"error": {"message": "m", "type": logged}}, model="m", timestamp="2025-06-01T10:00:00Z")
+    assert to_properties(record)["$ai_error_type"] == sent
+
+
 def test_a_key_where_the_look_ends_is_not_cut_into_a_rest_that_passes() -> None:
     text = "password=hunter22 " * 2_000
     assert "hunter" not in error_text(text)

@@ -862,6 +862,19 @@ def test_a_tool_without_credentials_is_sent_as_it_is(tool: Any) -> None:
     assert to_properties(payload(model_parameters={"tools": [tool]}))["$ai_tools"] == [tool]
 
 
+def test_a_realtime_session_keeps_no_credentials() -> None:
+    tool = {"type": "mcp", "server_url": "https://h.example/?key=s3cret", "authorization": "s3cret"}
+    messages = [{"type": "session.update", "session": {"voice": "alloy", "tools": [tool], "client_secret": "s3cret"}}]
+    (event,) = to_properties(payload(call_type="_arealtime", messages=messages))["$ai_input"]
+    assert event["session"]["voice"] == "alloy"
+    assert "s3cret" not in repr(event)
+
+
+@pytest.mark.parametrize("call_type", ["x" * 90 + "s3cret", {"s3cret": 1}, ["s3cret"]])
+def test_a_call_type_of_any_kind_is_not_quoted_whole(call_type: Any) -> None:
+    assert "s3cret" not in to_skip(payload(call_type=call_type, total_tokens=0)).message
+
+
 def test_nested_headers_of_a_callers_metadata_stay_here() -> None:
     metadata = {"ctx": {"requester_ip_address": "192.0.2.1", "headers": {"cookie": "c"}, "kept": 1}}
     assert to_properties(kwargs(metadata))["ctx"] == {"kept": 1}
