@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,20 +61,13 @@ def forget_destination(path: Path, number: int, *, now: datetime) -> int:
 
     Raises: LedgerError where another run holds it; ConfigError where there is no ledger, or not this destination.
     """
-    if not path.exists():
-        raise no_ledger(path)
-    with Lock(path) as lock:
-        lock.take(now)
-        with translated(path), closing(open_for_writing(path)) as file:
-            file.execute("BEGIN IMMEDIATE")
-            if file.execute("SELECT 1 FROM destinations WHERE id = ?", (number,)).fetchone() is None:
-                file.execute("ROLLBACK")
-                raise ConfigError(f"{path}: expected the number of a destination and found {number}")
-            forgotten = file.execute("DELETE FROM settled WHERE destination = ?", (number,)).rowcount
-            file.execute("DELETE FROM tallies WHERE destination = ?", (number,))
-            file.execute("DELETE FROM destinations WHERE id = ?", (number,))
-            file.execute("DELETE FROM sources")  # any of them may hold a record that went there
-            file.execute("COMMIT")
+    with _changing(path, now) as file:
+        if file.execute("SELECT 1 FROM destinations WHERE id = ?", (number,)).fetchone() is None:
+            raise ConfigError(f"{path}: expected the number of a destination and found {number}")
+        forgotten = file.execute("DELETE FROM settled WHERE destination = ?", (number,)).rowcount
+        file.execute("DELETE FROM tallies WHERE destination = ?", (number,))
+        file.execute("DELETE FROM destinations WHERE id = ?", (number,))
+        file.execute("DELETE FROM sources")  # any of them may hold a record that went there
     return forgotten
 
 
@@ -83,15 +76,21 @@ def forget_sources(path: Path, rows: Sequence[int], *, now: datetime) -> int:
 
     Raises: LedgerError where another run holds it; ConfigError where there is no ledger.
     """
+    with _changing(path, now) as file:
+        return file.executemany("DELETE FROM sources WHERE id = ?", [(row,) for row in rows]).rowcount
+
+
+@contextmanager
+def _changing(path: Path, now: datetime) -> Iterator[sqlite3.Connection]:
+    """Open a ledger that is there, alone, for one transaction; what raises within it changes nothing."""
     if not path.exists():
         raise no_ledger(path)
     with Lock(path) as lock:
         lock.take(now)
         with translated(path), closing(open_for_writing(path)) as file:
             file.execute("BEGIN IMMEDIATE")
-            forgotten = file.executemany("DELETE FROM sources WHERE id = ?", [(row,) for row in rows]).rowcount
+            yield file  # closed without its commit, a transaction is undone
             file.execute("COMMIT")
-    return forgotten
 
 
 def _integrity(file: sqlite3.Connection) -> Iterator[str]:

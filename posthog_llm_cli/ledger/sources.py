@@ -8,7 +8,8 @@ from pathlib import Path
 from posthog_llm_cli.committed import Commit, Committed, head_digest, head_digests
 
 LEAST_RECORDS = 4
-"""A source with fewer is not noted: reading it costs less than the row, and one-call objects may be millions."""
+"""A source of fewer, all of them calls, is not noted: reading it costs less than the row, and one-call objects may be
+millions. One with anything else is, for else what is wrong with it would be told, and kept as a letter, by every run."""
 
 MOST_ROWS = 100_000
 _MOST_ALIKE = 64
@@ -65,7 +66,7 @@ class SourceRows:
             place = commit.reached
             key = place.uri, place.is_whole
             number = self.own.get(key, added.get(key))
-            if number is None and commit.records < LEAST_RECORDS:
+            if number is None and commit.records == commit.calls < LEAST_RECORDS:
                 continue
             name = str(Path(place.uri).absolute())
             values = (

@@ -17,11 +17,12 @@ from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import plain
 from posthog_llm_cli.sources.framing import Framer
 from posthog_llm_cli.sources.order import Held, Order, Ranking
-from posthog_llm_cli.sources.resuming import Memory, Read, Resumed, rest_of_line
+from posthog_llm_cli.sources.resuming import Memory, Read, Resumed, Trail, rest_of_line
 
 __all__ = ["Memory", "Ranking", "SourceReader"]
 
 _IDLE = Idle()
+_MOST_VAIN_WAITS = 3
 
 
 class SourceReader:
@@ -58,6 +59,7 @@ class SourceReader:
         self._stdin_fd = stdin_fd
         self._idle_s = idle_s
         self._block_size = _block_size
+        self._vain_waits = 0
         self.bytes_read = 0
         """Bytes after decompression."""
         self.raw_bytes_read = 0
@@ -173,9 +175,7 @@ class SourceReader:
             rewound=rewound,
             framer=lambda: Framer(uri, max_record=self._max_record),
             # What is not compressed is as long as what it says.
-            more=lambda trail: (
-                rest_of_line(held.descriptor, trail, should_stop=self._should_stop) if raw == trail.offset else iter(())
-            ),
+            more=lambda trail: self._rest_of_line(held, trail) if raw == trail.offset else iter(()),
             idle_s=self._idle_s,
         )
         before = self.bytes_read
@@ -183,6 +183,15 @@ class SourceReader:
             self.bytes_read = before + read.bytes_read
             yield item
         self.bytes_read = before + read.bytes_read
+
+    def _rest_of_line(self, held: Held, trail: Trail) -> Iterator[bytes]:
+        """Wait for the end of a line that is being written; not for ever, where many logs are cut off."""
+        if self._vain_waits >= _MOST_VAIN_WAITS:
+            return
+        self._vain_waits += trail.is_cut_short
+        for block in rest_of_line(held.descriptor, trail, should_stop=self._should_stop):
+            self._vain_waits = 0
+            yield block
 
     def _frame(self, framer: Framer, held: Held) -> Iterator[LogLine | Idle | Mark]:
         uri = held.source.uri

@@ -349,12 +349,14 @@ def rest_of_line(descriptor: int, trail: Trail, *, should_stop: Callable[[], boo
     """Wait for the end of a line that a logger is writing just now: a second since its last byte, ten in all.
 
     Gives what comes up to the line's end, and no more. Nothing is waited for where the file was not written to for a
-    minute, or where the last line is whole.
+    minute, or where the last line is whole. Raises: files.Stopped.
     """
     if not trail.is_cut_short or time.time() - os.fstat(descriptor).st_mtime > _FRESH_S:
         return
     began_s = heard_s = time.monotonic()
-    while not should_stop():
+    while True:
+        if should_stop():
+            raise files.Stopped
         block = os.read(descriptor, files.BLOCK)
         now_s = time.monotonic()
         if block:

@@ -175,9 +175,9 @@ def test_a_line_that_is_being_written_is_waited_for(home: Path, send: Sent) -> N
     log.write_bytes(whole[:-40])
 
     def complete() -> None:
-        time.sleep(0.5)
+        time.sleep(0.1)
         with log.open("ab") as file:
-            file.write(whole[-40:] + b'{"next": ')
+            file.write(whole[-40:])
 
     writer = threading.Thread(target=complete)
     writer.start()
@@ -290,6 +290,17 @@ def test_one_call_objects_leave_no_row(home: Path, send: Sent) -> None:
     send("logs")
     assert reading.sources(home / LEDGER, most=9) == []
     assert told(send("logs")) == (0, 5, 0)
+
+
+def test_a_small_source_with_a_fault_is_told_of_once(home: Path, send: Sent) -> None:
+    """Or a job of every hour would tell of it, and keep a letter, every hour."""
+    (home / "logs").mkdir()
+    (home / "logs" / "bad.json").write_bytes(b"{broken\n")
+    (home / "logs" / "good.json").write_bytes(numbered(0, 1))
+    first = send("logs", code=3)
+    assert (first["rejected"], first["accepted"]) == (1, 1)
+    second = send("logs")
+    assert (second["rejected"], second["already_sent"], second["dead_letter"]) == (0, 2, None)
 
 
 # ------------------------------------------------------------------------------------------------- other settings

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,33 @@ def test_where_the_head_is_framed_in_another_way_by_now_all_is_read(tmp_path: Pa
         file.write(row % b'say \\\\"hi\\\\"')
     skipped, found = read(path, notes)
     assert found == behind(path, skipped)
+
+
+def test_a_line_that_is_being_written_is_read_to_its_end_and_no_further(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b'{"a": 1}\n{"b"')
+    asked = 0
+
+    def write_on() -> bool:
+        """Asked once before the file is read, for each block, and then while its last line is waited for."""
+        nonlocal asked
+        asked += 1
+        with path.open("ab") as file:
+            file.write({6: b": 2", 8: b'}\n{"c": 3}\n'}.get(asked, b""))
+        return False
+
+    reader = SourceReader([str(path)], memory=Notes(), should_stop=write_on)
+    assert [item.raw for item in reader if isinstance(item, LogLine)] == [b'{"a": 1}', b'{"b": 2}']
+    assert asked >= 8
+
+
+def test_many_logs_that_are_cut_off_are_not_waited_for_one_by_one(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}.jsonl").write_bytes(b'{"a": 1}\n{"cut')
+    began_s = time.monotonic()
+    found = [item for item in SourceReader([str(tmp_path)], memory=Notes()) if isinstance(item, LogLine)]
+    assert len(found) == 40
+    assert time.monotonic() - began_s < 10
 
 
 def test_a_line_over_the_tail_that_is_looked_at_counts_as_cut_short() -> None:
