@@ -38,7 +38,11 @@ def test_the_crontab_is_quiet_on_success_and_else_says_when_and_what(tmp_path: P
     path_line, job = blocks("cron")[0].splitlines()
     assert path_line.startswith("PATH=")
     command = re.sub(r"^(\S+\s+){5}", "", job)
-    for old, new in {"/etc/plh/key": tmp_path / "key", "/var/log/llm": tmp_path / "llm", "/var/log/plh.log": tmp_path / "plh.log"}.items():
+    for old, new in {
+        "/etc/plh/key": tmp_path / "key",
+        "/var/log/llm": tmp_path / "llm",
+        "/var/log/plh.log": tmp_path / "plh.log",
+    }.items():
         assert old in command
         command = command.replace(old, str(new))
     (tmp_path / "key").write_text(KEY + "\n")
@@ -46,7 +50,9 @@ def test_the_crontab_is_quiet_on_success_and_else_says_when_and_what(tmp_path: P
     write_log(tmp_path / "llm", 3)
     with MockServer() as server:
         # What cron gives a job: a shell, the crontab's PATH, nothing on stdin.
-        env = environment(tmp_path, {"PATH": f"{bin_folder}:/usr/bin:/bin", "POSTHOG_HOST": server.url, "SHELL": "/bin/sh"})
+        env = environment(
+            tmp_path, {"PATH": f"{bin_folder}:/usr/bin:/bin", "POSTHOG_HOST": server.url, "SHELL": "/bin/sh"}
+        )
 
         def run() -> tuple[int, str]:
             code = subprocess.run(["/bin/sh", "-c", command], env=env, stdin=subprocess.DEVNULL, check=False).returncode
@@ -82,7 +88,10 @@ def test_what_an_object_store_pipes_is_sent_and_a_broken_download_fails_and_is_c
     (command,) = blocks("sh")
     packed = gzip.compress(write_log(tmp_path, 40).read_bytes())
     (tmp_path / "object").write_bytes(packed)
-    script(bin_folder / "aws", '[ "$1 $2 $4" = "s3 cp -" ] || exit 9; head -c "${FAKE_BYTES:-999999}" object; exit "${FAKE_CODE:-0}"')
+    script(
+        bin_folder / "aws",
+        '[ "$1 $2 $4" = "s3 cp -" ] || exit 9; head -c "${FAKE_BYTES:-999999}" object; exit "${FAKE_CODE:-0}"',
+    )
     with MockServer() as server:
 
         def run(**more: str) -> subprocess.CompletedProcess[str]:
