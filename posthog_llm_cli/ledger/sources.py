@@ -9,7 +9,7 @@ from posthog_llm_cli.committed import Commit, Committed, head_digest, head_diges
 
 LEAST_RECORDS = 4
 """A source of fewer, all of them calls, is not noted: reading it costs less than the row, and one-call objects may be
-millions. One with anything else is, for else what is wrong with it would be told, and kept as a letter, by every run."""
+millions. One with anything else is, or what is wrong with it would be told, and kept as a letter, by every run."""
 
 MOST_ROWS = 100_000
 _MOST_ALIKE = 64
