@@ -18,8 +18,9 @@ from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([
-    "posthog_llm_cli.cli.app", "posthog_llm_cli.cli.runs", "posthog_llm_cli.mockserver", "posthog_llm_cli.convert", "httpx",
-    "rich.console", "sqlite3", "tests.faults.forked",
+    "posthog_llm_cli.cli.app", "posthog_llm_cli.cli.runs", "posthog_llm_cli.convert", "posthog_llm_cli.transport.capture",
+    "posthog_llm_cli.transport.client", "posthog_llm_cli.mockserver", "typer._adapters", "httpx", "rich.console", "sqlite3",
+    "tests.faults.forked",
 ])  # fmt: skip
 
 

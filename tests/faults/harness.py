@@ -30,7 +30,7 @@ from tests.faults.forked import Forked
 
 KEYS = ("phc_first_project_aaaaaaaaaaaaaaaaaaaa1111", "phc_second_project_bbbbbbbbbbbbbbbbbbb2222")
 COUNTED = ("accepted", "already_sent", "duplicates", "filtered", "skipped", "rejected", "unconfirmed")
-TIMEOUT_S = 60.0
+TIMEOUT_S = 100.0
 
 Limits = Mapping[int, int]
 """Of the child process: `resource.RLIMIT_…` → the soft and hard limit."""
@@ -38,16 +38,23 @@ Limits = Mapping[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a log: under which key it belongs, and at which host, None where the configuration decides."""
+    """One call of a log: under which key it belongs, and at which host, None where the configuration decides.
+
+    Its prompt is `padding` bytes longer than it need be.
+    """
 
     number: int
     key: str
     host: str | None = None
+    padding: int = 0
 
     def line(self) -> bytes:
         """Return its record: a callback's kwargs, which can name key and host."""
         dynamic = {"posthog_api_key": self.key, **({} if self.host is None else {"posthog_host": self.host})}
-        payload = record(self.number)
+        more: dict[str, object] = (
+            {"messages": [{"role": "user", "content": "x" * self.padding}]} if self.padding else {}
+        )
+        payload = record(self.number, **more)
         kwargs = {"standard_callback_dynamic_params": dynamic, "litellm_params": {}, "standard_logging_object": payload}
         return orjson.dumps(kwargs) + b"\n"
 

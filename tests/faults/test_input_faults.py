@@ -156,7 +156,10 @@ def test_a_source_that_fails_under_the_reader_is_named_and_the_others_are_sent(b
 
 # -------------------------------------------------------------------------------------------- changes while it is read
 
-MANY = 700
+MANY = 250
+LONG = 2000
+"""Bytes of a prompt, so that the file is more than one block."""
+
 READ_AT_ONCE = 256 * 1024
 
 
@@ -166,10 +169,17 @@ class Read:
     def __init__(self, bench: Bench, server: MockServer) -> None:
         self.bench, self.server = bench, server
         self.log = bench.home / "app.jsonl"
-        self.calls = bench.write("app.jsonl", count=MANY)
+        self.calls = self.add(MANY)
         assert self.log.stat().st_size > 2 * READ_AT_ONCE
         self.expected = bench.expected(self.calls, "app.jsonl")
         self.running: Running | None = None
+
+    def add(self, count: int) -> list[Call]:
+        """Log calls that are no others."""
+        start = len(getattr(self, "calls", ()))
+        return self.bench.write_calls(
+            "app.jsonl", [Call(at, KEYS[at % 2], padding=LONG) for at in range(start, start + count)]
+        )
 
     def start(self) -> None:
         self.running = self.bench.start("send", "app.jsonl", "--timeout", "1", server=self.server)
@@ -203,7 +213,7 @@ def test_a_log_that_grows_while_it_is_read(bench: Bench, reading: Callable[[Mock
     with hanging() as server:
         read = reading(server)
         read.start()
-        more = bench.write("app.jsonl", count=10, start=MANY)
+        more = read.add(10)
         read.expected = bench.expected([*read.calls, *more], "app.jsonl")
         assert read.finish() == 0
         read.complete("app.jsonl")
@@ -225,7 +235,7 @@ def test_a_log_that_is_renamed_and_begun_anew_while_it_is_read(
         read = reading(server)
         read.start()
         read.log.rename(bench.home / "app.jsonl.1")
-        more = bench.write("app.jsonl", count=10, start=MANY)
+        more = read.add(10)
         read.expected = bench.expected([*read.calls, *more], "app.jsonl.1", "app.jsonl")
         assert read.finish() == 0
         read.complete("app.jsonl", "app.jsonl.1")
@@ -241,7 +251,7 @@ def test_a_log_that_is_copied_and_truncated_while_it_is_read(
         shutil.copyfile(read.log, bench.home / "app.jsonl.1")
         with read.log.open("r+b") as file:
             file.truncate(0)
-        added = bench.write("app.jsonl", count=more, start=MANY)
+        added = read.add(more)
         read.expected = bench.expected([*read.calls, *added], "app.jsonl.1", "app.jsonl")
         assert read.finish() in {0, 3}  # the reader may stand in the middle of another line now
         read.complete("app.jsonl", "app.jsonl.1")
@@ -254,7 +264,7 @@ def test_a_log_whose_read_part_is_rewritten_while_it_is_read(
     with hanging() as server:
         read = reading(server)
         read.start()
-        others = [Call(10_000 + call.number, call.key) for call in read.calls]
+        others = [Call(10_000 + call.number, call.key, padding=LONG) for call in read.calls]
         Path(read.log).write_bytes(b"".join(call.line() for call in others))
         new = bench.expected(others, "app.jsonl")
         both = {key: read.expected[key] | new[key] for key in new}
