@@ -9,6 +9,8 @@ from functools import cached_property
 from compat.values import Json, is_number, is_said, list_of, object_of
 
 SENTINEL = "redacted-by-litellm"
+NO_INPUT = "default-message-value"
+UNWRITTEN = ("CircularReference Detected", "MaxDepthExceeded", "Unserializable Object")
 _EARLIEST_US = 1_420_070_400_000_000  # 2015; a time before is none
 
 

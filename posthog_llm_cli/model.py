@@ -64,6 +64,8 @@ class Mark(Enum):
     """The source ended, by itself."""
     STREAM_END = "stream end"
     """`[DONE]` in server-sent events: the stream before it is complete."""
+    RANK_END = "rank end"
+    """All sources that are read before the others were read: what completes other records is known."""
 
 
 # ------------------------------------------------------------------------------------------------------------- calls

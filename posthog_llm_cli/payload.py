@@ -244,24 +244,31 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
         if "$ai_output_choices" in found:
             found["$ai_output_choices"] = [_without_audio(message) for message in found["$ai_output_choices"]]
         found = redact_media(found)
-    if "$ai_output_choices" in found:
-        found["$ai_output_choices"] = [_with_text(message) for message in found["$ai_output_choices"]]
+    for name in ("$ai_input", "$ai_output_choices"):
+        if isinstance(found.get(name), list):
+            found[name] = [_with_text(message) for message in found[name]]
     return found
 
 
 def _with_text(message: Json) -> Json:
-    """Show an answer of another shape than messages as compact JSON."""
-    parts = message["content"]
-    if not any(_is_value(part) for part in parts):
+    """Show what is of another shape than messages as compact JSON."""
+    parts = message.get("content") if isinstance(message, dict) else None
+    if _is_value(parts):
+        return {**message, "content": _shown(parts)}
+    if not isinstance(parts, list) or not any(_is_value(part) for part in parts):
         return message
-    shown = [
-        {"type": "text", "text": orjson.dumps(part["value"]).decode()} if _is_value(part) else part for part in parts
-    ]
-    return {**message, "content": shown}
+    return {
+        **message,
+        "content": [{"type": "text", "text": _shown(part)} if _is_value(part) else part for part in parts],
+    }
+
+
+def _shown(part: Json) -> str:
+    return orjson.dumps(part["value"]).decode()
 
 
 def _is_value(part: Json) -> bool:
-    return part.get("type") == VALUE_PART and "value" in part
+    return isinstance(part, dict) and part.get("type") == VALUE_PART and "value" in part
 
 
 def _without_audio(message: Json) -> Json:

@@ -25,13 +25,38 @@ _MEDIA_KEYS = {
     "inlineData": None,
     "file_data": "file",
     "fileData": "file",
+    "bytes": None,
+    "blob": None,
+    "base64": None,
+    "b64": None,
+    "image_base64": "image",
+    "imageBase64": "image",
+    "image_bytes": "image",
+    "imageBytes": "image",
+    "partial_image_b64": "image",
+    "bytesBase64Encoded": None,
+    "audio_base64": "audio",
+    "audioContent": "audio",
 }
 _MIME_KEYS = ("mime_type", "mimeType", "media_type", "mediaType", "content_type")
 _DATA_URL = re.compile(r"\s*data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[^,;]*)*;base64,", re.ASCII | re.IGNORECASE)
-_EMBEDDED = re.compile(r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;]*)*;base64,[\w+/=-]{64,}", re.ASCII | re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_=\r\n-]{200,}", re.ASCII)
+# LiteLLM's database keeps beginning and end of a long text; base64 goes on behind its note.
+_REST = r"(?:\.\.\. \((?:litellm_truncated|truncated)[^\r\n]{0,400}?\) ?\.\.\.[\w+/=%-]*+)?"
+_EMBEDDED = re.compile(
+    r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;:]*)*;base64,[\w+/=%-]{64,}+"
+    rf"(?:(?:\\+[rn]|[\r\n])+[\w+/=%-]{{60,}}+)*{_REST}",
+    re.ASCII | re.IGNORECASE,
+)
+_BASE64 = re.compile(r"\s*[A-Za-z0-9+/_=\r\n-]{200}", re.ASCII)
+# JSON in a text, as arguments and results of tools are, and raw answers.
+_IN_JSON = re.compile(
+    rf'("({"|".join(_MEDIA_KEYS)})\\*"\s*:\s*\\*")(?=[\w+/=\\-]{{200}})(?:[\w+/=-]|\\+[/rn])++{_REST}', re.ASCII
+)
+_JSON_STARTS = frozenset('{["')
 _KINDS = frozenset({"image", "audio", "video"})
 _QUOTED_CHARACTERS = 20
+_MAX_PIECES = 250_000
+_FEW_PIECES = 64
 
 
 def placeholder(kind: str | None) -> str:
@@ -58,11 +83,12 @@ def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
 def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: bool) -> Json:
     here = _kind_of(value) or kind
     is_image_call = value.get("type") == "image_generation_call"
+    own = "result" if is_image_call else "delta" if here == "audio" else None  # audio deltas: of a realtime session
     changed: dict[str, Json] = {}
     for key, member in value.items():
         if not isinstance(member, str | list | dict):
             continue
-        is_media = key in _MEDIA_KEYS or (is_image_call and key == "result") or (in_media and key == "url")
+        is_media = key in _MEDIA_KEYS or key == own or (in_media and key == "url")
         inner = _MEDIA_KEYS.get(key) or ("image" if is_image_call else here)
         new = _redact(member, inner, in_media=is_media)
         if new is not member:
@@ -84,9 +110,13 @@ def _redact_text(value: str, kind: str | None, *, in_media: bool) -> str:
         match = _DATA_URL.match(value)
         if match is not None:
             return placeholder((match[1] or kind or "").lower())
-        return _EMBEDDED.sub(lambda found: placeholder(found[1].lower()), value)
-    if in_media and len(value) >= 200 and _BASE64.fullmatch(value.strip()):
+        value = _EMBEDDED.sub(lambda found: placeholder(found[1].lower()), value)
+    if len(value) < 200:
+        return value
+    if in_media and _BASE64.match(value):
         return placeholder(kind)
+    if value[0] in _JSON_STARTS:
+        return _IN_JSON.sub(lambda found: found[1] + placeholder(_MEDIA_KEYS[found[2]]), value)
     return value
 
 
@@ -106,7 +136,7 @@ def texts(value: Json) -> Iterator[str]:
 
 
 class Quotes:
-    """Tells whether a value repeats a text of 20 characters or more from a call's content."""
+    """Tells which values repeat a text of 20 characters or more from a call's content."""
 
     __slots__ = ("_content",)
 
@@ -116,20 +146,43 @@ class Quotes:
         escaped = [form for text in found for form in (dumps(text)[1:-1], dumps(text, ensure_ascii=False)[1:-1])]
         self._content = "\0".join(dict.fromkeys(found + escaped))
 
-    def __contains__(self, value: Json) -> bool:
-        return bool(self._content) and any(self._quotes(text) for text in texts(value))
+    def among(self, values: Mapping[str, Json]) -> frozenset[str]:
+        """Return the keys whose value repeats some of the content, or that do so themselves.
 
-    def _quotes(self, text: str) -> bool:
-        if len(text) < _QUOTED_CHARACTERS:
-            return False
-        pieces = {text[i : i + _QUOTED_CHARACTERS] for i in range(len(text) - _QUOTED_CHARACTERS + 1)}
-        if len(pieces) <= 64:  # a short value: let the search run over the content in C
-            return any(piece in self._content for piece in pieces)
+        The content is read once for all of them. What they say beyond 250,000 pieces counts as repeated, unread.
+        """
+        if not self._content:
+            return frozenset()
+        wanted: set[str] = set()
+        quoting: set[str] = set()
+        for key, value in values.items():
+            for text in texts([key, value]):
+                if len(wanted) + len(text) > _MAX_PIECES:
+                    quoting.add(key)
+                else:
+                    wanted.update(_pieces(text))
+        repeated = self._repeated(wanted)
+        if repeated:
+            quoting.update(
+                key
+                for key, value in values.items()
+                if key not in quoting and not all(repeated.isdisjoint(_pieces(text)) for text in texts([key, value]))
+            )
+        return frozenset(quoting)
+
+    def _repeated(self, pieces: set[str]) -> set[str]:
         content = self._content
-        return any(content[i : i + _QUOTED_CHARACTERS] in pieces for i in range(len(content) - _QUOTED_CHARACTERS + 1))
+        if len(pieces) <= _FEW_PIECES:  # let the search run over the content in C
+            return {piece for piece in pieces if piece in content}
+        return {piece for piece in _pieces(content) if piece in pieces}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield every run of 20 characters in a text."""
+    return (text[i : i + _QUOTED_CHARACTERS] for i in range(len(text) - _QUOTED_CHARACTERS + 1))
 
 
 def without_quotes(properties: Mapping[str, Json], content: Json) -> dict[str, Json]:
     """Return the properties whose value (and name) repeats nothing of the content."""
-    quotes = Quotes(content)
-    return {key: value for key, value in properties.items() if value not in quotes and key not in quotes}
+    quoting = Quotes(content).among(properties)
+    return {key: value for key, value in properties.items() if key not in quoting}

@@ -22,9 +22,16 @@ FUTURE_LIMIT = timedelta(hours=23)
 _ISO = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})"
     r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?"
-    r"\s*(Z|z|UTC|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?)?",
+    r"\s*(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?)?",
     re.ASCII,
 )
+_BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(.*)", re.ASCII)
+"""ISO 8601 without separators, as AWS and log shippers write it."""
+_RFC_5322 = re.compile(
+    r"[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}:\d{2}:\d{2}) (GMT|UTC|[+-]\d{4})", re.ASCII
+)
+"""The form of HTTP's `Date`, which recorders of HTTP write."""
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _SECONDS_BELOW = 10**11
 _MILLISECONDS_BELOW = 10**14
@@ -76,7 +83,7 @@ def parse_time(value: Json, zone: tzinfo) -> ParsedTime | None:
 def _parse_text(text: str, zone: tzinfo) -> ParsedTime | None:
     if _DIGITS.fullmatch(text) and len(text) <= 40:
         return _bounded(_from_number(float(text) if "." in text else int(text)))
-    match = _ISO.fullmatch(text)
+    match = _ISO.fullmatch(_as_iso(text))
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, offset = match.groups()
@@ -93,10 +100,22 @@ def _parse_text(text: str, zone: tzinfo) -> ParsedTime | None:
         return None
 
 
+def _as_iso(text: str) -> str:
+    """Return a time of another form as ISO 8601, anything else as it is."""
+    basic = _BASIC.fullmatch(text)
+    if basic is not None:
+        year, month, day, hour, minute, second, rest = basic.groups()
+        return f"{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"
+    dated = _RFC_5322.fullmatch(text)
+    if dated is None or dated[2] not in _MONTHS:
+        return text
+    return f"{dated[3]}-{_MONTHS.index(dated[2]) + 1:02}-{dated[1].zfill(2)}T{dated[4]}{dated[5]}"
+
+
 def _zone(offset: str | None) -> tzinfo | None:
     if offset is None:
         return None
-    if offset in {"Z", "z", "UTC"}:
+    if offset in {"Z", "z", "UTC", "GMT"}:
         return UTC
     digits = offset[1:].replace(":", "").ljust(6, "0")
     delta = timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]), seconds=int(digits[4:6]))

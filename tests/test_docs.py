@@ -117,22 +117,22 @@ class Stub:
         self.chat = self.completions = self
 
     def create(self, **request: Any) -> Answered:
-        assert request == {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+        assert request.keys() == {"model", "messages", "temperature"}
+        assert request["messages"][0] == {"role": "user", "content": "hi"}
         if self.error is not None:
             raise self.error
         return Answered()
 
 
-def logged_line(client: Stub) -> dict[str, Any]:
+def logged_line(client: Stub, **changes: Any) -> dict[str, Any]:
     """The line that the example of the formats page writes of a call."""
     example: dict[str, Any] = {}
     exec(re.search(r"```python\n(.*?)```", FORMATS, flags=re.DOTALL)[1], example)  # type: ignore[index]
     log = io.StringIO()
     about = {"user": "u-17", "trace_id": "t-1", "session_id": "s-1"}
     try:
-        answer = example["logged"](
-            client, log, about, model="gpt-4o", messages=[{"role": "user", "content": "hi"}], temperature=0
-        )
+        request = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "temperature": 0, **changes}
+        answer = example["logged"](client, log, about, **request)
         assert isinstance(answer, Answered)
     except SlowDownError:
         assert client.error is not None
@@ -164,6 +164,15 @@ def test_what_the_example_writes_converts_completely() -> None:
     }
     assert found["requested_model"] == "gpt-4o"
     assert convert_value(line, options).warnings == ()
+
+
+def test_the_example_writes_messages_of_earlier_answers_as_json_and_of_a_stream_no_answer() -> None:
+    earlier = Answered()
+    line = logged_line(Stub(), messages=[{"role": "user", "content": "hi"}, earlier])
+    assert line["request"]["messages"][1] == earlier.model_dump(mode="json")
+    example: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", FORMATS, flags=re.DOTALL)[1], example)  # type: ignore[index]
+    assert example["as_json"](iter([])) is None
 
 
 def test_what_the_example_writes_of_a_failure_converts_completely() -> None:

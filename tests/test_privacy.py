@@ -6,11 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthog_llm_cli.model import Media
-from posthog_llm_cli.privacy import Quotes, redact_media, without_quotes
+from posthog_llm_cli.privacy import redact_media, without_quotes
 from tests.converting import to_event, to_properties, with_build
 from tests.formats.test_litellm import FAILURE, kwargs, payload
 
 BASE64 = "iVBORw0KGgo" * 30
+CUT = (
+    "(litellm_truncated skipped 9 chars. Full, untruncated data is logged to logging callbacks (OTEL, Datadog, etc.). "
+    "To increase the truncation limit, set `MAX_STRING_LENGTH_PROMPT_IN_DB` in your env.) ..."
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -38,12 +42,31 @@ JSON = st.recursive(
             "[base64 image redacted]",
         ),
         ({"type": "text", "text": f"see ![x](data:image/png;base64,{BASE64}) here"}, "[base64 image redacted]"),
+        ({"image": {"format": "png", "source": {"bytes": BASE64}}}, "[base64 image redacted]"),
+        ({"pages": [{"images": [{"id": "i", "image_base64": BASE64}]}]}, "[base64 image redacted]"),
+        ({"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": BASE64}]}, "[base64 image redacted]"),
+        ({"type": "resource", "resource": {"uri": "x://y", "blob": BASE64}}, "[base64 file redacted]"),
+        ({"type": "response.audio.delta", "delta": BASE64}, "[base64 audio redacted]"),
+        ({"type": "response.output_audio.delta", "delta": BASE64}, "[base64 audio redacted]"),
+        ({"arguments": json.dumps({"image": BASE64, "n": 1})}, '{"image": "[base64 image redacted]", "n": 1}'),
+        ({"content": json.dumps([{"type": "image", "data": BASE64}])}, '"data": "[base64 file redacted]"}]'),
+        ({"content": json.dumps(json.dumps({"data": BASE64.replace("R", "/")}))}, "[base64 file redacted]"),
+        ({"content": json.dumps({"data": BASE64 + "//=="}).replace("/", r"\\/")}, '{"data": "[base64 file redacted]"}'),
+        ({"data": f"{BASE64}... {CUT}{BASE64}"}, "[base64 file redacted]"),
+        (
+            {"text": f"a data:image/png;base64,{BASE64}... {CUT}{BASE64} b"},
+            "a [base64 image redacted] b",
+        ),
+        (
+            {"text": f"a data:image/png;base64,{BASE64[:76]}\n{BASE64[:76]}\n{BASE64[:76]}\nb"},
+            "a [base64 image redacted]",
+        ),
     ],
 )
 def test_base64_media_become_placeholders(part: Any, redacted: str) -> None:
     found = repr(redact_media([part]))
     assert redacted in found
-    assert BASE64 not in found
+    assert BASE64[:60] not in found
 
 
 @pytest.mark.parametrize(
@@ -53,6 +76,10 @@ def test_base64_media_become_placeholders(part: Any, redacted: str) -> None:
         {"type": "text", "text": BASE64},
         {"data": "short"},
         {"function": {"arguments": '{"data": "x"}'}},
+        {"function": {"arguments": json.dumps({"data": "two words " * 40, "text": BASE64})}},
+        {"type": "response.audio_transcript.delta", "delta": "two words " * 40},
+        {"type": "response.output_text.delta", "delta": BASE64},
+        {"image": "https://example.com/" + "long/" * 80},
     ],
 )
 def test_what_is_no_media_stays_as_it_is(part: Any) -> None:
@@ -129,18 +156,22 @@ def test_in_privacy_mode_a_passed_through_event_loses_its_content() -> None:
     assert {key for key in found if not key.startswith("$l")} == {"$ai_model", "$geoip_disable", "$ignore_sent_at"}
 
 
-@given(st.text(min_size=20, max_size=60), st.text(max_size=30), st.integers(0, 40))
+@given(st.text(min_size=20, max_size=60), st.text(max_size=200), st.integers(0, 40))
 def test_any_twenty_characters_of_the_content_are_found(content: str, around: str, start: int) -> None:
     quoted = content[start : start + 20]
-    repeated = len(quoted) == 20
-    if repeated:
-        assert f"{around}{quoted}{around}" in Quotes([{"content": content}])
+    if len(quoted) == 20:
+        assert without_quotes({"k": f"{around}{quoted}{around}"}, [{"content": content}]) == {}
     assert without_quotes({"k": content}, [content]) == {}
 
 
 def test_a_long_value_is_searched_the_other_way_round() -> None:
-    assert "x" * 500 + SECRET in Quotes([SECRET])
-    assert "y" * 5000 not in Quotes([SECRET])
+    values = {"long": "".join(map(str, range(500))), "quoting": "x" * 500 + SECRET, SECRET: "y"}
+    assert without_quotes(values, [SECRET]) == {"long": values["long"]}
+
+
+def test_a_value_that_is_too_long_to_be_searched_counts_as_repeating() -> None:
+    assert without_quotes({"vast": "x" * 300_000, "kept": "y" * 30}, [SECRET]) == {"kept": "y" * 30}
+    assert without_quotes({"vast": "x" * 300_000}, None) == {"vast": "x" * 300_000}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from compat.laws import DISTINCT_ID, EVENT, HOST, TIMESTAMP, UUID, Fields, put
-from compat.record import Record, Setting
+from compat.record import UNWRITTEN, Record, Setting
 from compat.values import Json, compact, is_number, is_said, object_of
 
 _NAMESPACE = uuid.UUID("4aa45a0d-3934-5612-94d3-a0d6a13c0764")
@@ -178,17 +178,27 @@ def distinct_id(fields: Fields, record: Record, _: Setting) -> None:
 
 
 def person_of(record: Record) -> tuple[str | None, str | None]:
-    """Return who asked, and the session that is packed into the name."""
-    for named in (record.caller.get("user_id"), record.payload.get("end_user"), record.parameters.get("user")):
-        person = _person(named)
-        if person[0] is not None:
-            return person
-    return None, None
+    """Return who asked, and the session that is packed into any of the names."""
+    asked = record.parameters.get("user")
+    names = (
+        record.caller.get("user_id"),
+        record.payload.get("end_user"),
+        None if asked == record.about.get("user_api_key_user_id") else asked,
+    )
+    people = [_person(named) for named in names]
+    named = (user for user, _ in people if user is not None and user not in _keys_of(record))
+    return next(named, None), next((session for _, session in people if session is not None), None)
 
 
-def person_of_name(named: Json) -> str | None:
-    """Return whom a logged name stands for, None for nobody."""
-    return _person(named)[0]
+def end_user_of(record: Record) -> str | None:
+    """Return whom LiteLLM's end user stands for, None for nobody."""
+    user = _person(record.payload.get("end_user"))[0]
+    return None if user in _keys_of(record) else user
+
+
+def _keys_of(record: Record) -> tuple[Json, ...]:
+    """What the proxy may put into a request's user instead of one: its key's hash, or the master key's name."""
+    return record.about.get("user_api_key_hash"), "litellm_proxy_master_key", "REDACTED_BY_LITELM"
 
 
 def _person(named: Json) -> tuple[str | None, str | None]:
@@ -247,7 +257,7 @@ def _rfc3339(time_us: int) -> str:
 def _id(value: Json) -> str | None:
     if is_number(value):
         value = str(int(value)) if float(value).is_integer() else str(value)
-    return value.strip() if isinstance(value, str) and value.strip() not in {"", "None", "null"} else None
+    return value.strip() if isinstance(value, str) and value.strip() not in {"", "None", "null", *UNWRITTEN} else None
 
 
 def _first_id(*values: Json) -> str | None:

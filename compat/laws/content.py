@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compat.laws import Fields, put
 from compat.laws.calls import url_without_secrets
-from compat.record import Record, Setting
+from compat.record import NO_INPUT, Record, Setting
 from compat.values import Json, compact, is_said, list_of, object_of
 
 _PARAMETERS = frozenset({
@@ -27,10 +27,12 @@ def canonical_input(fields: Fields, record: Record, _: Setting) -> None:
 
 
 def _messages(logged: Json) -> list[Json]:
+    if _is_no_input(logged):
+        return []
     if is_said(logged):
         return [{"role": "user", "content": logged}]
     if isinstance(logged, dict) and logged:
-        known = "role" in logged or "content" in logged
+        known = not logged.keys().isdisjoint({"role", "content", "parts"})
         return [_message(logged)] if known else [{"role": "user", "content": compact(logged)}]
     return [_message(message) for message in list_of(logged) if message is not None]
 
@@ -38,12 +40,23 @@ def _messages(logged: Json) -> list[Json]:
 def _message(message: Json) -> Json:
     if not isinstance(message, dict):
         return {"role": "user", "content": message}
-    if ("role" not in message and "content" not in message) or message.get("type") == "reasoning":
+    if message.keys().isdisjoint({"role", "content", "parts"}) or message.get("type") == "reasoning":
         return _open(message)
     extras = {key: message[key] for key in _OF_A_MESSAGE if message.get(key) is not None}
     content = message.get("content")
     role = message["role"] if isinstance(message.get("role"), str) else "user"
+    if content is None and isinstance(message.get("parts"), list):
+        return {"role": "assistant" if role == "model" else role, "content": [_of_gemini(p) for p in message["parts"]]}
     return {"role": role, "content": [_open(p) for p in content] if isinstance(content, list) else content, **extras}
+
+
+def _is_no_input(logged: Json) -> bool:
+    listed = logged if isinstance(logged, list) else [logged]
+    return bool(listed) and all((m.get("content") if isinstance(m, dict) else m) == NO_INPUT for m in listed)
+
+
+def _of_gemini(part: Json) -> Json:
+    return {"type": "text", **part} if isinstance(part, dict) and part.keys() == {"text"} else part
 
 
 def _open(item: Json) -> Json:
@@ -56,7 +69,8 @@ def embedding_input(fields: Fields, record: Record, _: Setting) -> None:
     logged = record.payload.get("messages")
     if record.is_embedding and isinstance(logged, list) and all(isinstance(m, dict) and "content" in m for m in logged):
         texts = [message["content"] for message in logged]
-        put(fields, "$ai_input", None if not texts else texts[0] if len(texts) == 1 else texts)
+        wanted = None if not texts or _is_no_input(logged) else texts[0] if len(texts) == 1 else texts
+        put(fields, "$ai_input", wanted)
 
 
 def instructions(fields: Fields, record: Record, _: Setting) -> None:

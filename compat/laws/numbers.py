@@ -55,7 +55,8 @@ def token_kinds(fields: Fields, record: Record, _: Setting) -> None:
     if not counts_known(record):
         return
     usage = record.usage
-    into, out = object_of(usage.get("prompt_tokens_details")), object_of(usage.get("completion_tokens_details"))
+    into = object_of(usage.get("prompt_tokens_details")) or object_of(usage.get("input_tokens_details"))
+    out = object_of(usage.get("completion_tokens_details")) or object_of(usage.get("output_tokens_details"))
     read = _first_count(usage.get("cache_read_input_tokens"), into.get("cached_tokens"))
     written = _first_count(
         usage.get("cache_creation_input_tokens"), into.get("cache_creation_tokens"), into.get("cache_write_tokens")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from compat.baseline import INTERNAL, built_properties
 from compat.laws import Fields, put
-from compat.laws.calls import person_of, person_of_name
-from compat.record import Record, Setting
+from compat.laws.calls import end_user_of, person_of
+from compat.record import UNWRITTEN, Record, Setting
 from compat.values import Json, is_number, is_said, list_of, object_of
 
 _HONOURED = frozenset({
@@ -20,6 +20,9 @@ _NEVER = INTERNAL | {
     "standard_logging_guardrail_information", "posthog_api_key", "posthog_api_url", "posthog_host", "capture_internal",
     "model_group_alias", "original_model_group", "attempted_fallbacks", "attempted_retries", "max_retries",
     "request_retry_count", "response_cost_failure_debug_info", "model_map_information", "guardrail_information",
+    "file_checksum", "tag_routing", "routing_decision", "routing_plugin_signals", "adaptive_router_decision",
+    "adaptive_router_chosen_model", "quality_router_decision", "is_silent_experiment", "internal_call_origin",
+    "encrypted_content_affinity_enabled",
 }  # fmt: skip
 _NEVER_LIKE = re.compile(r"user_api_.*|_.*|deployment.*|litellm_.*|.*_budget.*|.*_spend", re.DOTALL)
 _SECRET = re.compile(r".*(api_?-?key|secret|password|authorization).*|.*token", re.IGNORECASE | re.DOTALL)
@@ -61,10 +64,16 @@ def not_the_callers(fields: Fields, record: Record, _: Setting) -> None:
 
 
 def never_list(fields: Fields, record: Record, _: Setting) -> None:
-    """LiteLLM's internals, and keys whose name says that they hold a secret."""
+    """LiteLLM's internals, its words for what it could not write, and keys whose name says that they hold a secret."""
     for name in [name for name in fields if name in record.caller and not name.startswith("$")]:
         lowered = name.lower()
-        if not name or lowered in _NEVER or _NEVER_LIKE.fullmatch(lowered) or _SECRET.fullmatch(name):
+        if (
+            not name
+            or fields[name] in UNWRITTEN
+            or lowered in _NEVER
+            or _NEVER_LIKE.fullmatch(lowered)
+            or _SECRET.fullmatch(name)
+        ):
             put(fields, name, None)
 
 
@@ -89,7 +98,8 @@ def secrets_inside(fields: Fields, record: Record, _: Setting) -> None:
 
 def _without_secrets(value: Json) -> Json:
     if isinstance(value, dict):
-        kept = {k: v for k, v in value.items() if not (_SECRET.fullmatch(k) or _NEVER_INSIDE.fullmatch(k))}
+        hidden = {k for k in value if _SECRET.fullmatch(k) or _NEVER_INSIDE.fullmatch(k)}
+        kept = {k: v for k, v in value.items() if k not in hidden and v not in UNWRITTEN}
         return {k: _without_secrets(v) for k, v in kept.items()}
     return [_without_secrets(item) for item in value] if isinstance(value, list) else value
 
@@ -97,7 +107,7 @@ def _without_secrets(value: Json) -> Json:
 def litellm_words(fields: Fields, record: Record, _: Setting) -> None:
     """What LiteLLM itself says of the call, each only where it says something."""
     payload, about = record.payload, record.about
-    end_user = person_of_name(payload.get("end_user"))
+    end_user = end_user_of(record)
     guardrail = object_of(payload.get("status_fields")).get("guardrail_status")
     retries = record.logged_metadata.get("attempted_retries") or about.get("attempted_retries")
     tags = [*list_of(payload.get("request_tags")), *list_of(record.caller.get("tags"))]

@@ -21,6 +21,11 @@ _USERS = (
     _with("user reserved", {"user_id": "Anonymous"}),
     _with("user packed in JSON", {"user_id": _PACKED}),
     _with("user packed in a word", {"user_id": _OLD_PACKED}),
+    _with("a session packed beside the user", {"user_id": "anna"}, user=_PACKED),
+    _with(
+        "words for nothing",
+        {"user_id": "MaxDepthExceeded", "feature": "CircularReference Detected", "a": {"b": "Unserializable Object"}},
+    ),
     _with("user as an object", {"user_id": {"name": "anna"}}),
     _with("user of 300 letters", {"user_id": "ü" * 150}),
     _with("user beside an end user", {"user_id": "anna"}, user="end-9"),
@@ -75,6 +80,8 @@ _OWN_WORDS = (
                                     "headers": {"x": "y"}, "model_group": "g", "deployment": "d", "api_base": "b", "endpoint": "e",
                                     "litellm_api_version": "1", "user_agent": "curl", "requester_ip_address": "10.0.0.1",
                                     "previous_models": ["m"], "queue_time_seconds": 1, "team_spend": 2, "_hidden": 1}),
+    _with("the router's own words", {"tag_routing": {"tags": ["a"]}, "routing_decision": {"model": "m"}, "file_checksum": "0a",
+                                     "quality_router_decision": {"m": 1}, "is_silent_experiment": True, "feature": "search"}),
     _with("of a web server", {"user_agent": "Firefox", "requester_ip_address": "10.0.0.1", "user_id": "anna", "feature": "search"}),
     _with("an image inside", {"shot": {"type": "image", "data": "data:image/png;base64," + "iVBORw0KGgo" * 24}}),
 )  # fmt: skip

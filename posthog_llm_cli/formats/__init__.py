@@ -28,7 +28,8 @@ from posthog_llm_cli.formats import (
 )
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats._litellm_datadog import is_envelope, open_envelope
-from posthog_llm_cli.formats._openai_shapes import classify
+from posthog_llm_cli.formats._openai_shapes import classify, classify_response
+from posthog_llm_cli.formats._wrappers import exchanges, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
 
@@ -85,6 +86,7 @@ FORMATS: tuple[LogFormat, ...] = tuple(row for row in DETECTION if isinstance(ro
 
 FORMAT_NAMES: tuple[str, ...] = tuple(found.name for found in FORMATS)
 
+_NOT_IN_LINES = frozenset({posthog_event.FORMAT.name, _DEAD_LETTER.name, openai_batch.FORMAT.name})
 _BY_NAME = {found.name: found for found in FORMATS}
 _OPENAI_FROM = DETECTION.index(openai_parallel.FORMAT)
 _BEFORE_OPENAI = DETECTION[:_OPENAI_FROM]
@@ -137,7 +139,8 @@ def expand(value: Json) -> Iterator[tuple[str, Json]]:
     """Yield the records in a parsed value, each with its JSON path.
 
     An array is its elements (but for lists that are a record themselves: rows 1 and 2 of openai-logs.md); a page of
-    spend logs, of stored completions or of DynamoDB items is its rows; Datadog's envelope is the payload in it.
+    spend logs, of stored completions or of DynamoDB items is its rows, a cassette its exchanges; Datadog's envelope is
+    the payload in it, and a logger's line the record in it.
     """
     for path, item in rows(value):
         yield _opened(path, item)
@@ -149,6 +152,8 @@ def rows(value: Json) -> Iterator[tuple[str, Json]]:
         items, path = value, "$"
     elif isinstance(value, dict) and (key := _rows_key(value)) is not None:
         items, path = value[key], f"$.{key}"
+    elif isinstance(value, dict) and (cassette := exchanges(value)) is not None:
+        path, items = cassette
     else:
         yield "$", value
         return
@@ -157,12 +162,30 @@ def rows(value: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _opened(path: str, value: Json) -> tuple[str, Json]:
-    """Return the payload in Datadog's envelope, anything else as it is."""
+    """Return the payload in Datadog's envelope, the record in a logger's line, anything else as it is."""
     try:
         found = open_envelope(value) if is_envelope(value) else None
     except RecordError:  # too deep: parsing the envelope says so in its place
         found = None
+    if found is None and isinstance(value, dict):
+        found = _wrapped_record(value)
     return (path, value) if found is None else (path + found[0].removeprefix("$"), found[1])
+
+
+def _wrapped_record(value: Mapping[str, Json]) -> tuple[str, Json] | None:
+    """The call in a logger's line that is no known record itself; parts of streams are not put together from there."""
+    inside = list(wrapped(value))
+    if not inside or detect(value) is not None:
+        return None
+    return next(((path, inner) for path, inner in inside if _is_whole_call(inner)), None)
+
+
+def _is_whole_call(record: Json) -> bool:
+    row = detect(record)
+    if isinstance(row, Refusal):
+        return row.name == "relative"
+    is_call = row is not None and row.name not in _NOT_IN_LINES and classify(record) != "metadata-only"
+    return is_call and classify_response(record) != "openai-stream" and record.get("done") is not False
 
 
 def _rows_key(value: Mapping[str, Json]) -> str | None:

@@ -14,7 +14,10 @@ EMPTY: Mapping[str, Json] = {}
 _MAX_TOKENS = 10**9
 """A hundred times what any model takes; larger numbers are times or ids that stand in the wrong place."""
 
-_NO_IDS = frozenset({"", "None", "null"})
+UNWRITTEN = frozenset({"CircularReference Detected", "MaxDepthExceeded", "Unserializable Object"})
+"""What LiteLLM's loggers write in place of a value that they cannot write."""
+
+_NO_IDS = frozenset({"", "None", "null", *UNWRITTEN})
 
 
 def mapping(value: Json) -> Mapping[str, Json]:
@@ -53,7 +56,7 @@ def number(value: Json) -> float | None:
 
 
 def id_text(value: Json) -> str | None:
-    """Return an id as text: numbers become text; empty ones and the words None and null are no ids."""
+    """Return an id as text: numbers become text; empty ones and words for nothing are no ids."""
     if isinstance(value, str):
         stripped = value.strip()
         return None if stripped in _NO_IDS else stripped

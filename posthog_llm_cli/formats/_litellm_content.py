@@ -4,13 +4,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, first_error_text
+from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, error_type, first_error_text
 from posthog_llm_cli.formats._fields import Warnings, compact, is_number, mapping, text
-from posthog_llm_cli.formats._litellm_output import is_cut, is_redacted_input, is_redacted_output, litellm_output
+from posthog_llm_cli.formats._litellm_output import (
+    Redaction,
+    is_cut,
+    is_redacted_input,
+    litellm_output,
+    output_redaction,
+    shown,
+)
 from posthog_llm_cli.formats._messages import clean_tools, embedding_input, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
 
+_NO_INPUT = "default-message-value"
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
@@ -26,11 +34,14 @@ class Content:
 
 def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Content:
     """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17)."""
-    logged, response = payload.get("messages"), payload.get("response")
+    logged, response = _logged_input(payload.get("messages")), payload.get("response")
     parameters = mapping(payload.get("model_parameters"))
-    input_redacted, output_redacted = is_redacted_input(logged), is_redacted_output(response)
+    input_redacted, how_much = is_redacted_input(logged), output_redaction(response)
+    output_redacted = how_much is Redaction.ALL
     redacted = input_redacted or output_redacted
     entered: Json = None
+    if isinstance(logged, str) and is_cut(logged):
+        logged = shown(logged)
     if not input_redacted:
         entered = embedding_input(logged) if embedding else input_messages(logged)
     if not embedding and not redacted:
@@ -41,11 +52,18 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
         warn("truncated-content")
     output = None
     if not embedding and not output_redacted:
-        output = litellm_output(response, warn)
+        output = litellm_output(response, warn, how_much)
     if redacted and output is not None:
         output = _without_reasoning(output)
     tools = None if redacted else clean_tools(parameters.get("tools"))
     return Content(entered, output, tools, redacted)
+
+
+def _logged_input(messages: Json) -> Json:
+    """The input as logged; None where LiteLLM logged only its word for an input that it does not know."""
+    listed = messages if isinstance(messages, list) else [messages]
+    said = [item.get("content") if isinstance(item, dict) else item for item in listed]
+    return None if said and all(text == _NO_INPUT for text in said) else messages
 
 
 def _without_reasoning(output: list[Json]) -> list[Json] | None:
@@ -59,7 +77,7 @@ def _without_reasoning(output: list[Json]) -> list[Json] | None:
 def error_of(payload: Mapping[str, Json], *, redacted: bool) -> CallError:
     """Return the error of a failed call; of a redacted one its class alone."""
     information = mapping(payload.get("error_information"))
-    error_class = text(information.get("error_class"))
+    error_class = error_type(text(information.get("error_class")))
     if redacted:
         return CallError(error_class, error_class or UNKNOWN_ERROR)
     logged = payload.get("error_str")

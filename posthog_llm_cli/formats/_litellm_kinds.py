@@ -25,11 +25,13 @@ _GENERATIONS = frozenset({
 _PASS_THROUGH = frozenset({"", "pass_through_endpoint", "llm_passthrough_route"})
 _NO_CALL = frozenset({
     "search", "query", "ingest", "call_mcp_tool", "list_mcp_tools", "create_file", "create_batch", "retrieve_batch",
-    "cancel_batch", "create_thread", "add_message", "get_messages", "get_thread", "list_input_items", "run_code",
-    "code_interpreter_tool", "video_content", "video_list", "video_delete", "create_skill", "decisions", "systemone",
+    "cancel_batch", "create_thread", "add_message", "_add_message", "get_messages", "get_thread", "list_input_items",
+    "run_code", "code_interpreter_tool", "video_content", "video_list", "video_delete", "create_skill", "decisions",
+    "systemone",
 })  # fmt: skip
 _NO_CALL_PATTERN = re.compile(
-    r"vector_store_.*|file_.*|.*_fine_tuning_.*|.*_assistants|.*_container.*|.*_sandbox|video_retrieve.*|video_.*_character"
+    r"vector_store_.*|file_.*|.*_fine_tuning_.*|.*_assistants?|.*_container.*|.*_sandbox|video_retrieve.*|video_.*_character",
+    re.DOTALL,  # so that the last `.*` takes anything, and no earlier one is tried again
 )
 
 

@@ -1,7 +1,7 @@
 """LiteLLM's `response` of any call type → canonical output; and its redactions (litellm-logs.md 6.5, 6.17)."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 
 from posthog_llm_cli.formats._fields import first_text, items, mapping, text
 from posthog_llm_cli.formats._messages import (
@@ -10,14 +10,21 @@ from posthog_llm_cli.formats._messages import (
     responses_output,
     sorted_choices,
     text_part,
-    value_part,
 )
+from posthog_llm_cli.formats._values import is_print, value_part, without_bulk
 from posthog_llm_cli.model import Json
 
 SENTINEL = "redacted-by-litellm"
 _CUT = "truncated by litellm"
 _CUT_NEAR_THE_END = 200
-_PRINTED_IMAGE = re.compile(r"(b64_json['\"]?\s*[=:]\s*['\"])[A-Za-z0-9+/=_-]{64,}")
+
+
+class Redaction(Enum):
+    """How much of an answer LiteLLM redacted."""
+
+    NONE = "none"
+    SOME = "some"
+    ALL = "all"
 
 
 def is_cut(value: Json) -> bool:
@@ -25,18 +32,27 @@ def is_cut(value: Json) -> bool:
     return isinstance(value, str) and _CUT in value[-_CUT_NEAR_THE_END:]
 
 
-def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
-    """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning."""
+def shown(text: str) -> str:
+    """Return a logged text as it may leave: of a cut one, and of any other print, without base64 and vectors."""
+    return without_bulk(text) if is_cut(text) or is_print(text) else text
+
+
+def litellm_output(response: Json, warn: Callable[[str], None], redaction: Redaction) -> list[Json] | None:
+    """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning.
+
+    Of an answer that is redacted in part, what says so is dropped.
+    """
     if response is None or response in ({}, "", []):
         return None
     if isinstance(response, str):
-        # A cut answer is Python's print of one, and an image's base64 in it is behind no key that says so.
-        return [assistant([text_part(_PRINTED_IMAGE.sub(r"\1[base64 image redacted]", response))])]
+        return [assistant([text_part(shown(response))])]
     if isinstance(response, dict):
         if isinstance(response.get("choices"), list):
-            return _without_sentinel(chat_output(response["choices"]))
+            found = chat_output(response["choices"])
+            return found if redaction is Redaction.NONE else _without_sentinel(found)
         if isinstance(response.get("output"), list):
-            return _without_sentinel(responses_output(response["output"]))
+            found = responses_output(response["output"])
+            return found if redaction is Redaction.NONE else _without_sentinel(found)
         parts = _other_parts(response)
         if parts is not None:
             return [assistant(parts)] if parts else None
@@ -47,10 +63,26 @@ def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | 
 def _without_sentinel(messages: list[Json] | None) -> list[Json] | None:
     """Drop what says only that LiteLLM redacted it, beside what it did not redact."""
     kept = [
-        {**message, "content": [part for part in message["content"] if part.get("text") != SENTINEL]}
+        {**message, "content": [_without_arguments(part) for part in message["content"] if not _is_sentinel(part)]}
         for message in messages or []
     ]
     return kept if any(message["content"] for message in kept) else None
+
+
+def _is_sentinel(part: Mapping[str, Json]) -> bool:
+    """Whether a part says nothing but the sentinel; an item of reasoning holds its texts in lists."""
+    if part.get("type") != "reasoning" or "text" in part:
+        return bool(part.get("text") == SENTINEL)
+    texts = list(_strings(part.get("summary"), part.get("content")))
+    return bool(texts) and all(text == SENTINEL for text in texts)
+
+
+def _without_arguments(part: Mapping[str, Json]) -> Json:
+    """A call keeps its name where what it was given is redacted."""
+    function = mapping(part.get("function"))
+    if function.get("arguments") != SENTINEL:
+        return part
+    return {**part, "function": {key: value for key, value in function.items() if key != "arguments"}}
 
 
 def _other_parts(response: Mapping[str, Json]) -> list[Json] | None:
@@ -98,32 +130,51 @@ def stop_reason(response: Json) -> str | None:
 
 
 def is_redacted_input(messages: Json) -> bool:
-    """Whether the input is only LiteLLM's redaction sentinel, in any of its forms."""
-    if isinstance(messages, dict):
-        return any(is_redacted_input(messages.get(key)) for key in ("text", "content"))
+    """Whether LiteLLM's redaction sentinel stands in the input, in any of its forms.
+
+    It stands for all messages, but a payload puts a request's system message before it.
+    """
     if isinstance(messages, list):
-        return bool(messages) and all(is_redacted_input(message) for message in messages)
+        for message in messages:  # noqa: SIM110 -- runs on every record, and a generator costs more than the comparison
+            if is_redacted_input(message):
+                return True
+        return False
+    if isinstance(messages, dict):
+        content = messages.get("content")
+        return SENTINEL in (messages.get("text"), content) or (isinstance(content, list) and is_redacted_input(content))
     return bool(messages == SENTINEL)
 
 
-def is_redacted_output(response: Json) -> bool:
-    """Whether the output is only the sentinel: its texts, and the arguments of its tool calls."""
-    if isinstance(response, dict):
-        if response.get("text") == SENTINEL:
-            return True
-        texts = list(_output_texts(response))
-        return SENTINEL in texts and all(value == SENTINEL for value in texts)
-    return bool(response == SENTINEL)
+def output_redaction(response: Json) -> Redaction:
+    """Return whether the output is the sentinel: its texts, and what its tool calls were given.
+
+    Reasoning counts only where it is the sentinel: old versions left it beside a redacted answer.
+    """
+    if not isinstance(response, dict):
+        return Redaction.ALL if response == SENTINEL else Redaction.NONE
+    if response.get("text") == SENTINEL:
+        return Redaction.ALL
+    texts = set(_output_texts(response))
+    if SENTINEL not in texts:
+        return Redaction.NONE
+    return Redaction.ALL if len(texts) == 1 else Redaction.SOME
 
 
 def _output_texts(response: Mapping[str, Json]) -> Iterator[str]:
-    for choice in items(response.get("choices")):
-        message = mapping(mapping(choice).get("message"))
-        yield from _strings(mapping(choice).get("text"), message.get("content"))
+    for choice in map(mapping, items(response.get("choices"))):
+        message = mapping(choice.get("message"))
+        yield from _strings(choice.get("text"), message.get("content"))
         for call in items(message.get("tool_calls")):
             yield from _strings(mapping(mapping(call).get("function")).get("arguments"))
-    for item in items(response.get("output")):
-        yield from _strings(mapping(item).get("arguments"), mapping(item).get("content"))
+        if message.get("function_call") is not None:
+            yield from _strings(mapping(message["function_call"]).get("arguments"))
+        if message.get("reasoning_content") == SENTINEL:
+            yield SENTINEL
+    for item in map(mapping, items(response.get("output"))):
+        if item.get("type") == "reasoning":
+            yield from (text for text in _strings(item.get("summary"), item.get("content")) if text == SENTINEL)
+        else:
+            yield from _strings(item.get("text"), item.get("arguments"), item.get("input"), item.get("content"))
 
 
 def _strings(*values: Json) -> Iterator[str]:
@@ -132,4 +183,4 @@ def _strings(*values: Json) -> Iterator[str]:
             yield value
         elif isinstance(value, list):
             for part in value:
-                yield from _strings(part.get("text") if isinstance(part, dict) else part)
+                yield from _strings(*(part.get("text"), part.get("refusal")) if isinstance(part, dict) else (part,))

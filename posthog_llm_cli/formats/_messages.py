@@ -7,12 +7,14 @@ choice, whose content is always a list of parts. Media stay as they are here; `p
 from collections.abc import Iterable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
+from posthog_llm_cli.formats._metadata import is_secret_name
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import VALUE_PART, Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
+_MESSAGE_KEYS = frozenset({"role", "content", "parts"})
 _SYSTEM_ROLES = frozenset({"system", "developer"})
-_SECRET_TOOL_FIELDS = frozenset({"headers", "authorization", "authorization_token", "api_key"})
+_SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
 REDACTED = "[REDACTED]"
 
 # ------------------------------------------------------------------------------------------------------------- input
@@ -27,9 +29,7 @@ def input_messages(value: Json) -> list[Json] | None:
     if isinstance(value, str):
         return [_user(value)] if value else None
     if isinstance(value, dict):
-        return (
-            [_input_item(value) if "role" in value or "content" in value else _user(compact(value))] if value else None
-        )
+        return [_input_item(value) if value.keys() & _MESSAGE_KEYS else _user_value(value)] if value else None
     if not isinstance(value, list) or not value:
         return None
     if all(_is_int(item) for item in value):
@@ -53,26 +53,49 @@ def _user(content: Json) -> Json:
     return {"role": "user", "content": content}
 
 
+def _user_value(value: Json) -> Json:
+    """A value as what the user said, which the builder makes text: media in it are found by their keys before."""
+    return _user({"type": VALUE_PART, "value": value})
+
+
 def _is_int(value: Json) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _input_item(item: Json) -> Json:
+    if isinstance(item, str) and item.startswith("ChatCompletionMessage("):  # an earlier answer, as Python prints it
+        return {"role": "assistant", "content": item}
     if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
         return _user(item)
     if not isinstance(item, dict):
-        return _user(compact(item))
-    if "role" not in item and "content" not in item:
-        return without_encrypted(item)
+        return _user_value(item)
+    if not item.keys() & _MESSAGE_KEYS:
+        return without_encrypted(_with_clean_session(item))
     if item.get("type") == "reasoning":
         return without_encrypted(item)
-    message = {"role": item["role"] if isinstance(item.get("role"), str) else "user", "content": item.get("content")}
+    role = item["role"] if isinstance(item.get("role"), str) else "user"
+    if item.get("content") is None and isinstance(item.get("parts"), list):
+        return _from_gemini(role, item["parts"])
+    message = {"role": role, "content": item.get("content")}
     for key in _MESSAGE_EXTRAS:
         if item.get(key) is not None:
             message[key] = item[key]
     if isinstance(message["content"], list):
         message["content"] = [without_encrypted(part) for part in message["content"]]
     return message
+
+
+def _with_clean_session(event: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return an event of a realtime client without the credentials of the tools that it sets up."""
+    return {**event, "session": _without_credentials(event["session"])} if "session" in event else event
+
+
+def _from_gemini(role: str, parts: list[Json]) -> Json:
+    """Return a message of Gemini's dialect: its texts as text parts, any other part as it is."""
+    content = [
+        text_part(part["text"]) if isinstance(part, dict) and part.keys() == {"text"} else part for part in parts
+    ]
+    return {"role": "assistant" if role == "model" else role, "content": content}
 
 
 def without_encrypted(item: Json) -> Json:
@@ -217,26 +240,6 @@ def _function(name: Json, arguments: Json) -> Json:
     return function
 
 
-_VECTOR_KEYS = frozenset({"embedding", "embeddings", "vector", "vectors", "values", "dense", "sparse"})
-_MANY_NUMBERS = 16
-
-
-def value_part(value: Json) -> Json:
-    """Return an answer of another shape than messages as a part, without vectors."""
-    return {"type": VALUE_PART, "value": without_vectors(value)}
-
-
-def without_vectors(value: Json, key: str = "") -> Json:
-    """Return a value without vectors, which never leave the machine: lists of numbers, by name or by length."""
-    if isinstance(value, dict):
-        return {name: without_vectors(member, name) for name, member in value.items()}
-    if not isinstance(value, list):
-        return value
-    if value and all(isinstance(item, int | float) for item in value):
-        return "[vector]" if key.lower() in _VECTOR_KEYS or len(value) >= _MANY_NUMBERS else value
-    return [without_vectors(item, key) for item in value]
-
-
 # -------------------------------------------------------------------------------------------------- the Responses API
 
 
@@ -280,29 +283,30 @@ def _has_text(parts: Json) -> bool:
 
 
 def clean_tools(tools: Json) -> list[Json] | None:
-    """Return tool definitions as logged, but for the credentials of MCP servers; None when there are none."""
-    cleaned = [_clean_tool(tool) for tool in items(tools) if tool is not None]
+    """Return tool definitions as logged, but for the credentials of the servers in them; None when there are none."""
+    cleaned = [_without_credentials(tool) for tool in items(tools) if tool is not None]
     return cleaned or None
 
 
-def _clean_tool(tool: Json) -> Json:
-    if not isinstance(tool, dict):
-        return tool
-    is_mcp = isinstance(tool.get("type"), str) and tool["type"].startswith("mcp")
-    return _without_credentials(tool, everywhere=is_mcp or "server_url" in tool)
+def _without_credentials(value: Json) -> Json:
+    """Redact what is named as a secret, and what a server's address carries, on every level but below a schema's."""
+    if isinstance(value, list):
+        return [_without_credentials(member) for member in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _tool_member(key, member) for key, member in value.items()}
 
 
-def _without_credentials(tool: Mapping[str, Json], *, everywhere: bool) -> Json:
-    """Redact headers and authorizations: of a function at the top (below are parameters), of a server everywhere."""
-    cleaned = dict(tool)
-    for key, value in tool.items():
-        if key.lower() in _SECRET_TOOL_FIELDS:
-            cleaned[key] = dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
-        elif everywhere and isinstance(value, dict):
-            cleaned[key] = _without_credentials(value, everywhere=True)
-        elif everywhere and key.lower().endswith("url") and isinstance(value, str):
-            cleaned[key] = clean_url(value)
-    return cleaned
+def _tool_member(key: str, value: Json) -> Json:
+    if key in _SCHEMAS:
+        return value  # a parameter that is named `token` is none
+    if isinstance(value, str | dict | list) and is_secret_name(key):
+        return dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
+    if isinstance(value, dict | list):
+        return _without_credentials(value)
+    if isinstance(value, str) and "://" in value and key.lower().endswith("url"):
+        return clean_url(value) or REDACTED
+    return value
 
 
 # -------------------------------------------------------------------------------------------------------- web searches

@@ -6,8 +6,10 @@ Only the caller's own metadata becomes properties, and of it nothing that a prox
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from posthog_llm_cli.formats._fields import id_text, mapping, text
+from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
+from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
 
 _BASELINE_INTERNAL = frozenset({
@@ -27,12 +29,17 @@ _NEVER = _BASELINE_INTERNAL | {
     "standard_logging_guardrail_information", "posthog_api_key", "posthog_api_url", "posthog_host", "capture_internal",
     "model_group_alias", "original_model_group", "attempted_fallbacks", "attempted_retries", "max_retries",
     "request_retry_count", "response_cost_failure_debug_info", "model_map_information", "guardrail_information",
+    "file_checksum", "tag_routing", "routing_decision", "routing_plugin_signals", "adaptive_router_decision",
+    "adaptive_router_chosen_model", "quality_router_decision", "is_silent_experiment", "internal_call_origin",
+    "encrypted_content_affinity_enabled",
 }  # fmt: skip
 _NEVER_NESTED = re.compile(
     r"(?:raw_)?headers\Z|(?:set-)?cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"
     r"secret_fields|raw_request|raw_response",
     re.IGNORECASE,
 )
+_MAX_KNOWN = 100
+"""Characters of a name that is remembered; a longer one is no name, and may be anything."""
 _USED = frozenset({"session_id", "trace_id", "user_id", "parent_run_id", "parent_id", "tags"})
 _NEVER_PATTERN = re.compile(r"user_api_|_|deployment|litellm_|.*_budget|.*_spend\Z", re.DOTALL)
 _SECRET_PATTERN = re.compile(r".*(?:api_?-?key|secret|password|authorization)|.*token\Z", re.IGNORECASE | re.DOTALL)
@@ -40,17 +47,6 @@ _HONOURED = frozenset({
     "$ai_session_id", "$ai_trace_id", "$ai_parent_id", "$ai_span_name", "$ai_trace_name", "$ai_prompt_name",
     "$session_id", "$groups",
 })  # fmt: skip
-
-
-_PROXY_MARKS = ("user_api_key", "user_api_key_hash", "user_api_key_auth", "requester_ip_address", "litellm_api_version")
-"""Keys that LiteLLM's proxy mixes into a request's metadata, and no caller writes."""
-
-
-def own_metadata(metadata: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return what of a logged request's metadata is the caller's: of a proxy's only what it kept as the requester's."""
-    if any(mark in metadata for mark in _PROXY_MARKS):
-        return mapping(metadata.get("requester_metadata"))
-    return metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +70,9 @@ class CallerMetadata:
     has_reserved: bool = False
 
 
-def read_caller_metadata(metadata: Mapping[str, Json]) -> CallerMetadata:
-    """Sort a caller's metadata into ids, names and custom properties."""
+def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
+    """Sort a caller's metadata into ids, names and custom properties; what a proxy mixed in is left out."""
+    metadata = {key: value for key, value in own_metadata(logged).items() if not is_one_of(value, UNWRITTEN)}
     groups = mapping(metadata.get("$groups"))
     return CallerMetadata(
         custom=custom_properties(metadata),
@@ -123,13 +120,27 @@ def _is_custom(key: str) -> bool:
     )
 
 
+def is_secret_name(key: str) -> bool:
+    """Whether a name says that what it names is a secret, or a request's headers."""
+    return _says_secret(key) if len(key) <= _MAX_KNOWN else _says_secret.__wrapped__(key)
+
+
+@lru_cache(maxsize=4096)
+def _says_secret(key: str) -> bool:
+    """The same few names stand in every record."""
+    return _SECRET_PATTERN.match(key) is not None or _NEVER_NESTED.match(key) is not None
+
+
 def without_secrets(value: Json) -> Json:
-    """Return a value without members whose name says that they hold a secret or a request's headers, on every level."""
+    """Return a value without members that by their name hold a secret or a request's headers, on every level.
+
+    Nor does it keep members that say only that LiteLLM could not write them.
+    """
     if isinstance(value, dict):
         return {
             key: without_secrets(member)
             for key, member in value.items()
-            if not (_SECRET_PATTERN.match(key) or _NEVER_NESTED.match(key))
+            if not (is_secret_name(key) or is_one_of(member, UNWRITTEN))
         }
     if isinstance(value, list):
         return [without_secrets(member) for member in value]

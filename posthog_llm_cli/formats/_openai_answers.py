@@ -14,6 +14,8 @@ WHOLE_KEYS = (
     "resp", "response_data", "llm_response", "respPayload", "resp_payload",
 )  # fmt: skip
 RESPONSE_KEYS = (*WHOLE_KEYS, "sse", "chunks", "stream", "events")
+PART_KEYS = ("chunk", "data", "event", "line")
+"""Where a logger keeps one part of a stream, and nothing else that is known."""
 REQUEST_KEYS = (
     "request", "request_payload", "request_json", "request_body", "request_data", "kwargs", "params", "payload",
     "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload",
@@ -70,6 +72,15 @@ def _text_completion(value: Mapping[str, Json]) -> str:
     choices = items(value.get("choices"))
     unfinished = any(mapping(choice).get("finish_reason") is None for choice in choices)
     return "openai-stream" if choices and unfinished and not mapping(value.get("usage")) else "openai-completions"
+
+
+def is_unfinished(value: Mapping[str, Json]) -> bool:
+    """Whether a choice of a text completion says that it is not finished, as parts do, with usage or without."""
+    return any(
+        "finish_reason" in choice and choice["finish_reason"] is None
+        for choice in items(value.get("choices"))
+        if isinstance(choice, dict)
+    )
 
 
 def _response(value: Mapping[str, Json]) -> str | None:
@@ -140,10 +151,22 @@ def _structure(value: Mapping[str, Json]) -> str | None:
     if isinstance(value.get("output"), list) and "input_tokens" in mapping(value.get("usage")):
         return _responses(value)
     data = mapping(next(iter(items(value.get("data"))), None))
-    if isinstance(data.get("embedding"), list | str):
+    if isinstance(data.get("embedding"), list | str) or _is_ollama_embedding(value):
         return "openai-embeddings"
-    is_ollama = isinstance(value.get("message"), dict) or isinstance(value.get("response"), str)
-    return "ollama" if isinstance(value.get("done"), bool) and is_ollama else None
+    is_answer = isinstance(value.get("message"), dict) or isinstance(value.get("response"), str)
+    return "ollama" if isinstance(value.get("done"), bool) and is_answer else None
+
+
+def is_ollama(value: Mapping[str, Json]) -> bool:
+    """Whether an answer is of Ollama's own API: a chat, a text, or embeddings (`/api/embed`)."""
+    return isinstance(value.get("done"), bool) or (_is_ollama_embedding(value) and "embeddings" in value)
+
+
+def _is_ollama_embedding(value: Mapping[str, Json]) -> bool:
+    """`/api/embed` counts and measures; the older `/api/embeddings` answers with a vector and nothing else."""
+    if isinstance(value.get("embeddings"), list):
+        return "total_duration" in value or "prompt_eval_count" in value
+    return value.keys() == {"embedding"} and isinstance(value["embedding"], list)
 
 
 def _error_body(value: Mapping[str, Json]) -> str | None:

@@ -71,9 +71,12 @@ def custom_id_of(record: Mapping[str, Json]) -> str | None:
 
 
 def input_of(record: Mapping[str, Json]) -> Mapping[str, Json] | None:
-    """Return the input line that an output line holds."""
+    """Return the input line that an output line holds: under a key of its own, or as its own `body`."""
     found = record.get(INPUT_KEY)
-    return found if isinstance(found, dict) else None
+    if isinstance(found, dict):
+        return found
+    asked = mapping(decoded(record.get("body"))) if "response" in record else {}
+    return record if any(key in asked for key in ("messages", "input", "prompt")) else None
 
 
 def joined(output: bytes, input_line: bytes) -> bytes:
@@ -105,6 +108,8 @@ def answer_of(line: Mapping[str, Json]) -> BatchAnswer | None:
     Some servers leave out the envelope with status and body. No answer, and an empty one, are answers that failed.
     """
     response = decoded(line.get("response"))
+    if "response" not in line and "error" not in line and "body" in line:
+        return BatchAnswer(decoded(line["body"]), _status(line.get("status_code")), is_null=False)
     if response in (None, "", {}, []):
         return BatchAnswer(None, None, is_null=response is None)
     if not isinstance(response, dict):

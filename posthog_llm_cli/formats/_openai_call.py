@@ -27,6 +27,7 @@ from posthog_llm_cli.formats._openai_times import read_times
 from posthog_llm_cli.formats._openai_usage import read_cost, read_usage
 from posthog_llm_cli.formats._parameters import model_parameters
 from posthog_llm_cli.formats._people import Person, find_person
+from posthog_llm_cli.formats._proxy import key_names, own_metadata
 from posthog_llm_cli.formats._urls import base_url, clean_url
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext
@@ -34,7 +35,9 @@ from posthog_llm_cli.timeparse import parse_time
 
 _DEPLOYMENT = re.compile(r"/deployments/([^/?#]+)")
 _INPUT_KEYS = ("messages", "request_messages", "input", "inputs", "prompt")
-_SESSION_KEYS = ("session_id", "conversation_id", "thread_id", "chat_id")
+_SESSION_KEYS = (
+    "session_id", "conversation_id", "thread_id", "chat_id", "sessionId", "conversationId", "threadId", "chatId",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def operation_of_failure(exchange: Exchange) -> Operation:
     request = exchange.request
     path = (exchange.url or "").split("?")[0].rstrip("/")
     asks = "input" in request and "messages" not in request and "embed" in str(request.get("model") or "").lower()
-    return Operation.EMBEDDING if path.endswith("/embeddings") or asks else Operation.GENERATION
+    return Operation.EMBEDDING if path.endswith(("/embeddings", "/api/embed")) or asks else Operation.GENERATION
 
 
 # -------------------------------------------------------------------------------------------------------------- model
@@ -138,6 +141,8 @@ def _model(exchange: Exchange) -> str:
         request.get("model"),
         outer.get("model"),
         outer.get("model_name"),
+        outer.get("modelName"),
+        outer.get("modelId"),
         deployment[1] if deployment is not None else None,
     )
     if model is None:
@@ -243,11 +248,19 @@ def _span_id(exchange: Exchange) -> str | None:
 
 
 def _metadatas(exchange: Exchange) -> tuple[Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]]:
-    return (
-        mapping(exchange.outer.get("metadata")),
-        mapping(exchange.request.get("metadata")),
-        mapping(exchange.response.get("metadata")),
-    )
+    """The caller's metadata of record, request and answer."""
+    outer, request, response = _logged_metadatas(exchange)
+    return own_metadata(outer), own_metadata(request), own_metadata(response)
+
+
+def _logged_metadatas(exchange: Exchange) -> tuple[Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]]:
+    """The metadata as logged: a LiteLLM proxy's own are among them, also where only its answer was logged beside."""
+    outer, request, response = exchange.outer, exchange.request, exchange.response
+    return _logged_metadata(outer), _logged_metadata(request), _logged_metadata(response)
+
+
+def _logged_metadata(side: Mapping[str, Json]) -> Mapping[str, Json]:
+    return mapping(side.get("metadata")) or mapping(mapping(side.get("litellm_params")).get("metadata"))
 
 
 def _trace_id(exchange: Exchange, caller: CallerMetadata) -> str | None:
@@ -280,6 +293,7 @@ def _person(exchange: Exchange) -> Person:
     candidates: Iterable[Json] = (
         outer.get("distinct_id"),
         outer.get("user_id"),
+        outer.get("userId"),
         None if exchange.is_bare else outer.get("user"),
         outer.get("end_user"),
         outer_metadata.get("user_id"),
@@ -290,7 +304,8 @@ def _person(exchange: Exchange) -> Person:
         response.get("user"),
         response.get("safety_identifier"),
     )
-    return find_person(candidates, take_object_id=True)
+    keys = frozenset[str]().union(*(key_names(logged) for logged in (outer, *_logged_metadatas(exchange))))
+    return find_person(candidates, nobody=keys, take_object_id=True)
 
 
 def _caller(exchange: Exchange) -> CallerMetadata:

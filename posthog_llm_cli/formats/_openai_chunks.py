@@ -30,7 +30,8 @@ def merge_chunks(chunks: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
             answer["error"] = chunk["error"]
         for position, choice in enumerate(items(chunk.get("choices"))):
             if isinstance(choice, dict):
-                choices.setdefault(choice_index(choice, position), _Choice()).add(choice)
+                found = choices.setdefault(choice_index(choice, position), _Choice())
+                found.add(choice, is_whole=chunk.get("object") == "chat.completion")
     if choices and all(choice.is_text for choice in choices.values()):
         answer["object"] = "text_completion"
     answer["choices"] = [{"index": index, **choices[index].whole()} for index in sorted(choices)]
@@ -42,6 +43,20 @@ def choice_index(choice: Mapping[str, Json], position: int) -> int:
     """Return a choice's index; where it has none, its place in the chunk."""
     index = choice.get("index")
     return index if isinstance(index, int) and not isinstance(index, bool) else position
+
+
+def has_piece(chunk: Mapping[str, Json]) -> bool:
+    """Whether a chunk carries a piece of the answer."""
+    choices = (mapping(choice) for choice in items(chunk.get("choices")))
+    return any(
+        text(choice.get("text")) or any(mapping(choice.get("delta")).get(key) for key in PIECES) for choice in choices
+    )
+
+
+def finish_reason(choice: Mapping[str, Json]) -> str | None:
+    """Return why a choice ended; None where it goes on, which some servers say in words."""
+    found = text(choice.get("finish_reason"))
+    return None if found in {"null", "None"} else found
 
 
 def _identify(answer: dict[str, Json], chunk: Mapping[str, Json]) -> None:
@@ -86,18 +101,18 @@ class _Choice:
         """Whether this is a choice of a text completion."""
         return self._message is None and bool(self._texts)
 
-    def add(self, choice: Mapping[str, Json]) -> None:
-        """Take one piece."""
+    def add(self, choice: Mapping[str, Json], *, is_whole: bool = False) -> None:
+        """Take one piece, or the whole choice, which is what the pieces before it were (MiniMax ends streams so)."""
         for key, value in choice.items():
             if key not in _CHOICE_OWN and (value is not None or key not in self._fields):
                 self._fields[key] = value  # that a key is there tells the provider, even where it is null
-        if choice.get("finish_reason") is not None:
+        if finish_reason(choice) is not None:
             self._finish = choice["finish_reason"]
         if isinstance(choice.get("text"), str):
             self._texts.append(choice["text"])
         delta = choice.get("delta") if "delta" in choice else choice.get("message")
         if isinstance(delta, dict):
-            if self._message is None:
+            if self._message is None or (is_whole and "delta" not in choice):
                 self._message = _Message()
             self._message.add(delta)
 

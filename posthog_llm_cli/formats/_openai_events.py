@@ -29,7 +29,8 @@ def merge_events(events: Sequence[Mapping[str, Json]]) -> tuple[dict[str, Json],
     """Return the response that a stream's events make up, and whether the stream came to an end.
 
     The last event holds the whole response, and the pieces before it are not needed. Without it (cut off, or an error
-    instead) the response is the first one of the stream with the items that were done: no usage, no status.
+    instead) the response is the first one of the stream with the items that were done, and what came of the others: no
+    usage, no status.
     """
     whole = next((event["response"] for event in reversed(events) if is_terminal(event)), None)
     errors = [error for event in events if (error := stream_error(event)) is not None]
@@ -40,20 +41,56 @@ def merge_events(events: Sequence[Mapping[str, Json]]) -> tuple[dict[str, Json],
     else:
         response = dict(whole)
     if not items(response.get("output")):
-        response["output"] = _done_items(events)
+        response["output"] = _items(events)
     if errors and not is_error(response.get("error")):
         response["error"] = errors[-1] or {"message": "an error event without a message"}
     return response, whole is not None or bool(errors)
 
 
-def _done_items(events: Sequence[Mapping[str, Json]]) -> list[Json]:
-    """The items that were done, in the places that they have in the output."""
+_PIECES = {
+    "response.output_text": ("text", "output_text"),
+    "response.refusal": ("refusal", "refusal"),
+    "response.function_call_arguments": ("arguments", "function_call"),
+    "response.custom_tool_call_input": ("input", "custom_tool_call"),
+}
+"""By the event's name without its last word: the member that its deltas are pieces of, and what that belongs to."""
+
+
+def _items(events: Sequence[Mapping[str, Json]]) -> list[Json]:
+    """The items in the places that they have in the output; those that were not done as far as they came."""
     done: dict[float, Json] = {}
+    begun: dict[float, dict[str, Json]] = {}
+    pieces: dict[float, dict[tuple[str, float], list[str]]] = {}
     for position, event in enumerate(events):
-        if event.get("type") == "response.output_item.done" and mapping(event.get("item")):
-            place = event.get("output_index")
-            done[place if is_number(place) else position] = event["item"]
-    return [done[place] for place in sorted(done)]
+        kind, place = text(event.get("type")) or "", event.get("output_index")
+        where = place if is_number(place) else position
+        if kind == "response.output_item.done" and mapping(event.get("item")):
+            done[where] = event["item"]
+        elif kind == "response.output_item.added" and mapping(event.get("item")):
+            begun[where] = event["item"]
+        elif is_number(place) and kind.rpartition(".")[0] in _PIECES:
+            index = event.get("content_index")
+            key = kind.rpartition(".")[0], index if is_number(index) else 0
+            came = pieces.setdefault(place, {}).setdefault(key, [])
+            if kind.endswith(".delta") and isinstance(event.get("delta"), str):
+                came.append(event["delta"])
+            elif kind.endswith(".done") and isinstance(event.get(_PIECES[key[0]][0]), str):
+                came[:] = [event[_PIECES[key[0]][0]]]
+    found = {place: _unfinished(begun.get(place, {}), came) for place, came in pieces.items()} | done
+    return [found[place] for place in sorted(found)]
+
+
+def _unfinished(begun: Mapping[str, Json], pieces: Mapping[tuple[str, float], Sequence[str]]) -> Json:
+    """An item that was not done, of what came of it; its status is left out."""
+    item = {key: value for key, value in begun.items() if key != "status"}
+    content = []
+    for (name, _), came in sorted(pieces.items(), key=lambda piece: piece[0][1]):
+        member, kind = _PIECES[name]
+        if member in {"text", "refusal"}:
+            content.append({"type": kind, member: "".join(came)})
+        else:
+            item = {"type": kind, **item, member: "".join(came)}
+    return {"type": "message", "role": "assistant", **item, "content": content} if content else item
 
 
 def has_content(event: Mapping[str, Json]) -> bool:

@@ -55,7 +55,7 @@ def read_exchange(record: Mapping[str, Json]) -> Exchange:
     key, nested = found if found is not None else (None, None)
     request, request_url = _request(record, key)
     answered = nested or next(
-        (Nested(record[name]) for name in RESPONSE_KEYS if isinstance(record.get(name), dict)), None
+        (Nested(record[name], is_answer=True) for name in RESPONSE_KEYS if isinstance(record.get(name), dict)), None
     )
     # A response that is no answer may still say why there is none.
     response = mapping(answered.value) if answered is not None else {}

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from posthog_llm_cli.formats._errors import error_text
+from posthog_llm_cli.formats._errors import error_text, error_type
 from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._openai_shapes import is_error, is_failed_status
+from posthog_llm_cli.formats._openai_shapes import FAILURE_KEYS, is_error, says_failed
 from posthog_llm_cli.model import CallError, Json
 
 
@@ -30,23 +30,23 @@ def find_failure(exchange: Exchange) -> Failure | None:
         errors.append(response)
     if set(response) == {"detail"}:
         errors.append(response["detail"])
-    told = [outer.get(key) for key in ("error_message", "exception", "error_type") if is_error(outer.get(key))]
+    told = [outer.get(key) for key in FAILURE_KEYS if is_error(outer.get(key))]
     failed = (
         bool(errors or told)
         or (status is not None and not 200 <= status <= 299)
-        or is_failed_status(outer.get("status"))
+        or says_failed(outer)
         or response.get("status") == "failed"
     )
     if not failed:
         return None
     error = errors[0] if errors else None
-    details = mapping(error)
+    details = mapping(error) or mapping(outer.get("exception"))
     message = _message(error, exchange)
     if message is None and status:
         message = f"HTTP {status}"
     return Failure(
         CallError(
-            first_text(details.get("type"), _code_text(details.get("code")), outer.get("error_type")),
+            error_type(first_text(details.get("type"), _code_text(details.get("code")), outer.get("error_type"))),
             error_text(message),
         ),
         status if status is not None else _status_from_code(details.get("code")),
@@ -66,7 +66,10 @@ def _message(error: Json, exchange: Exchange) -> str | None:
     nested = text(details.get("message")) or text(details.get("detail"))
     if nested is not None:
         return nested
-    told = first_text(outer.get("error_message"), outer.get("exception"))
+    exception = outer.get("exception")
+    told = first_text(
+        outer.get("error_message"), outer.get("errorMessage"), exception, mapping(exception).get("message")
+    )
     if told is not None:
         return told
     if details:

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
 
+from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import decoded, mapping, text
-from posthog_llm_cli.formats._openai_answers import RESPONSE_KEYS, classify_response
+from posthog_llm_cli.formats._fields import decoded, items, mapping, text
+from posthog_llm_cli.formats._openai_answers import PART_KEYS, RESPONSE_KEYS, classify_response, is_unfinished
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats.sse import is_sse, stream_values
+from posthog_llm_cli.formats.sse import is_json_lines, is_sse, stream_values
 from posthog_llm_cli.model import Json
 
-_HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "headers")
+_HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "statusCode", "headers")
+_CLIENT_KEYS = ("headers", "statusText", "config")
 _STREAMED = frozenset({
     "openai-stream", "openai-chat", "openai-completions", "openai-responses", "ollama", "openai-error",
 })  # fmt: skip
@@ -23,24 +25,26 @@ _LOOKED_AT = 8
 class Nested:
     """An answer or a request out of its wrappings: text of JSON, an HTTP recording, a list of one.
 
-    `value` is what was inside; `status` and `url` what the recording said. Headers are never read.
+    `value` is what was inside; `status` and `url` what the recording said. Headers are never read. `is_answer`: it lies
+    under a response key, where a part of an answer (its choices, one of them, its message) stands for it.
     """
 
     __slots__ = ("status", "url", "value")
 
-    def __init__(self, value: Json) -> None:
+    def __init__(self, value: Json, *, is_answer: bool = False) -> None:
         self.status: Json = None
         self.url: str | None = None
-        self.value = self._unwrap(decoded(value))
+        inner = self._unwrap(_decoded_twice(value))
+        self.value = _whole_answer(inner) if is_answer else inner
 
     def _unwrap(self, value: Json) -> Json:
-        if is_recording(value):
-            self.url = text(value.get("url")) or text(value.get("uri"))
-            self.status = _recorded_status(value)
-            body = decoded(value["body"])
-            if isinstance(body, dict) and set(body) <= {"string", "encoding"}:  # VCR's spelling
-                body = decoded(body.get("string"))
-            return body
+        recording = mapping(value)
+        body = _recorded_body(recording)
+        if body is not None or ("statusCode" in recording and "message" in recording):  # or a gateway's own answer
+            self.status = _recorded_status(recording)
+        if body is not None:
+            self.url = text(recording.get("url")) or text(recording.get("uri"))
+            return decoded(body[0])
         if isinstance(value, list) and len(value) == 1 and classify_response(value[0]) not in {None, "openai-stream"}:
             return value[0]
         return value
@@ -62,14 +66,58 @@ class Nested:
         return next((name for part in first_parts(self.value) if (name := relative_name(part)) is not None), None)
 
 
-def is_recording(value: Json) -> bool:
-    """Whether a value is one side of a recorded HTTP exchange (openai-logs.md 3.2)."""
-    return isinstance(value, dict) and "body" in value and any(key in value for key in _HTTP_KEYS)
+def _decoded_twice(value: Json) -> Json:
+    """Return what a text of JSON holds, also where it was made a text twice."""
+    inner = decoded(value)
+    if not isinstance(inner, str) or not inner.lstrip().startswith(('"{', '"[')):
+        return inner
+    found: Json = None
+    with suppress(RecordError):
+        found = decode(inner.encode()).value
+    return inner if found is None else found
+
+
+def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
+    """Return the body of one side of a recorded HTTP exchange (openai-logs.md 3.2); None for any other value.
+
+    It is `body` (VCR: `body.string`), with browsers `content.text` and `postData.text`, with HTTP clients `data`.
+    """
+    if not any(key in value for key in (*_HTTP_KEYS, *_CLIENT_KEYS)):
+        return None
+    if "body" in value:
+        body = decoded(value["body"])
+        is_vcr = isinstance(body, dict) and set(body) <= {"string", "encoding"}
+        return (body.get("string") if is_vcr else body,)
+    for key in ("content", "postData"):
+        if "mimeType" in mapping(value.get(key)):
+            return (mapping(value[key]).get("text"),)
+    is_client = isinstance(value.get("status"), int) and any(key in value for key in _CLIENT_KEYS)
+    return (value["data"],) if is_client and isinstance(value.get("data"), dict | str) else None
+
+
+def _whole_answer(value: Json) -> Json:
+    """Return a chat completion for what a writer took out of one: its choices, one of them, or its message."""
+    choices = value if isinstance(value, list) else [value]
+    if choices and all("finish_reason" in mapping(item) and _is_message(item.get("message")) for item in choices):
+        return {"choices": choices}
+    return {"choices": [{"index": 0, "message": value}]} if _is_message(value) else value
+
+
+def _is_message(value: Json) -> bool:
+    """Whether a value is the message of a chat completion; Anthropic's messages name their type."""
+    if not isinstance(value, dict) or value.get("role") != "assistant" or "type" in value or "done" in value:
+        return False
+    return isinstance(value.get("content"), str | list) or bool(items(value.get("tool_calls")))
 
 
 def _recorded_status(value: Mapping[str, Json]) -> Json:
     """`status_code`, `status`, or the `code` in it: the first that is there."""
-    candidates = (value.get("status_code"), value.get("status"), mapping(value.get("status")).get("code"))
+    candidates = (
+        value.get("status_code"),
+        value.get("statusCode"),
+        value.get("status"),
+        mapping(value.get("status")).get("code"),
+    )
     return next((found for found in candidates if found is not None and not isinstance(found, dict)), None)
 
 
@@ -86,14 +134,15 @@ def classify_stream(value: Json) -> str | None:
 
     None for what is no stream, or that of an API that is not known.
     """
-    if isinstance(value, str) and not is_sse(value):
+    is_lines = isinstance(value, str) and is_json_lines(value)
+    if isinstance(value, str) and not is_lines and not is_sse(value):
         return None
     is_text = isinstance(value, str) or any(isinstance(part, str) for part in value[:1])
     shapes = [_part_shape(part) for part in first_parts(value)]
     told = next((shape for shape in shapes if shape not in {None, "openai-error"}), None)
     if told == "relative":
         return told
-    if not is_text:
+    if is_lines or not is_text:
         return told if told == "openai-stream" and _STREAMED.issuperset(shapes) else None
     is_stream = told in _STREAMED or (told is None and "openai-error" in shapes)
     return "openai-stream" if is_stream else None
@@ -104,7 +153,13 @@ def _part_shape(part: Mapping[str, Json]) -> str | None:
     shape = classify_response(part)
     if shape == "ollama":
         return shape if part["done"] else "openai-stream"
+    if shape == "openai-completions" and is_unfinished(part):
+        return "openai-stream"  # vLLM counts on every part
     if shape is None:
-        held = (Nested(part[key]).value for key in RESPONSE_KEYS if key in part)
-        return next((inner for value in held if (inner := classify_response(value)) is not None), None)
+        held = (Nested(part[key]) for key in RESPONSE_KEYS if key in part)
+        found = next((inner for nested in held if (inner := nested.shape) is not None), None)
+        is_logged = any(
+            Nested(part[key]).shape == "openai-stream" for key in PART_KEYS if isinstance(part.get(key), dict | str)
+        )
+        return found or ("openai-stream" if is_logged else None)
     return shape

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from posthog_llm_cli.formats._fields import mapping, text
-from posthog_llm_cli.formats._messages import assistant, chat_output, responses_output, sorted_choices, text_part
+from posthog_llm_cli.formats._messages import chat_output, responses_output, sorted_choices
 from posthog_llm_cli.formats._openai_call import Answer, operation_of_failure
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.model import Json, Operation
@@ -58,8 +58,3 @@ def ollama_answer(response: Mapping[str, Json]) -> Answer:
         output=chat_output([{"message": dict(message)}]),
         stop_reason=text(response.get("done_reason")),
     )
-
-
-def text_answer(said: str, stop_reason: str | None) -> Answer:
-    """Return an answer that is a text alone."""
-    return Answer(Operation.GENERATION, [assistant([text_part(said)])] if said else None, stop_reason)

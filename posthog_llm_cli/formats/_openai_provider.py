@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from posthog_llm_cli.formats._fields import items, mapping, text
+from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._urls import hostname
 from posthog_llm_cli.model import Json
 
@@ -32,6 +33,12 @@ _OPENAI_FAMILIES = re.compile(
     r"(?:ft:)?(?:gpt-(?!oss|35)|chatgpt-|o1(?![0-9a-z])|o3(?![0-9a-z])|o4(?![0-9a-z])|text-embedding-3-|text-embedding-ada-|text-davinci-"
     r"|davinci|babbage|curie|ada(?![a-z])|codex-|computer-use-preview|omni-moderation)"
 )
+_OTHER_FAMILIES = re.compile(
+    r".*/|(?:claude|command|deepseek|gemini|gemma|glm|gpt-oss|granite|grok|kimi|llama|magistral|meta|ministral|mi[sx]tral"
+    r"|nemotron|phi|qwen|qwq|sonar|yi)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Models that OpenAI does not serve: a maker before a slash, and the families of others."""
 _ZHIPU_MODELS = ("glm-", "cogview")
 
 
@@ -60,7 +67,7 @@ def find_provider(
     told = next((name for name, tells in _TELLS if tells(response, model)), None) or _by_line_id(line_id)
     if told is not None:
         return told
-    return "openai" if _OPENAI_FAMILIES.match(model) else None
+    return "openai" if _OPENAI_FAMILIES.match(model) and not _is_llama_cpp(response) else None
 
 
 def _by_host(host: str) -> str | None:
@@ -95,6 +102,7 @@ def _is_openrouter(response: Mapping[str, Json]) -> bool:
         str(response.get("id") or "").startswith("gen-")
         or _any_choice(response, "native_finish_reason")
         or ("cost" in usage and isinstance(response.get("provider"), str))
+        or "provider_name" in mapping(mapping(response.get("error")).get("metadata"))
     )
 
 
@@ -117,12 +125,37 @@ def _is_gemini(response: Mapping[str, Json]) -> bool:
     return False
 
 
+def _is_xai(response: Mapping[str, Json], model: str) -> bool:
+    """xAI counts its sources and prices its answers; `citations` are also Perplexity's."""
+    usage = mapping(response.get("usage"))
+    own = "num_sources_used" in usage or "cost_in_usd_ticks" in usage
+    return own or (model.startswith("grok-") and "citations" in response)
+
+
+def _is_mistral(response: Mapping[str, Json]) -> bool:
+    """Only Mistral's content is a list with what was thought as a list in it."""
+    contents = (items(mapping(choice.get("message")).get("content")) for choice in _choices(response))
+    return any(isinstance(mapping(part).get("thinking"), list) for content in contents for part in content)
+
+
+def _is_llama_cpp(response: Mapping[str, Json]) -> bool:
+    """llama.cpp's server answers under whatever model name was asked for; it has no name in LiteLLM's list."""
+    timings = mapping(response.get("timings"))
+    return "predicted_n" in timings or "prompt_n" in timings
+
+
+def _is_openai_response(response: Mapping[str, Json], model: str) -> bool:
+    """Other servers of the Responses API write ids of the same form."""
+    return str(response.get("id") or "").startswith("resp_") and not _OTHER_FAMILIES.match(model)
+
+
 def _is_azure(response: Mapping[str, Json], model: str) -> bool:
     return (
         "prompt_filter_results" in response
         or _any_choice(response, "content_filter_results", "content_filter_result")
         or "innererror" in mapping(response.get("error"))
-        or bool(items(response.get("content_filters")))  # a Responses object's
+        or bool(items(response.get("content_filters")))
+        or (response.get("object") == "response" and "content_filters" in response)  # null where no filter had a word
         or model.startswith("gpt-35-")
     )
 
@@ -140,11 +173,11 @@ _TELLS: tuple[tuple[str, Callable[[Mapping[str, Json], str], bool]], ...] = (
             or any(choice.get("finish_reason") == "eos" for choice in _choices(response))
         ),
     ),
-    ("gemini", lambda response, _: _is_gemini(response)),
+    ("gemini", lambda response, model: _is_gemini(response) or model.startswith("models/gemini-")),
     ("zai", lambda response, model: "request_id" in response and model.lower().startswith(_ZHIPU_MODELS)),
     (
         "ollama",
-        lambda response, _: response.get("system_fingerprint") == "fp_ollama" or isinstance(response.get("done"), bool),
+        lambda response, _: response.get("system_fingerprint") == "fp_ollama" or is_ollama(response),
     ),
     (
         "vllm",
@@ -155,6 +188,10 @@ _TELLS: tuple[tuple[str, Callable[[Mapping[str, Json], str], bool]], ...] = (
         ),
     ),
     ("anthropic", lambda response, _: str(response.get("id") or "").startswith("msg_") and "choices" in response),
+    ("xai", _is_xai),
+    ("mistral", lambda response, _: _is_mistral(response)),
+    ("fireworks_ai", lambda _, model: model.startswith("accounts/fireworks/")),
+    ("lm_studio", lambda response, _: isinstance(response.get("stats"), dict) and "runtime" in response),
     ("perplexity", lambda response, _: any(response.get(key) is not None for key in ("citations", "search_results"))),
-    ("openai", lambda response, model: str(response.get("id") or "").startswith("resp_") and "gpt-oss" not in model),
+    ("openai", _is_openai_response),
 )

@@ -16,14 +16,18 @@ _ANTHROPIC_EVENTS = frozenset({
 _AZURE_CATEGORIES = frozenset({"RequestResponse", "AzureOpenAIRequestUsage"})
 
 
+_SPAN_ATTRIBUTES = ("gen_ai.", "llm.", "openinference.", "traceloop.")
+"""The conventions of OpenTelemetry, and of those who came before it."""
+
+
 def _is_otel(record: Mapping[str, Json]) -> bool:
-    if "resourceSpans" in record:
+    if any(key in record for key in ("resourceSpans", "resourceLogs", "resourceMetrics")):
         return True
     attributes = record.get("attributes")
     names: list[Json] = list(attributes) if isinstance(attributes, dict) else []
     if isinstance(attributes, list):
         names = [mapping(item).get("key") for item in attributes]
-    return any(isinstance(name, str) and name.startswith("gen_ai.") for name in names)
+    return any(isinstance(name, str) and name.startswith(_SPAN_ATTRIBUTES) for name in names)
 
 
 def _is_anthropic(record: Mapping[str, Json]) -> bool:
@@ -33,16 +37,40 @@ def _is_anthropic(record: Mapping[str, Json]) -> bool:
     return is_one_of(kind, _ANTHROPIC_EVENTS)
 
 
+def _is_langfuse(record: Mapping[str, Json]) -> bool:
+    """An observation, in the spelling of its API or of its exports."""
+    is_observation = ("traceId" in record and "startTime" in record) or (
+        "trace_id" in record and "start_time" in record
+    )
+    return is_observation and is_one_of(record.get("type"), _LANGFUSE_TYPES)
+
+
+def _is_gemini(record: Mapping[str, Json]) -> bool:
+    if "candidates" not in record:
+        return False
+    return any(key in record for key in ("usageMetadata", "modelVersion", "promptFeedback"))
+
+
+def _is_cohere(record: Mapping[str, Json]) -> bool:
+    usage = mapping(record.get("usage")) or mapping(record.get("meta"))
+    return "billed_units" in usage and ("message" in record or "generation_id" in record)
+
+
 _RELATIVES: tuple[tuple[str, Callable[[Mapping[str, Json]], bool]], ...] = (
     ("Bedrock invocation log", lambda r: r.get("schemaType") == "ModelInvocationLog"),
+    ("Bedrock Converse", lambda r: "stopReason" in r and "message" in mapping(r.get("output"))),
     ("OpenTelemetry", _is_otel),
     ("LangSmith", lambda r: "run_type" in r and "inputs" in r),
-    ("Langfuse", lambda r: "traceId" in r and "startTime" in r and is_one_of(r.get("type"), _LANGFUSE_TYPES)),
+    ("Langfuse", _is_langfuse),
     ("Helicone", lambda r: "response_id" in r and ("request_created_at" in r or "response_created_at" in r)),
     ("Azure diagnostics", lambda r: is_one_of(r.get("category"), _AZURE_CATEGORIES) and "operationName" in r),
     ("openai/evals", lambda r: all(key in r for key in ("run_id", "event_id", "type", "data"))),
     ("inspect_ai event", lambda r: r.get("event") == "model" and isinstance(r.get("output"), dict)),
-    ("Gemini", lambda r: "candidates" in r and "usageMetadata" in r),
+    ("Gemini", _is_gemini),
+    ("Cohere", _is_cohere),
+    ("Phoenix", lambda r: "context.trace_id" in r and "span_kind" in r),
+    ("Braintrust", lambda r: "root_span_id" in r and "span_id" in r and "metrics" in r),
+    ("MLflow", lambda r: "info" in r and "spans" in mapping(r.get("data"))),
     ("Anthropic", _is_anthropic),
 )
 

@@ -12,6 +12,7 @@ from posthog_llm_cli.formats._fields import is_number, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
     CHUNK,
+    PART_KEYS,
     PENDING,
     REQUEST_KEYS,
     RESPONSE_KEYS,
@@ -22,29 +23,37 @@ from posthog_llm_cli.formats._openai_answers import (
 )
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
 from posthog_llm_cli.formats._openai_times import TIME_KEYS
+from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
+from posthog_llm_cli.formats.sse import is_rest_of_stream
 from posthog_llm_cli.model import Json
 
 __all__ = [
-    "ANSWER_TEXT_KEYS", "CHUNK", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate",
-    "Nested", "Row", "classify", "classify_response", "is_error", "is_error_body", "is_failed_status", "read_status",
+    "ANSWER_TEXT_KEYS", "CHUNK", "FAILURE_KEYS", "MODEL_KEYS", "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS",
+    "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate", "Nested", "Row", "classify", "classify_response", "is_error",
+    "is_error_body", "read_status", "says_failed",
 ]  # fmt: skip
 
 _CONTENT_KEYS = ("messages", "prompt", "input")
 _BARE_INPUT_KEYS = frozenset({"messages", "request_messages", "input", "inputs", "prompt"})
-_MODEL_KEYS = ("model", "model_name", "model_id")
+MODEL_KEYS = ("model", "model_name", "model_id", "modelName", "modelId")
 _TRAINING_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "weight"})
-_CALL_KEYS = frozenset({*_MODEL_KEYS, "id", "usage", "created", "time", "timing", *TIME_KEYS})
+_CALL_KEYS = frozenset({*MODEL_KEYS, "id", "usage", "created", "time", "timing", *TIME_KEYS})
 PROMPT_TEXT_KEYS = ("prompt_text", "prompt", "messages", "request_messages", "input", "user_message", "question")
 ANSWER_TEXT_KEYS = (
     "response_text", "response", "completion", "output", "output_text", "answer", "assistant_response", "llm_response",
 )  # fmt: skip
 _MERE_TEXT_KEYS = tuple(key for key in ANSWER_TEXT_KEYS if key not in WHOLE_KEYS)
 _METADATA_ONLY_TELLS = frozenset({
-    "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens", "tokens_used", "tokens_in",
-    "tokens_out", "tokens", "usage", "token_usage", "latency", "latency_ms", "latency_s", "latency_seconds", "duration",
-    "duration_ms", "duration_s", "duration_seconds", "elapsed", "elapsed_ms", "elapsed_s", "elapsed_seconds",
-    "response_time", "response_time_ms", "cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost",
+    *INPUT_KEYS, *OUTPUT_KEYS, *TOTAL_KEYS, "tokens_used", "tokens", "usage", "token_usage", "latency", "latency_ms",
+    "latency_s", "latency_seconds", "duration", "duration_ms", "duration_s", "duration_seconds", "elapsed",
+    "elapsed_ms", "elapsed_s", "elapsed_seconds", "response_time", "response_time_ms", "latencyMs", "durationMs",
+    "elapsedMs", "responseTimeMs", "cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost",
 })  # fmt: skip
+FAILURE_KEYS = ("error_message", "errorMessage", "exception", "error_type")
+"""Where a record says that it failed, beside `error`."""
+_CALL_COUNTS = ("requests", "request_count", "num_requests", "num_model_requests", "n_requests", "calls")
+"""How many calls a row of totals is about: more than one are no call."""
+_ANSWERS = frozenset({"openai-chat", "openai-completions", "openai-responses", "openai-embeddings"})
 _TEXT_KEYS = frozenset({
     *PROMPT_TEXT_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS, *RESPONSE_KEYS, "content", "text", "system", "system_prompt",
 })  # fmt: skip
@@ -62,7 +71,7 @@ class Candidate:
         """What lies under a key of the record, out of its wrappings: decoded once, whatever rows ask for it."""
         found = self._nested.get(key)
         if found is None:
-            found = self._nested[key] = Nested(self.record[key])
+            found = self._nested[key] = Nested(self.record[key], is_answer=key in RESPONSE_KEYS)
         return found
 
     @cached_property
@@ -78,8 +87,17 @@ class Candidate:
                 lone_part = lone_part or (key, nested)
             elif shape is not None:
                 return key, nested
+        lone_part = lone_part or self._logged_part()
         # One part is no answer beside the whole text: simonw/llm keeps both.
         return None if lone_part is None or _is_flat(self) else lone_part
+
+    def _logged_part(self) -> tuple[str, Nested] | None:
+        """What lies under a key for parts alone: one, or the text of its event."""
+        for key in PART_KEYS:
+            nested = self.nested(key) if isinstance(self.record.get(key), dict | str) else None
+            if nested is not None and isinstance(nested.value, dict | str) and nested.shape == "openai-stream":
+                return key, nested
+        return None
 
     @cached_property
     def has_request(self) -> bool:
@@ -96,9 +114,9 @@ class Candidate:
     def failed(self) -> bool:
         """Whether the record itself says that the call failed (openai-logs.md 3.7)."""
         record = self.record
-        if any(is_error(record.get(key)) for key in ("error", "error_message", "error_type", "exception")):
+        if is_error(record.get("error")) or any(is_error(record.get(key)) for key in FAILURE_KEYS):
             return True
-        if is_failed_status(record.get("status")):
+        if says_failed(record):
             return True
         if any(is_error(mapping(nested.value).get("error")) for nested in self._responses):
             return True
@@ -145,7 +163,8 @@ def read_status(record: Mapping[str, Json], recorded: Json = None) -> int | None
 
     0 says that there was no HTTP answer, but under `status` it may say that all is well; a word there is none.
     """
-    candidates = (record.get("status_code"), record.get("http_status"), record.get("status") or None, recorded)
+    named = (record.get("status_code"), record.get("http_status"), record.get("statusCode"))
+    candidates = (*named, record.get("status") or None, recorded)
     return next((status for value in candidates if (status := _http_status(value)) is not None), None)
 
 
@@ -157,9 +176,11 @@ def _http_status(value: Json) -> int | None:
     return int(value) if value == 0 or 100 <= value <= 599 else None
 
 
-def is_failed_status(status: Json) -> bool:
-    """Whether an outer `status` is a word for failure."""
-    return isinstance(status, str) and status.lower() in {"failure", "failed", "error", "timeout"}
+def says_failed(record: Mapping[str, Json]) -> bool:
+    """Whether an outer `status` is a word for failure, or a flag says that there was one."""
+    status = record.get("status")
+    is_failed = isinstance(status, str) and status.lower() in {"failure", "failed", "error", "timeout"}
+    return is_failed or record.get("success") is False or record.get("error") is True
 
 
 def _is_empty(nested: Nested) -> bool:
@@ -195,8 +216,15 @@ def _conversation(seen: Candidate) -> str | None:
 
 def _batch_answer(seen: Candidate) -> str | None:
     record = seen.record
-    is_answer = "custom_id" in record and ("response" in record or ("error" in record and "body" not in record))
+    is_answer = "custom_id" in record and (
+        "response" in record or ("error" in record and "body" not in record) or _is_answered_body(seen)
+    )
     return "openai-batch" if is_answer else None
+
+
+def _is_answered_body(seen: Candidate) -> bool:
+    """Whether `body` is an answer that stands without its envelope; the request of an input line is none."""
+    return "body" in seen.record and seen.nested("body").shape in _ANSWERS
 
 
 def _having(name: str, *keys: str) -> Callable[[Candidate], str | None]:
@@ -258,6 +286,8 @@ def _is_flat(seen: Candidate) -> bool:
     """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep)."""
     record = seen.record
     answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
+    if any(map(is_rest_of_stream, answers)):
+        return False
     if any(key in record for key in PROMPT_TEXT_KEYS):
         return bool(answers) and (any(answers) or any(record.get(key) for key in PROMPT_TEXT_KEYS))
     return any(answers) and bool(seen.request) and not seen.has_other_stream
@@ -270,15 +300,17 @@ def _unanswered(seen: Candidate) -> str | None:
         return "other-stream"
     if seen.answer is not None or not seen.response_is_empty or seen.failed or classify_response(record) is not None:
         return None
-    asks = any(key in record for key in _MODEL_KEYS) and any(record.get(key) for key in (*_CONTENT_KEYS, "inputs"))
+    asks = any(key in record for key in MODEL_KEYS) and any(record.get(key) for key in (*_CONTENT_KEYS, "inputs"))
     return "no-response" if asks or bool(seen.request) else None
 
 
 def _metadata_only(seen: Candidate) -> str | None:
     record = seen.record
-    if not any(text(record.get(key)) for key in _MODEL_KEYS) or classify_response(record) is not None:
+    if not any(text(record.get(key)) for key in MODEL_KEYS) or classify_response(record) is not None:
         return None
     if not any(key in _METADATA_ONLY_TELLS or "hash" in key for key in record):
+        return None
+    if any(is_number(record.get(key)) and record[key] != 1 for key in _CALL_COUNTS):
         return None
     has_text = any(isinstance(record.get(key), str | list | dict) and record[key] for key in _TEXT_KEYS)
     return None if has_text else "metadata-only"

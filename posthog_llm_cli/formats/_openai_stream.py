@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from posthog_llm_cli.formats._fields import is_one_of
-from posthog_llm_cli.formats._openai_shapes import CHUNK, PENDING, Candidate, classify_response
+from posthog_llm_cli.formats._openai_shapes import CHUNK, PART_KEYS, PENDING, Candidate, classify_response
 from posthog_llm_cli.formats.sse import stream_values
 from posthog_llm_cli.model import Json
 
@@ -51,8 +51,35 @@ def read_stream(record: Json) -> Stream:
             if isinstance(part, dict):
                 parts.append(_as_event(part))
                 stamps.append(opened.around or part)
+    parts, stamps = _once(parts, stamps)
+    key = "response" if key in PART_KEYS else key
     outer, recording = outermost.around, outermost.recording
     return Stream(parts, stamps, outer, wrapped, key if outer or wrapped or recording else None, recording, is_done)
+
+
+def _once(
+    parts: list[Mapping[str, Json]], stamps: list[Mapping[str, Json]]
+) -> tuple[list[Mapping[str, Json]], list[Mapping[str, Json]]]:
+    """Parts and stamps without what two loggers wrote twice: every part right after itself, or numbered events again.
+
+    No server repeats every part of an answer, its first and its last.
+    """
+    if (
+        len(parts) >= 4
+        and parts[0] != parts[-1]
+        and all(left == right for left, right in zip(parts[::2], parts[1::2], strict=False))
+    ):
+        return parts[::2], stamps[::2]
+    seen: dict[int, Mapping[str, Json]] = {}
+    kept = []
+    for place, part in enumerate(parts):
+        number = part.get("sequence_number")
+        if isinstance(number, int):
+            if seen.get(number) == part:
+                continue
+            seen[number] = part
+        kept.append(place)
+    return [parts[place] for place in kept], [stamps[place] for place in kept]
 
 
 def is_wrapper(value: Json) -> bool:

@@ -4,27 +4,34 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeGuard
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import Warnings, is_number, mapping
+from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.model import Json, ParseContext
 
 _END_KEYS = (
-    "ended_at", "end_time", "endTime", "finished_at", "completed_at", "response_timestamp", "receivedAt",
-    "timing.ended_at",
+    "ended_at", "end_time", "endTime", "endedAt", "finished_at", "finishedAt", "completed_at", "completedAt",
+    "response_timestamp", "receivedAt", "timing.ended_at",
 )  # fmt: skip
 _LOG_KEYS = (
     "timestamp", "ts", "ts_utc", "utc_time", "time_utc", "datetime_utc", "datetime", "date", "created_at", "logged_at",
+    "createdAt", "loggedAt", "@timestamp", "timestamp_ms", "asctime", "recorded_at",
 )  # fmt: skip
 _START_KEYS = (
-    "started_at", "start_time", "startTime", "request_timestamp", "requestedAt", "timing.started_at",
+    "started_at", "start_time", "startTime", "startedAt", "request_timestamp", "requestedAt", "timing.started_at",
+    "startedDateTime",
 )  # fmt: skip
 TIME_KEYS = tuple(key for key in (*_END_KEYS, *_LOG_KEYS, *_START_KEYS) if "." not in key)
 """Where a record itself may say when the call was."""
 
 _RESPONSE_KEYS = ("completed_at", "created_at", "created")
-_MS_KEYS = ("latency_ms", "duration_ms", "elapsed_ms", "response_time_ms", "timing.latency_ms", "total_duration_ms")
+_MS_KEYS = (
+    "latency_ms", "duration_ms", "elapsed_ms", "response_time_ms", "timing.latency_ms", "total_duration_ms",
+    "latencyMs", "durationMs", "elapsedMs", "responseTimeMs",
+)  # fmt: skip
 _S_KEYS = (
     "latency", "latency_s", "latency_seconds", "duration", "duration_s", "duration_seconds", "elapsed", "elapsed_s",
     "elapsed_seconds", "response_time", "timing.duration", "time",
@@ -32,12 +39,16 @@ _S_KEYS = (
 _UNITLESS = frozenset({"latency", "duration", "elapsed", "response_time", "ttft", "time_to_first_token"})
 _FIRST_TOKEN_S_KEYS = ("ttft", "ttft_s", "time_to_first_token")
 _FIRST_TOKEN_MS_KEYS = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_CLOCK = re.compile(r"\d{1,2}:\d{2}.*", re.ASCII)
 _BATCH_ID = re.compile(r"batch_req_([0-9a-f]{8})[0-9a-f]{24}")
 """A batch line's id begins with the epoch second at which it was written, in hex (493 of 493 real lines)."""
 _EPOCH_ABOVE = 1e8
 _MOST_WHOLE_SECONDS = 1000
 """Nobody waits so many whole seconds: these are milliseconds. A float is seconds."""
 _LONGEST_S = 1e7
+_MOST_TIMES = 10
+"""A duration without unit that is so many times the time between start and end is in another unit than seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +79,11 @@ def read_times(
     if us is None and start is not None:
         us = start + round((latency or 0) * 1_000_000)
     if us is None:
-        us = clock.first(_found(response, _RESPONSE_KEYS))
+        us = clock.first([*_found(response, _RESPONSE_KEYS), *_found(outer, ("created",))])
     if us is None:
         us = _time_from_id(outer.get("id"), clock, warn)
+    if us is None:  # a day alone is the time of a call to the day: whatever says more comes first
+        us = clock.first(_days(outer))
     timestamp = time_of(us) or context.default_time
     if timestamp is None:
         raise RecordError(
@@ -83,12 +96,27 @@ def read_times(
 
 
 def _log_times(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
-    """The log's own times; `time` only where it is a text or an epoch, for with inspect_ai it is a duration."""
-    found = _found(outer, _LOG_KEYS)
-    time = outer.get("time")
-    if isinstance(time, str) or (is_number(time) and abs(time) > _EPOCH_ABOVE):
+    """The log's own times, without days alone; `time` is none where it is a duration, as with inspect_ai.
+
+    A day and a time of day under `date` and `time` are one time.
+    """
+    days, time = _days(outer), outer.get("time")
+    found = [candidate for candidate in _found(outer, _LOG_KEYS) if candidate not in days]
+    day = next((str(value).strip() for key, value in days if key == "date"), None)
+    if isinstance(time, str) and day is not None and _CLOCK.fullmatch(time.strip()):
+        found.append(("date", f"{day}T{time.strip().zfill(len(time.strip()) + (time.strip()[1] == ':'))}"))
+    elif isinstance(time, str) or (is_number(time) and abs(time) > _EPOCH_ABOVE):
         found.append(("time", time))
     return found
+
+
+def _days(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
+    """The log's times that are a day alone."""
+    return [
+        (key, value)
+        for key, value in _found(outer, _LOG_KEYS)
+        if isinstance(value, str) and _DAY.fullmatch(value.strip())
+    ]
 
 
 def _time_from_id(line_id: Json, clock: Clock, warn: Warnings) -> int | None:
@@ -114,15 +142,29 @@ def _at(record: Mapping[str, Json], key: str) -> Json:
 def _latency(
     outer: Mapping[str, Json], response: Mapping[str, Json], start: int | None, end: int | None, warn: Warnings
 ) -> float | None:
+    measured = (end - start) / 1_000_000 if start is not None and end is not None else None
     for _, value in _found(outer, _MS_KEYS):
-        if is_number(value):
+        if _is_duration(value, warn):
             return _seconds(value / 1000, warn)
     for key, value in _found(outer, _S_KEYS):
-        if is_number(value) and not (key == "time" and abs(value) > _EPOCH_ABOVE):
+        if key == "time":
+            if is_number(value) and abs(value) <= _EPOCH_ABOVE:
+                return _seconds(value / 1000 if "startedDateTime" in outer else float(value), warn)  # HAR: in ms
+        elif _is_duration(value, warn):
+            if key in _UNITLESS and measured is not None and value > _MOST_TIMES * max(measured, 1.0) > 0:
+                warn("ambiguous-latency")  # the record's own start and end say that these are no seconds
+                return None
             return _seconds_under(key, value, warn)
-    if start is not None and end is not None:
-        return _seconds((end - start) / 1_000_000, warn)
+    if measured is not None:
+        return _seconds(measured, warn)
     return _provider_latency(outer, response, warn)
+
+
+def _is_duration(value: Json, warn: Warnings) -> TypeGuard[int | float]:
+    """Whether a value is a number; what a log writes in a number's place is left out with `bad-times`."""
+    if not is_number(value):
+        warn("bad-times")
+    return is_number(value)
 
 
 def _provider_latency(outer: Mapping[str, Json], response: Mapping[str, Json], warn: Warnings) -> float | None:
@@ -134,7 +176,7 @@ def _provider_latency(outer: Mapping[str, Json], response: Mapping[str, Json], w
     cerebras = mapping(response.get("time_info")).get("total_time")
     if is_number(cerebras):
         return _seconds(float(cerebras), warn)
-    ollama = response.get("total_duration") if isinstance(response.get("done"), bool) else None
+    ollama = response.get("total_duration") if is_ollama(response) else None
     if is_number(ollama):
         return _seconds(ollama / 1_000_000_000, warn)
     azure = _checkpoint(outer, response).get("total_duration_ms")
@@ -168,10 +210,10 @@ def _first_token(
     if {"bad-times", "ambiguous-latency"} & set(warn.codes()):
         return None
     for key, value in _found(outer, _FIRST_TOKEN_S_KEYS):
-        if is_number(value):
+        if _is_duration(value, warn):
             return _below(_seconds_under(key, value, warn), latency)
     for _, value in _found(outer, _FIRST_TOKEN_MS_KEYS):
-        if is_number(value):
+        if _is_duration(value, warn):
             return _below(_seconds(value / 1000, warn), latency)
     checkpoint = _checkpoint(outer, response)
     for key in ("service_ttft_ms", "engine_ttft_ms"):

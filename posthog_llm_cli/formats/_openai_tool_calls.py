@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from posthog_llm_cli.formats._fields import compact, mapping, text
+from posthog_llm_cli.formats._fields import compact, decoded, mapping, text
 from posthog_llm_cli.model import Json
 
 _JOINED = frozenset({"arguments", "input"})
@@ -21,6 +21,12 @@ class CallPieces:
     def has_name(self) -> bool:
         """Whether the call's name has come."""
         return text(self._fields.get("name")) is not None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the arguments are a whole object, so that more of them would be those of another call."""
+        came = "".join(self._arguments.get("arguments", ()))
+        return came.rstrip().endswith("}") and isinstance(decoded(came), dict)
 
     def add(self, function: Mapping[str, Json]) -> None:
         """Take one fragment: arguments (a custom tool's `input`) are appended, of the rest the first text counts."""
@@ -52,6 +58,10 @@ class _ToolCall:
     def has_name(self) -> bool:
         return any(function.has_name for function in self._functions.values())
 
+    @property
+    def is_complete(self) -> bool:
+        return any(function.is_complete for function in self._functions.values())
+
     def add(self, fragment: Mapping[str, Json]) -> None:
         self.id = self.id or text(fragment.get("id"))
         for key, value in fragment.items():
@@ -70,7 +80,8 @@ class ToolCallPieces:
     """The tool calls of one message.
 
     A fragment belongs to the call of its `index`. Without one, a new id or a name begins a call and anything else goes
-    on with the last. Some servers give every call the index 0: there a named fragment with another id is another call.
+    on with the last. Some servers give every call the index 0: there a named fragment with another id is another call,
+    and so is one without an id after arguments that are complete.
     """
 
     __slots__ = ("_at", "_calls")
@@ -95,7 +106,9 @@ class ToolCallPieces:
         is_named = any(text(mapping(fragment.get(key)).get("name")) is not None for key in ("function", "custom"))
         if isinstance(index, int) and not isinstance(index, bool):
             call = self._at.get(index)
-            if call is None or (is_named and call.has_name and new_id not in {None, call.id}):
+            is_other = new_id not in {None, call.id} if call is not None else True
+            is_next = new_id is None and call is not None and call.is_complete
+            if call is None or (is_named and call.has_name and (is_other or is_next)):
                 call = self._at[index] = self._begin(index)
             return call
         known = next((call for call in self._calls if new_id is not None and call.id == new_id), None)

@@ -5,16 +5,17 @@ from dataclasses import replace
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mapping
 from posthog_llm_cli.formats._messages import web_searches
+from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._usage import openai_usage
+from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage
 from posthog_llm_cli.model import Cost, Json, Usage
 
 COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
 _MOST_USD = 10_000
 """More than any call costs: what is larger is another number in the place of a cost."""
 
-_INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in")
-_OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out")
+_TICKS_OF_A_DOLLAR = 10_000_000_000
+"""docs.x.ai, "Cost Tracking"."""
 
 
 def read_usage(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Usage:
@@ -42,7 +43,7 @@ def _logged(exchange: Exchange) -> Mapping[str, Json]:
 
 def _ollama_usage(response: Mapping[str, Json]) -> dict[str, Json]:
     """Ollama's own counts (4.10); it leaves the prompt's out where the prompt was cached."""
-    if not isinstance(response.get("done"), bool):
+    if not is_ollama(response):
         return {}
     counts = {"prompt_tokens": response.get("prompt_eval_count"), "completion_tokens": response.get("eval_count")}
     return {key: value for key, value in counts.items() if value is not None}
@@ -50,13 +51,15 @@ def _ollama_usage(response: Mapping[str, Json]) -> dict[str, Json]:
 
 def _flat_usage(outer: Mapping[str, Json]) -> dict[str, Json]:
     """Counts at the top of a record; a total alone cannot be split and says nothing (4.7)."""
-    into = next((outer[key] for key in _INPUT_KEYS if outer.get(key) is not None), None)
-    out = next((outer[key] for key in _OUTPUT_KEYS if outer.get(key) is not None), None)
+    into, out, total = (_first(outer, keys) for keys in (INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS))
     if into is None and out is None:
         return {}
     details = mapping(decoded(outer.get("token_details")))
-    total = outer.get("total_tokens")
     return {**details, "prompt_tokens": into, "completion_tokens": out, "total_tokens": total}
+
+
+def _first(outer: Mapping[str, Json], keys: tuple[str, ...]) -> Json:
+    return next((outer[key] for key in keys if outer.get(key) is not None), None)
 
 
 def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
@@ -66,9 +69,7 @@ def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool)
     than any call costs).
     """
     candidates = [exchange.outer.get(key) for key in COST_KEYS]
-    logged = _logged(exchange)
-    if logged.get("is_byok") is not True and not isinstance(logged.get("cost"), dict):
-        candidates.append(logged.get("cost"))  # an object is Perplexity's, with other names inside
+    candidates += _costs_of_usage(_logged(exchange))
     said = [value for value in candidates if value is not None]
     cost = next((float(value) for value in said if is_number(value) and 0 < value <= _MOST_USD), None)
     if cost is not None:
@@ -78,3 +79,13 @@ def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool)
     elif said and not failed and (usage.input or usage.output):
         warn("zero-cost")
     return None
+
+
+def _costs_of_usage(usage: Mapping[str, Json]) -> list[Json]:
+    """What servers write beside the tokens: OpenRouter a number, Perplexity an object, xAI parts of a dollar."""
+    cost, ticks = usage.get("cost"), usage.get("cost_in_usd_ticks")
+    priced = mapping(cost).get("total_cost") if isinstance(cost, dict) else cost
+    return [
+        None if usage.get("is_byok") is True else priced,
+        ticks / _TICKS_OF_A_DOLLAR if is_number(ticks) else None,
+    ]

@@ -1,9 +1,10 @@
 """Who made a call: the chain of candidates for the distinct id (litellm-logs.md 6.14, posthog-ingestion.md 7)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
 from posthog_llm_cli.model import Json
 
@@ -27,44 +28,54 @@ class Person:
     session_id: str | None = None
 
 
-def find_person(candidates: Iterable[Json], *, take_object_id: bool = False) -> Person:
-    """Return the first candidate that names somebody; neither null, empty nor a reserved word does.
+def find_person(
+    candidates: Iterable[Json], *, nobody: Container[str] = frozenset(), take_object_id: bool = False
+) -> Person:
+    """Return the first candidate that names somebody, and the first session that any of them holds.
 
+    Neither null, empty nor a reserved word names somebody.
+    `nobody`: further words that name nobody in this record, its API key's hash for one.
     `take_object_id`: an object's `id` stands for it (OpenAI-format logs); else objects become compact JSON.
     """
-    for candidate in candidates:
-        person = _person(candidate, take_object_id=take_object_id)
-        if person is not None:
-            return person
-    return Person(None)
+    found = [_person(candidate, take_object_id=take_object_id) for candidate in candidates]
+    named = (person.user for person in found if person.user is not None and person.user not in nobody)
+    sessions = (person.session_id for person in found if person.session_id is not None)
+    return Person(next(named, None), next(sessions, None))
 
 
-def _person(candidate: Json, *, take_object_id: bool) -> Person | None:
-    value = decoded(candidate) if isinstance(candidate, str) else candidate
+def _person(candidate: Json, *, take_object_id: bool) -> Person:
+    value = _opened(candidate)
     if isinstance(value, dict):
         return _from_object(value, candidate, take_object_id=take_object_id)
     if isinstance(candidate, bool):
-        return None
+        return Person(None)
     if isinstance(candidate, list):
-        return Person(compact(candidate)) if candidate else None
+        return Person(compact(candidate) if candidate else None)
     user = id_text(candidate)
     if user is None or _is_reserved(user):
-        return None
+        return Person(None)
     packed = _CLAUDE_CODE.fullmatch(user)
     if packed is not None:
         return Person(packed["account"] or packed["hash"], packed["session"])
     return Person(user)
 
 
-def _from_object(value: Mapping[str, Json], candidate: Json, *, take_object_id: bool) -> Person | None:
+def _opened(candidate: Json) -> Json:
+    try:
+        return decoded(candidate)
+    except RecordError:  # too deep: a user's id that nests like that is a text, and no reason to refuse the call
+        return candidate
+
+
+def _from_object(value: Mapping[str, Json], candidate: Json, *, take_object_id: bool) -> Person:
     if not value:
-        return None
+        return Person(None)
     user = first_id(value.get("account_uuid"), value.get("user_id"), value.get("device_id"))
     if user is None and take_object_id:
         user = id_text(value.get("id"))
     if user is None:
         user = candidate if isinstance(candidate, str) else compact(value)
-    return None if _is_reserved(user) else Person(user, id_text(value.get("session_id")))
+    return Person(None if _is_reserved(user) else user, id_text(value.get("session_id")))
 
 
 def _is_reserved(user: str) -> bool:

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 import warnings
 from datetime import date
 
@@ -9,6 +10,14 @@ from posthog_llm_cli.decoding import MAX_DEPTH, is_deeper
 from posthog_llm_cli.model import Json
 
 _MAX_CHARACTERS = 8 * 1024 * 1024
+_MAX_STRUCTURE = 100_000
+"""Characters outside of texts: Python's parser takes some 500 bytes of memory for each."""
+
+_TEXT = re.compile(r"""'(?:[^'\\\n]|\\[^\n])*+(')?|"(?:[^"\\\n]|\\[^\n])*+(")?""")
+_SHOWN = r"\0\1\2"
+# What no print of plain values has, and what would hide values in what looks like a text: one that is open or of
+# several, goes on behind a line break, or is formatted.
+_HIDING = re.compile(r"""\0(?!['"])|\0['"]\0|\\|[fF][rR]?\0""")
 _NOTHING = object()
 _SPECIAL = {"nan": None, "inf": None}
 _SAFE_INTEGER = 2**63
@@ -20,7 +29,7 @@ def python_literal(text: str) -> Json:
     Tuples and sets become lists, keys become texts, NaN and bytes become null. A member of a dictionary that is no
     literal (an object's print, a call) is left out, and the others stay.
     """
-    if len(text) > _MAX_CHARACTERS:
+    if is_too_large(text):
         return None
     try:
         with warnings.catch_warnings():
@@ -32,6 +41,16 @@ def python_literal(text: str) -> Json:
     if found is _NOTHING or is_deeper(found, MAX_DEPTH):
         return None
     return found
+
+
+def is_too_large(text: str) -> bool:
+    """Whether a print is not read for what it would cost: 8 MiB, or 100,000 characters outside of its texts."""
+    if len(text) <= _MAX_STRUCTURE:
+        return False
+    if len(text) > _MAX_CHARACTERS:
+        return True
+    structure = _TEXT.sub(_SHOWN, text)
+    return len(structure) > _MAX_STRUCTURE or _HIDING.search(structure) is not None
 
 
 def _value(node: ast.expr) -> Json:

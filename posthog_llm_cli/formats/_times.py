@@ -24,6 +24,9 @@ class Clock:
 
         `utc`: a text without zone is UTC whatever the context says (the key or the format fixes it).
         """
+        if isinstance(value, dict) and value.keys() == {"$date"}:  # MongoDB's extended JSON
+            value = value["$date"]
+            value = value.get("$numberLong") if isinstance(value, dict) else value
         if value is None or value == "":
             return None
         parsed = parse_time(value, UTC if utc else self._zone)

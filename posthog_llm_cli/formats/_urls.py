@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from posthog_llm_cli.model import Json
 
 _ROUTE = re.compile(
-    r"(?P<base>.*?)/(?:chat/completions|responses|embeddings|completions|api/chat|api/generate)(?:/.*)?\Z"
+    r"(?P<base>.*?)/(?:chat/completions|responses|embeddings|completions|api/chat|api/generate|api/embed(?:dings)?)(?:/.*)?\Z"
 )
 
 

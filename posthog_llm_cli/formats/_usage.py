@@ -7,6 +7,11 @@ from posthog_llm_cli.model import Json, Usage
 
 Warn = Callable[[str], None]
 
+INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in", "promptTokens", "inputTokens")
+OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out", "completionTokens", "outputTokens")
+TOTAL_KEYS = ("total_tokens", "totalTokens")
+"""OpenAI's names, home-made ones, and those of JavaScript's SDKs."""
+
 
 def first_count(warn: Warn, *values: Json) -> int | None:
     """Return the first value that is a token count."""
@@ -28,9 +33,9 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
     An embedding has no output count, and Voyage gives it only a total. A part that is more than its whole, or two
     zeros beside a total, contradict themselves: left out with `bad-usage`.
     """
-    prompt = first_count(warn, usage.get("prompt_tokens"), usage.get("input_tokens"), usage.get("tokens_in"))
-    completion = first_count(warn, usage.get("completion_tokens"), usage.get("output_tokens"), usage.get("tokens_out"))
-    total = positive(token_count(usage.get("total_tokens"), warn))
+    prompt = first_count(warn, *(usage.get(key) for key in INPUT_KEYS))
+    completion = first_count(warn, *(usage.get(key) for key in OUTPUT_KEYS))
+    total = positive(first_count(warn, *(usage.get(key) for key in TOTAL_KEYS)))
     if embedding:
         completion = None
         prompt = total if prompt is None else prompt
@@ -39,8 +44,7 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
     if total is not None and not prompt and not completion and (prompt, completion) != (None, None):
         warn("bad-usage")
         prompt = completion = None
-    into = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
-    out = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    into, out = _details(usage)
     cache_read = first_count(
         warn, into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
     )
@@ -53,6 +57,13 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
         raw=_believed(usage, warn) or None,
     )
+
+
+def _details(usage: Mapping[str, Json]) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+    """The parts of the input's and of the output's tokens, in chat or Responses spelling."""
+    into = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
+    out = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
+    return into, out
 
 
 def _part(count: int | None, whole: int | None, warn: Warn) -> int | None:
@@ -81,8 +92,7 @@ def litellm_usage(counts: Mapping[str, Json], usage: Mapping[str, Json], warn: W
     total = token_count(counts.get("total_tokens"), warn)
     if not any((prompt, completion, total)):
         return Usage()
-    into = mapping(usage.get("prompt_tokens_details"))
-    out = mapping(usage.get("completion_tokens_details"))
+    into, out = _details(usage)
     cache_read = first_count(warn, usage.get("cache_read_input_tokens"), into.get("cached_tokens"))
     cache_creation = first_count(
         warn,

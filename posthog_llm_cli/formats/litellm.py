@@ -7,7 +7,6 @@ Smallest record:
 The defects of LiteLLM's own PostHog logger that this corrects are numbered in section 6; comments name the item.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -33,6 +32,7 @@ from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
 from posthog_llm_cli.formats._parameters import model_parameters
 from posthog_llm_cli.formats._people import Person, find_person
+from posthog_llm_cli.formats._proxy import is_from_proxy, key_names
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
@@ -40,11 +40,8 @@ from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Skipped, Usage
 
 HEALTH_CHECK = "litellm-internal-health-check"
-_KEY_HASH = re.compile(r"[0-9a-f]{64}")
-_PROXY_ROUTE = re.compile(
-    r"/(?:v\d|chat|completions|embeddings|responses|messages|openai|anthropic|engines|images|audio|rerank)"
-)
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
+_MAX_NAME = 40
 _TELLS = ("model_parameters", "hidden_params", "response_cost", "trace_id")
 
 
@@ -64,23 +61,9 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
-    requester = mapping(mapping(record.get("metadata")).get("requester_metadata"))
-    return parse_payload(record, Envelope(caller=requester if is_proxy_payload(record) else {}), context)
-
-
-def is_proxy_payload(payload: Mapping[str, Json], *, by_client: bool = True) -> bool:
-    """Whether a payload was written by the proxy, where only `requester_metadata` is the caller's (6.15).
-
-    The SDK fills the same fields from what its caller passes, so each sign is one that only a proxy leaves; but for the
-    client's address and agent (`by_client`), which an SDK's caller may note too.
-    """
-    metadata = mapping(payload.get("metadata"))
-    key_hash, route = metadata.get("user_api_key_hash"), metadata.get("user_api_key_request_route")
-    return (
-        (by_client and bool(metadata.get("requester_ip_address") or metadata.get("user_agent")))
-        or (isinstance(key_hash, str) and _KEY_HASH.fullmatch(key_hash) is not None)
-        or (isinstance(route, str) and _PROXY_ROUTE.match(route) is not None)
-    )
+    metadata = mapping(record.get("metadata"))
+    requester = mapping(metadata.get("requester_metadata")) if is_from_proxy(metadata, by_client=True) else {}
+    return parse_payload(record, Envelope(caller=requester), context)
 
 
 def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: ParseContext) -> Parsed:
@@ -106,7 +89,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     if caller.has_reserved:
         warn("reserved-metadata")
     parameters = mapping(payload.get("model_parameters"))
-    person = find_person((caller.user_id, payload.get("end_user"), parameters.get("user")))
+    person = find_person((caller.user_id, payload.get("end_user"), _asking_user(payload)), nobody=_keys(payload))
     session_id, trace_id = session_and_trace(payload, envelope, caller, person.session_id)
     span_id = id_text(payload.get("id")) or id_text(payload.get("litellm_call_id"))
     base_id = base_id_of(payload)
@@ -150,6 +133,16 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     )
 
 
+def _keys(payload: Mapping[str, Json]) -> frozenset[str]:
+    return key_names(mapping(payload.get("metadata")))
+
+
+def _asking_user(payload: Mapping[str, Json]) -> Json:
+    """The request's `user`: the proxy logs a caller's as end user and puts the key's owner into a speech's without."""
+    user = mapping(payload.get("model_parameters")).get("user")
+    return None if user == mapping(payload.get("metadata")).get("user_api_key_user_id") else user
+
+
 # ------------------------------------------------------------------------------------------------- what is no call
 
 
@@ -162,16 +155,21 @@ def _skip(payload: Mapping[str, Json]) -> Skipped | None:
     total = number(payload.get("total_tokens")) or 0
     match call_kind(call_type):
         case CallKind.NO_CALL:
-            return Skipped("not-a-model-call", f"LiteLLM logged {call_type!r}: no model ran")
+            return Skipped("not-a-model-call", f"LiteLLM logged {_named(call_type)}: no model ran")
         case CallKind.PASS_THROUGH:
             failed = payload.get("status") == "failure"
             if not text(payload.get("model")) or not (total > 0 or failed):
                 return Skipped("not-a-model-call", "a pass-through request without model or tokens")
         case CallKind.UNKNOWN if total <= 0:
-            return Skipped("not-a-model-call", f"the call type {call_type!r} is not known, and no tokens were used")
+            return Skipped("not-a-model-call", f"call type {_named(call_type)} is not known, and no tokens were used")
         case _:
             pass
     return None
+
+
+def _named(call_type: Json) -> str:
+    """A call type as a message may show it; what is no short text may hold anything."""
+    return repr(call_type[:_MAX_NAME]) if isinstance(call_type, str) else "(no text)"
 
 
 # ------------------------------------------------------------------------------------------------------------- times
@@ -281,7 +279,7 @@ def _properties(
     metadata = mapping(payload.get("metadata"))
     saved = number(payload.get("saved_cache_cost"))
     retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
-    end_user = find_person((payload.get("end_user"),)).user
+    end_user = find_person((payload.get("end_user"),), nobody=_keys(payload)).user
     guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
     found: dict[str, Json] = {
         "litellm_call_type": text(payload.get("call_type")),

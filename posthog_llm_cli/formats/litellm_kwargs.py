@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, id_text, mapping, text
 from posthog_llm_cli.formats._litellm_ids import Envelope
+from posthog_llm_cli.formats._proxy import is_from_proxy, own_metadata
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.formats.litellm import is_proxy_payload, parse_payload
+from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Credentials, Json, ParseContext
 
 PAYLOAD = "standard_logging_object"
@@ -82,14 +83,12 @@ def _caller(
 
     The SDK names a proxy's request, too, as null: then a client's address or agent is what its caller noted.
     """
+    about = mapping(payload.get("metadata"))
     by_client = "proxy_server_request" not in params
-    if not is_proxy_payload(payload, by_client=by_client) and not isinstance(params.get("proxy_server_request"), dict):
-        return {**extra, **metadata}
-    return (
-        mapping(metadata.get("requester_metadata"))
-        or mapping(extra.get("requester_metadata"))
-        or mapping(mapping(payload.get("metadata")).get("requester_metadata"))
-    )
+    if not is_from_proxy(about, by_client=by_client) and not isinstance(params.get("proxy_server_request"), dict):
+        return {**own_metadata(extra), **own_metadata(metadata)}
+    places = (metadata, extra, about)
+    return next((found for place in places if (found := mapping(place.get("requester_metadata")))), {})
 
 
 FORMAT = LogFormat(

@@ -6,38 +6,50 @@ Smallest record: `{"id": "c-1", "call_type": "acompletion", "startTime": "2025-0
 
 Model, tokens, cost, latency, input and user survive; the answer, an object's print, does not. Times name no zone and
 are local to the logger: they are read in `--timezone`, for the identity too. What DynamoDB's exports wrap (`{"Item":
-{"id": {"S": "…"}}}`) is unwrapped.
+{"id": {"S": "…"}}}`) is unwrapped. What `datadog_use_v1` writes is the same item under other names, and with
+objects instead of prints, so that its answer survives, too.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
 from posthog_llm_cli.formats._litellm_ids import Envelope
-from posthog_llm_cli.formats._metadata import own_metadata
-from posthog_llm_cli.formats._python_literals import python_literal
+from posthog_llm_cli.formats._litellm_output import shown
+from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
 from posthog_llm_cli.formats._times import Clock
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
 
 _STRINGS = ("usage", "messages")
-_COUNT = re.compile(r"(?<![A-Za-z_])(\w+_tokens)['\"]?\s*[=:]\s*(\d{1,13})(?![\w.])", re.ASCII)
+_DATADOG_NAMES = {
+    "start_time": "startTime", "end_time": "endTime", "model_parameters": "modelParameters", "spend": "cost",
+}  # fmt: skip
+_DATADOG_KEYS = frozenset({*_DATADOG_NAMES, "id", "call_type", "messages", "usage"})
+_KEY_WORDS = (
+    "user_api_key_hash", "user_api_key", "user_api_key_user_id", "user_api_key_alias", "user_api_key_team_alias",
+)  # fmt: skip
 _COST = re.compile(r"\d{1,15}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _TOTAL_OF = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_CACHE_TOTALS = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_PARTS = ("cached_tokens", "reasoning_tokens")
+_COUNTED = "|".join((*_TOTALS, *_TOTAL_OF, *_CACHE_TOTALS, *_PARTS))
+_COUNT = re.compile(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])", re.ASCII)
 
 
 def matches(record: Json) -> bool:
-    """Whether `record` is a legacy item (detection rule 5), alone or as DynamoDB exports one."""
+    """Whether `record` is a legacy item (detection rule 5), alone, as DynamoDB exports one, or as Datadog had it."""
     if not isinstance(record, dict):
         return False
     item = _item(record)
-    return "modelParameters" in item and any(isinstance(item.get(key), str) for key in _STRINGS)
+    has_prints = "modelParameters" in item and any(isinstance(item.get(key), str) for key in _STRINGS)
+    return has_prints or _is_datadogs(record)
 
 
 def parse(record: Json, context: ParseContext) -> Parsed:
-    """Turn an item into a call, without its answer.
+    """Turn an item into a call, without its answer where that is a print.
 
     Raises:
         RecordError: `missing-field` without a model or any usable time.
@@ -45,8 +57,8 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     item = _item(record)
     warn = Warnings(("legacy-format",))
     clock = Clock(context, warn)
-    caller = own_metadata(mapping(_literal(item.get("metadata"))))
-    usage = _counts(item.get("usage"))
+    metadata = mapping(_literal(item.get("metadata"), warn))
+    usage = _usage(item.get("usage"))
     payload: dict[str, Json] = {
         "id": item.get("id"),
         "trace_id": id_text(item.get("trace_id")),
@@ -59,14 +71,23 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         "response_cost": _cost(item.get("cost")),
         "cache_hit": item.get("cache_hit") in (True, "True", "true"),
         "messages": _messages(item.get("messages")),
-        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters")))},
-        "metadata": {"usage_object": _kinds(usage)},
+        "response": mapping(item.get("response")) or None,
+        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters"), warn))},
+        "end_user": metadata.get("user_api_key_end_user_id"),
+        "request_tags": metadata.get("tags"),
+        "metadata": {"usage_object": usage, **{name: metadata.get(name) for name in _KEY_WORDS}},
     }
-    return parse_payload(payload, Envelope(caller=caller, warnings=warn.codes()), context)
+    return parse_payload(payload, Envelope(caller=metadata, warnings=warn.codes()), context)
+
+
+def _is_datadogs(record: Mapping[str, Json]) -> bool:
+    return record.keys() >= _DATADOG_KEYS
 
 
 def _item(record: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The item itself: DynamoDB's exports and `scan` write each text as `{"S": text}`."""
+    """The item itself: DynamoDB's exports and `scan` write each text as `{"S": text}`, Datadog names it otherwise."""
+    if _is_datadogs(record):
+        return {_DATADOG_NAMES.get(key, key): value for key, value in record.items()}
     item = mapping(record.get("Item")) or record
     if not any(isinstance(value, dict) and value.keys() == {"S"} for value in item.values()):
         return item
@@ -81,19 +102,27 @@ def _said(value: Json) -> str | None:
     return None if found == "None" else found
 
 
-def _literal(value: Json) -> Json:
-    """What a text prints: Python's print of plain values, or JSON."""
-    if not isinstance(value, str):
+def _literal(value: Json, warn: Callable[[str], None] | None = None) -> Json:
+    """What a text prints: Python's print of a list or an object of plain values, or JSON.
+
+    Any other text is one: of a prompt `12345` or `'hi'` nobody can tell that it was printed. A print that is too large
+    to be read is warned of.
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{"}:
         return value
     found = decoded(value)
-    return python_literal(value) if found is value else found
+    if found is not value:
+        return found
+    if warn is not None and is_too_large(value):
+        warn("truncated-content")
+    return python_literal(value)
 
 
 def _messages(value: Json) -> Json:
-    """The prompt; one that is no print of plain values goes as the text it is."""
+    """The prompt; one that is no print of plain values goes as the text it is, without base64 and vectors."""
     said = _said(value) if isinstance(value, str) else value
     found = _literal(said)
-    return said if found is None else found
+    return shown(said) if found is None and said is not None else found
 
 
 def _counts(usage: Json) -> dict[str, int]:
@@ -105,11 +134,16 @@ def _counts(usage: Json) -> dict[str, int]:
     return found
 
 
+def _usage(value: Json) -> Mapping[str, Json]:
+    """The usage object: as logged, or what its print shows of it."""
+    return mapping(value) or _kinds(_counts(value))
+
+
 def _kinds(usage: Mapping[str, int]) -> dict[str, Json]:
     """The counts as a provider's usage object has them."""
     return {
         **{name: usage[name] for name in _TOTALS if name in usage},
-        **{name: usage[name] for name in ("cache_read_input_tokens", "cache_creation_input_tokens") if usage.get(name)},
+        **{name: usage[name] for name in _CACHE_TOTALS if usage.get(name)},
         **({"prompt_tokens_details": {"cached_tokens": usage["cached_tokens"]}} if usage.get("cached_tokens") else {}),
         **(
             {"completion_tokens_details": {"reasoning_tokens": usage["reasoning_tokens"]}}
@@ -126,7 +160,7 @@ def _cost(value: Json) -> Json:
 FORMAT = LogFormat(
     name="litellm-legacy",
     title="LiteLLM legacy item (dynamodb, generic_api_use_v1): every value is text",
-    recognised_by="modelParameters, with usage or messages as text",
+    recognised_by="modelParameters, with usage or messages as text; or start_time, model_parameters and spend",
     smallest='{"id": "c-1", "call_type": "acompletion", "startTime": "2025-06-01 10:00:00.250000", "endTime": '
     '"2025-06-01 10:00:01.500000", "model": "gpt-4o", "modelParameters": "{}", "messages": "[]", "usage": '
     '"Usage(completion_tokens=20, prompt_tokens=10, total_tokens=30)"}',

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 
 from posthog_llm_cli.formats._fields import decoded, first_id, id_text, is_one_of, mapping
 from posthog_llm_cli.formats._litellm_ids import Envelope
-from posthog_llm_cli.formats._metadata import own_metadata
+from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
 from posthog_llm_cli.privacy import texts
 
-_INPUT_KEYS = ("messages", "input", "prompt")
+_INPUT_KEYS = ("messages", "input", "prompt", "contents", "query")
+_SYSTEM_KEYS = ("system", "systemInstruction", "system_instruction")
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _NOTHING: tuple[Json, ...] = (None, "", [], {})
@@ -44,9 +45,11 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     metadata = mapping(decoded(record.get("metadata")))
     request = mapping(decoded(record.get("proxy_server_request")))
     payload = _payload(record, metadata, request)
-    was_cut = any(_CUT.search(found) for found in texts([payload["messages"], payload["response"]]))
+    sent = [payload[name] for name in ("messages", "response", "error_information")]
+    asked = [payload["model_parameters"].get(name) for name in ("instructions", "tools")]
+    was_cut = any(_CUT.search(found) for found in texts([*sent, *asked]))
     envelope = Envelope(
-        caller=_caller(metadata, request),
+        caller=_caller(request),
         litellm_session_id=id_text(request.get("litellm_session_id")),
         litellm_trace_id=id_text(request.get("litellm_trace_id")),
         warnings=("truncated-content",) if was_cut else (),
@@ -106,19 +109,19 @@ def _input(row: Mapping[str, Json], request: Mapping[str, Json]) -> Json:
 
 
 def _parameters(request: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The request, whose allowed names are read; Anthropic's `system` stands where instructions do."""
-    system = request.get("system")
-    if system and not request.get("instructions") and isinstance(system, str | list):
-        return {**request, "instructions": [{"role": "system", "content": system}]}
-    return request
+    """The request, whose allowed names are read; Anthropic's and Gemini's system text stands where instructions do."""
+    system = next((request[key] for key in _SYSTEM_KEYS if request.get(key)), None)
+    key, said = ("parts", system.get("parts")) if isinstance(system, dict) else ("content", system)
+    if request.get("instructions") or not isinstance(said, str | list):
+        return request
+    return {**request, "instructions": [{"role": "system", key: said}]}
 
 
-def _caller(metadata: Mapping[str, Json], request: Mapping[str, Json]) -> dict[str, Json]:
+def _caller(request: Mapping[str, Json]) -> dict[str, Json]:
     """The caller's own metadata: what the proxy mixed into the request's is told from it by `requester_metadata`."""
     own = own_metadata(mapping(decoded(request.get("metadata"))))
     beside = mapping(mapping(decoded(request.get("litellm_metadata"))).get("requester_metadata"))
-    logged = mapping(metadata.get("spend_logs_metadata"))
-    return {**({"spend_logs_metadata": logged} if logged else {}), **beside, **own}
+    return {**beside, **own}
 
 
 def _number(value: Json) -> Json:

@@ -6,11 +6,13 @@ the operator asks for it (`--metadata-only send`).
 Smallest record: `{"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "prompt": "Hi", "response": "Ho"}`.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import first_text, items, mapping
-from posthog_llm_cli.formats._openai_call import build_call
+from posthog_llm_cli.formats._fields import decoded, first_text, items, mapping, text
+from posthog_llm_cli.formats._openai_call import Answer, build_call
 from posthog_llm_cli.formats._openai_exchange import (
     Exchange,
     beside_the_messages,
@@ -18,14 +20,20 @@ from posthog_llm_cli.formats._openai_exchange import (
     read_exchange,
     url_of,
 )
-from posthog_llm_cli.formats._openai_output import text_answer
-from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, PROMPT_TEXT_KEYS, classify, read_status
+from posthog_llm_cli.formats._openai_output import completion_answer
+from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, MODEL_KEYS, PROMPT_TEXT_KEYS, classify, read_status
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.refusals import key_names
-from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.model import Json, Operation, ParseContext
 
 NAME = "openai-flat"
 METADATA_ONLY = "metadata-only"
+_STOP_KEYS = ("finish_reason", "stop_reason", "finishReason", "stopReason")
+_PYTHON_PRINT = re.compile(
+    r"\s*(?:(?:Parsed|Create)?(?:Chat)?(?:Completion|Embedding|Model)?(?:Response|Completion|CompletionMessage)"
+    r"(?:\[\w+\])?\([a-z_]+=|b['\"]\{|\{'(?:id|object|choices|model)': |<[\w.]+ object at 0x[0-9a-f]+>\s*\Z)"
+)
+"""How Python prints an answer: of the SDK's objects, of bytes, of a dict."""
 
 
 def matches(record: Json) -> bool:
@@ -38,32 +46,64 @@ def parse(record: Json, context: ParseContext) -> Parsed:
 
     Raises:
         RecordError: `metadata-only` for a record without any text, unless the context lets it through;
-        `missing-field` without a model or any usable time.
+        `python-repr` where the text is Python's print of an answer; `missing-field` without a model or any usable time.
     """
-    if classify(record) == METADATA_ONLY and not context.metadata_only:
+    is_bare = classify(record) == METADATA_ONLY
+    if is_bare and not context.metadata_only:
         raise RecordError(
             METADATA_ONLY,
             f"has model and counts but neither prompt nor answer (keys: {key_names(record)})",
             hint="--metadata-only send sends such calls without content",
         )
-    said = next((record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str) and record[key]), "")
-    answer = text_answer(said, first_text(record.get("finish_reason"), record.get("stop_reason")))
-    return build_call(_exchange(record), answer, context)
+    exchange = _exchange(record)
+    answer = _answer(record)
+    if is_bare and "embed" in str(exchange.request.get("model")).lower():
+        answer = Answer(Operation.EMBEDDING)
+    return build_call(exchange, answer, context)
+
+
+def _answer(record: Mapping[str, Json]) -> Answer:
+    """The text; of a row of simonw/llm also what was thought, the tool calls, and the last part's stop reason."""
+    key = next((key for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str) and record[key]), None)
+    said = None if key is None else record[key]
+    if said is not None and _PYTHON_PRINT.match(said):
+        raise RecordError(
+            "python-repr",
+            "the answer is Python's print of an object, not its text or its JSON",
+            path=f"$.{key}",
+            hint='write response.model_dump(mode="json") in its place',
+        )
+    calls = [_tool_call(mapping(call)) for call in items(record.get("tool_calls"))]
+    message = {"content": said, "reasoning": record.get("reasoning"), "tool_calls": calls}
+    last_part = mapping(decoded(record.get("response_json")))
+    stop_reason = first_text(*(record.get(key) for key in _STOP_KEYS), last_part.get("finish_reason"))
+    answer = completion_answer({"choices": [{"message": message}]})
+    return replace(answer, stop_reason=stop_reason)
+
+
+def _tool_call(call: Mapping[str, Json]) -> Json:
+    """simonw/llm's row of a tool call, or OpenAI's."""
+    if "function" in call or "custom" in call:
+        return dict(call)
+    named = first_text(call.get("tool_call_id"), call.get("id"))
+    return {"id": named, "function": {"name": call.get("name"), "arguments": call.get("arguments")}}
 
 
 def _exchange(record: Mapping[str, Json]) -> Exchange:
+    resolved = text(record.get("resolved_model"))  # simonw/llm: `model` may be an alias
     return Exchange(
         outer=record,
         request=_request(record),
-        response={},
+        response={} if resolved is None else {"model": resolved},
         status=read_status(record),
         url=url_of(record),
     )
 
 
 def _request(record: Mapping[str, Json]) -> dict[str, Json]:
-    request = beside_the_messages(record)
-    model = first_text(record.get("model"), record.get("model_name"), record.get("model_id"))
+    options = mapping(decoded(record.get("options_json")))
+    request = {**options, **beside_the_messages(record)}
+    model = first_text(*(record.get(key) for key in MODEL_KEYS))
     if model is not None:
         request["model"] = model
     for key in PROMPT_TEXT_KEYS:

@@ -20,9 +20,8 @@ from posthog_llm_cli.formats import (
     openai_error,
     openai_responses,
 )
-from posthog_llm_cli.formats._fields import mapping, text
 from posthog_llm_cli.formats._ollama_parts import merge_ollama
-from posthog_llm_cli.formats._openai_chunks import PIECES, merge_chunks
+from posthog_llm_cli.formats._openai_chunks import finish_reason, has_piece, merge_chunks
 from posthog_llm_cli.formats._openai_events import merge_events, stream_error
 from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats._openai_stream import Stream, read_stream
@@ -93,7 +92,7 @@ def _put_together(stream: Stream, kinds: AbstractSet[Kind]) -> _Whole:
         return _Whole(failure, openai_error.parse, is_complete=True)
     answer = {**merge_chunks(parts), **failure}
     is_text = answer["object"] == "text_completion"
-    is_complete = bool(errors) or any(text(choice.get("finish_reason")) for choice in answer["choices"])
+    is_complete = bool(errors) or any(finish_reason(choice) for choice in answer["choices"])
     return _Whole(answer, openai_completions.parse if is_text else openai_chat.parse, is_complete)
 
 
@@ -110,10 +109,7 @@ def _record_of(stream: Stream, answer: Mapping[str, Json], context: ParseContext
 
 def _has_content(part: Mapping[str, Json]) -> bool:
     if isinstance(part.get("choices"), list):
-        return any(
-            text(mapping(choice).get("text")) or any(mapping(mapping(choice).get("delta")).get(key) for key in PIECES)
-            for choice in part["choices"]
-        )
+        return has_piece(part)
     return _openai_events.has_content(part) or _ollama_parts.has_content(part)
 
 

@@ -9,13 +9,20 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import items, mapping
 from posthog_llm_cli.formats._litellm_datadog import is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, classify
+from posthog_llm_cli.formats._openai_shapes import (
+    PROMPT_TEXT_KEYS,
+    REQUEST_KEYS,
+    RESPONSE_KEYS,
+    Candidate,
+    classify,
+)
 from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
 from posthog_llm_cli.model import Json, Skipped
 
 Matches = Callable[[Json], bool]
 
 _CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
+_SERVICE_KEYS = frozenset({"is_error", "service", "duration", "call_type"})
 _RAW_EXCHANGE = frozenset({"raw_request", "raw_response"})
 _NOT_YET = "this version of plh does not read it yet"
 _READS = "plh reads LiteLLM and OpenAI formats"
@@ -29,6 +36,10 @@ def _not_yet(name: str, what: str, matches: Matches) -> Refusal:
 
 def _of(shape: str) -> Matches:
     return lambda record: classify(record) == shape
+
+
+def _having(*keys: str) -> Matches:
+    return lambda record: isinstance(record, dict) and record.keys() >= set(keys)
 
 
 def _relative(record: Json) -> Skipped:
@@ -51,7 +62,8 @@ def _other_object(record: Json) -> Skipped:
 
 
 def _other_list(record: Json) -> Skipped:
-    data = record.get("data")
+    answer = Candidate(record).answer
+    data = (record if answer is None else answer[1].value).get("data")
     kind = mapping(data[0]).get("object") if isinstance(data, list) and data else None
     raise RecordError("unknown-format", f"a list of {kind if isinstance(kind, str) else 'unknown'!r} objects")
 
@@ -102,6 +114,12 @@ def _is_capture_body(record: Json) -> bool:
     return bool(batch) and "api_key" in record and all("event" in mapping(event) for event in batch)
 
 
+def _is_service(record: Json) -> bool:
+    """Whether LiteLLM tells of a service of its own; somebody's own record of a call may have the same four keys."""
+    tells = isinstance(record, dict) and record.keys() >= _SERVICE_KEYS
+    return tells and record.keys().isdisjoint((*PROMPT_TEXT_KEYS, *RESPONSE_KEYS, *REQUEST_KEYS))
+
+
 BEFORE_LITELLM: tuple[Refusal, ...] = (
     Refusal("empty-record", lambda record: record is None, skipping("empty-record", "null")),
     Refusal(
@@ -119,8 +137,20 @@ BEFORE_LITELLM: tuple[Refusal, ...] = (
 
 AFTER_LITELLM: tuple[Refusal, ...] = (
     Refusal(
+        "litellm-service",
+        _is_service,
+        skipping(
+            "not-a-model-call", "LiteLLM logged what a service of its own did (a cache, a database): no model ran"
+        ),
+    ),
+    Refusal(
+        "litellm-proxy-failure",
+        _having("exception", "error_class", "traceback", "user_api_key_dict"),
+        skipping("not-a-model-call", "LiteLLM's proxy refused a request before any model ran"),
+    ),
+    Refusal(
         "console-log",
-        lambda record: isinstance(record, dict) and record.keys() >= _CONSOLE_KEYS,
+        _having(*_CONSOLE_KEYS),
         skipping(
             "console-log",
             "these are LiteLLM's console logs; export with an s3, gcs_bucket or generic_api callback, or SpendLogs",
@@ -128,7 +158,7 @@ AFTER_LITELLM: tuple[Refusal, ...] = (
     ),
     Refusal(
         "audit-log",
-        lambda record: isinstance(record, dict) and record.keys() >= {"action", "table_name", "changed_by"},
+        _having("action", "table_name", "changed_by"),
         skipping("audit-log", "LiteLLM's audit log holds no call"),
     ),
     Refusal(

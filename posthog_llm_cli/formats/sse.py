@@ -17,7 +17,9 @@ from posthog_llm_cli.model import Json
 DONE = "[DONE]"
 """What OpenAI-like servers send when a stream is complete."""
 
-_BEGINS = re.compile(r"(?:(?:id|retry)?:[^\n]*+\n\s*+)*+(?:data|event):")
+_BEGINS = re.compile(r"(?:(?:id|retry)?:[^\r\n]*+[\r\n]\s*+)*+(?:data|event):")
+_JSON_LINES = re.compile(r"\s*+\{[^\n]*+\n\s*+\{")
+_FRAMES = ("data:", "event:", "id:", "retry:", ":", "{")
 _NAMED = (b"response.", b"error")
 """Names of events that say what a payload without `type` is."""
 _TYPED = (b'{"type":', b'{"type" :')
@@ -28,6 +30,21 @@ def is_sse(text: str) -> bool:
     return _BEGINS.match(text.lstrip("\ufeff \t\r\n")) is not None
 
 
+def is_rest_of_stream(text: str) -> bool:
+    """Whether a text is nothing but the end of a stream, or one whose beginning was cut off."""
+    if text.strip() == f"data: {DONE}":
+        return True
+    if '"chat.completion.chunk"' not in text:
+        return False
+    _, *rest = (line.strip() for line in text.split("\n") if line.strip())
+    return bool(rest) and all(line.startswith(_FRAMES) for line in rest)
+
+
+def is_json_lines(text: str) -> bool:
+    """Whether a text begins with two objects on lines of their own, as the body of Ollama's streams does."""
+    return _JSON_LINES.match(text) is not None
+
+
 def payloads(text: str) -> Iterator[str]:
     """Yield the payload of each block, `[DONE]` included.
 
@@ -35,7 +52,7 @@ def payloads(text: str) -> Iterator[str]:
     no field but an object is a payload too.
     """
     event, data = "", ""
-    for line in text.split("\n"):
+    for line in text.split("\n" if "\n" in text else "\r"):
         stripped = line.strip(" \t\r\0\ufeff")
         name, _, value = stripped.partition(":")
         is_bare = stripped.startswith("{")
@@ -66,13 +83,13 @@ def stream_values(held: Json) -> Iterator[Json]:
         for item in held if pieces is None else [pieces]:
             yield from stream_values(item)
     elif isinstance(held, dict):
-        yield held
+        yield DONE if held.get("data") == DONE else held  # an event that a client's parser took apart
 
 
 def _values_of_text(held: str) -> Iterator[Json]:
     if held.strip() == DONE:
         yield DONE
-    elif is_sse(held):
+    elif is_sse(held) or is_json_lines(held):
         yield from _values_of_payloads(held)
     elif not isinstance(inner := decoded(held), str):
         yield from stream_values(inner)

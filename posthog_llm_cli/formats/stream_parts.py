@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
+from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import first_id, id_text, items, mapping, text
-from posthog_llm_cli.formats._openai_chunks import choice_index
+from posthog_llm_cli.formats._openai_answers import is_unfinished
+from posthog_llm_cli.formats._openai_chunks import choice_index, finish_reason, has_piece
 from posthog_llm_cli.formats._openai_events import is_terminal, stream_error
 from posthog_llm_cli.formats._openai_shapes import CHUNK, Candidate, classify, classify_response, is_error
+from posthog_llm_cli.formats.sse import is_sse, stream_values
 from posthog_llm_cli.model import Json
 
 _NOTHING: frozenset[int] = frozenset()
@@ -51,6 +55,16 @@ class Part:
     is_wrapped: bool = False
 
     @property
+    def is_usage(self) -> bool:
+        """Whether it only counts, as a stream's last part may: some servers write that one under no id, or another."""
+        return self.kind is Kind.CHUNK and not self.value.get("choices") and bool(mapping(self.value.get("usage")))
+
+    @property
+    def has_piece(self) -> bool:
+        """Whether it holds a piece of the answer."""
+        return has_piece(self.value)
+
+    @property
     def created(self) -> Json:
         """When the answer began, as logged; each chunk of most servers has the same."""
         return self.value.get("created")
@@ -59,18 +73,29 @@ class Part:
 class Progress:
     """How far one stream has come."""
 
-    __slots__ = ("closed", "created")
+    __slots__ = ("_has_piece", "_has_turned", "closed", "created", "has_begun")
 
     def __init__(self) -> None:
         self.closed: set[int] = set()
         self.created: Json = None
+        self.has_begun = False
+        self._has_piece = False
+        self._has_turned = False
 
     def restarts(self, part: Part) -> bool:
         """Whether a part begins what has ended already: it is of another stream, or of the same one logged again."""
         return not self.closed.isdisjoint(part.opens)
 
+    def is_beginning(self, part: Part) -> bool:
+        """Whether a part is the first of a stream whose parts came last first, as logs newest first have them."""
+        return self._has_turned and not self.has_begun and bool(part.opens)
+
     def add(self, part: Part) -> None:
         """Take a part."""
+        if part.kind is Kind.CHUNK:
+            self._has_turned = self._has_turned or (bool(self.closed) and not self._has_piece and part.has_piece)
+            self._has_piece = self._has_piece or part.has_piece
+            self.has_begun = self.has_begun or bool(part.opens)
         self.closed.update(part.closes)
         self.created = self.created or part.created
 
@@ -90,16 +115,30 @@ def part_of(record: Json) -> Part | None:
     if is_wrapped := shape is None:
         seen = Candidate(record)
         answer = seen.answer if classify(record) in _PARTS else None
-        if answer is None or not isinstance(answer[1].value, dict):
+        found = None if answer is None else _lone_part(answer[1].value)
+        if found is None:
             return None
-        value = answer[1].value
-        shape = classify_response(value)
+        value, shape = found, classify_response(found)
         if shape == "openai-error" and ("model" in record or seen.has_request):
             return None  # a failed call with its own request
     if shape not in _PARTS or (shape == "openai-chat" and not _has_delta(value)):
         return None
-    is_whole = shape not in {"openai-stream", "openai-error"} and value.get("done") is not False
+    is_part = shape in {"openai-stream", "openai-error"} or value.get("done") is False or is_unfinished(value)
+    is_whole = not (is_part and shape != "openai-chat")
     return read_part(value, is_whole=is_whole, is_wrapped=is_wrapped)
+
+
+def _lone_part(held: Json) -> dict[str, Json] | None:
+    """The part that a logger's own record holds, also as the text of one event; several of them are a stream."""
+    if isinstance(held, dict):
+        return held
+    if not isinstance(held, str) or not is_sse(held):
+        return None
+    try:
+        parts = list(islice(stream_values(held), 2))
+    except RecordError:
+        return None
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], dict) else None
 
 
 def read_part(value: Mapping[str, Json], *, is_whole: bool = False, is_wrapped: bool = False) -> Part | None:
@@ -146,7 +185,7 @@ def _chunk(value: Mapping[str, Json], *, is_whole: bool, is_wrapped: bool) -> Pa
         # A role in a chunk with usage begins nothing: OpenRouter repeats it there.
         if text(choice.get("text")) or (mapping(choice.get("delta")).get("role") and not mapping(value.get("usage"))):
             opens.add(index)
-        if text(choice.get("finish_reason")) or is_error(value.get("error")):
+        if finish_reason(choice) or is_error(value.get("error")):
             closes.add(index)
     return Part(
         Kind.CHUNK, value, answer_id, opens=frozenset(opens), closes=frozenset(closes), is_whole=is_whole,

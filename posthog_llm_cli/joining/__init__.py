@@ -8,14 +8,18 @@ need no joiner), and for every other record of the call a line that is `skipped`
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from types import TracebackType
 from typing import Protocol, Self
+
+import orjson
 
 from posthog_llm_cli import formats
 from posthog_llm_cli.committed import AlreadyRead
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
+from posthog_llm_cli.formats.openai_batch import side_of
 from posthog_llm_cli.joining.batches import Batches
 from posthog_llm_cli.joining.streams import Streams
 from posthog_llm_cli.model import Idle, Json, LogLine, Mark, SourceRef
@@ -41,6 +45,9 @@ class Join(Protocol):
 
     def mark(self, mark: Mark) -> Iterator[LogLine]:
         """The lines that can go on now that a stream or a source has ended."""
+
+    def pause(self) -> Iterator[LogLine]:
+        """The lines that can go on while a live source has nothing."""
 
     def finish(self) -> Iterator[LogLine]:
         """The lines that are left at the end of all sources, which was reached."""
@@ -91,17 +98,14 @@ class Joiner:
                 case LogLine():
                     yield from self._take(item)
                 case Mark():
-                    for join in self._joins:
-                        yield from join.mark(item)
+                    yield from _until(is_cut, chain.from_iterable(join.mark(item) for join in self._joins))
+                case Idle():
+                    yield from _until(is_cut, chain.from_iterable(join.pause() for join in self._joins))
+                    yield item
                 case _:
                     yield item
-        if is_cut():
-            return
-        for join in self._joins:
-            for line in join.finish():
-                if is_cut():  # what waited for this end may be as much as was read, and take as long
-                    return
-                yield line
+        if not is_cut():
+            yield from _until(is_cut, chain.from_iterable(join.finish() for join in self._joins))
 
     def _take(self, line: LogLine) -> Iterator[LogLine]:
         self._records += 1
@@ -126,12 +130,22 @@ class Joiner:
         yield line
 
 
+def _until(is_cut: Callable[[], bool], lines: Iterator[LogLine]) -> Iterator[LogLine]:
+    """The lines that go on before the run is cut: what waited may be as much as was read, and take as long."""
+    for line in lines:
+        if is_cut():
+            return
+        yield line
+
+
 def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:
     """The line with its record, or the documents that stand glued on it; None for no record, and for several."""
     try:
-        return [(line, _record_of(line.raw))]
+        record = _record_of(line.raw)
     except RecordError:
         pieces = []
+    else:
+        return [(line, record)] if record is not None else _elements_of(line)
     for start, raw in split_documents(line.raw):
         ref = SourceRef(line.ref.uri, line.ref.line + line.raw.count(b"\n", 0, start), line.ref.offset + start)
         piece = replace(line, ref=ref, raw=raw)
@@ -140,6 +154,14 @@ def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:
         except RecordError:
             pieces.append((piece, None))
     return pieces or [(line, None)]
+
+
+def _elements_of(line: LogLine) -> list[tuple[LogLine, Json]]:
+    """The lines of a batch that stand in one array, each as a line of its own; any other line as it is."""
+    value = decode(line.raw).value if line.raw.lstrip().startswith(b"[") and b"custom_id" in line.raw else None
+    if not isinstance(value, list) or not value or any(side_of(element) is None for element in value):
+        return [(line, None)]
+    return [(replace(line, raw=orjson.dumps(element)), element) for element in value]
 
 
 def _record_of(raw: bytes) -> Json:

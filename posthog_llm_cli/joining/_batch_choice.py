@@ -26,11 +26,15 @@ _MAX_REMEMBERED = 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An input line that may be the one: the number of its source, its place in the order of reading, its model."""
+    """An input line that may be the one: the number of its source, its place in the order of reading, its model.
+
+    `times` is how often its file asks this of the model under the same id; this is the last time.
+    """
 
     source: int
     seq: int
     model: str | None
+    times: int = 1
 
 
 class Twins:

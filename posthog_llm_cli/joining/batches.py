@@ -1,9 +1,12 @@
 """The input and the output lines of batches → one line for each call (openai-logs.md 4.3, "Join").
 
-Which input line an output line answers is certain only when every source has been read: a later file may cover more of
-its ids. So all lines of batches wait, on disk, until the sources end, and then come in this order: the output lines,
-file by file, each with its input line inside where it has one; then the input lines, which are skipped, and say whether
-they were answered. A run that is cut short gives none of them: none was sent, none is counted, the next run reads all.
+Which input line an output line answers is certain only when all input lines are known, and then only from the whole
+output file. Sources that begin with input lines are read first, and the reader says when it is done with them. From
+then on an output line goes on at once where there is one input only, or when its file ends where there are several; and
+while a pipe is silent, lines that were asked for in it go on. What is not answered by that waits, on disk, until the
+sources end, for a later file may hold its input line all the same. Then come the output lines that are left, file by
+file, and the input lines, which are skipped and say whether they were answered. Of what waits when a run is cut short
+nothing goes on: none was sent, none is counted, the next run reads all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,9 +19,12 @@ import orjson
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.formats import detect, openai_batch
 from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
+from posthog_llm_cli.formats.openai_batch import Side, is_mismatch
 from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
 from posthog_llm_cli.model import Json, LogLine, Mark
+
+_DROPPED_AT_ONCE = 1000
 
 
 class Batches:
@@ -33,6 +39,11 @@ class Batches:
     def __init__(self, *, directory: Path | None = None) -> None:
         self._directory = directory
         self._store: BatchStore | None = None
+        self._knows_inputs = False
+        self._was_wrong = False
+        self._since = 0
+        self._paused = 0
+        self._chooser: tuple[str, Chooser] | None = None
 
     def may_take(self, raw: bytes) -> bool:
         """Whether a record may be a line of a batch."""
@@ -52,12 +63,46 @@ class Batches:
             return None
         if self._store is None:
             self._store = BatchStore(directory=self._directory)
+        if side.is_input and self._knows_inputs:
+            self._knows_inputs, self._was_wrong = False, True  # a file that began with something else
+        if not side.is_input and (found := self._at_once(self._store, side, line, source, raw)) is not None:
+            return iter((found,))
         self._store.add(side, line, source=source, raw=orjson.dumps(record) if side.is_input else raw)
         return iter(())
 
-    def mark(self, mark: Mark) -> Iterator[LogLine]:  # noqa: ARG002 - as Join names it
-        """Nothing: what a source ends with may belong to the next one."""
-        return iter(())
+    def mark(self, mark: Mark) -> Iterator[LogLine]:
+        """The lines of an output file that ended here, if all input lines are known and it has all of its own."""
+        store = self._store
+        if mark is Mark.RANK_END:
+            self._knows_inputs = store is not None and not self._was_wrong
+        elif mark is Mark.SOURCE_END and store is not None:
+            if self._knows_inputs:
+                yield from self._ended_file(store)
+            self._since = store.mark
+
+    def pause(self) -> Iterator[LogLine]:
+        """The lines of a pipe that was silent for a while, if it holds what each of them answers, once and before it.
+
+        A pipe that is a log has the answer after what was asked; one in which an id comes twice is something else.
+        """
+        store = self._store
+        if store is None or self._knows_inputs or store.mark == self._paused:
+            return
+        since, self._paused = max(self._paused, self._since), store.mark
+        store.index_inputs()
+        if len(store.inputs_by_kind) != 1:
+            return
+        gone = []
+        for seq, output in store.newer(since):
+            requests = store.requests(output.custom_id)
+            if len(requests) == 1 and _is_cause(requests[0], seq, output):
+                name = output.line.ref.uri
+                yield _joined(store, output, self._only_input(store, name).choose(output.model, requests))
+                gone.append(seq)
+                if len(gone) == _DROPPED_AT_ONCE:
+                    store.drop_lines(gone)
+                    gone.clear()
+        store.drop_lines(gone)
 
     def finish(self) -> Iterator[LogLine]:
         """All that was held; see the module."""
@@ -68,7 +113,7 @@ class Batches:
         for source, name in store.output_sources():
             chooser = _chooser(store, source, name)
             for output in store.outputs(source):
-                yield _joined(store, chooser, output)
+                yield _joined(store, output, chooser.choose(output.model, store.requests(output.custom_id)))
         for line in store.inputs():
             yield _skipped(line)
 
@@ -78,33 +123,70 @@ class Batches:
             self._store.close()
             self._store = None
 
+    # ------------------------------------------------------------------------------------------- before the sources end
 
-def _chooser(store: BatchStore, source: int, name: str) -> Chooser:
+    def _at_once(self, store: BatchStore, side: Side, line: LogLine, source: str, raw: bytes) -> LogLine | None:
+        """An output line as it goes on where there is but one input, which was read; None where it has to wait."""
+        if not self._knows_inputs:
+            return None
+        store.index_inputs()
+        if len(store.inputs_by_kind) != 1:
+            return None
+        output = Output(replace(line, raw=raw), side.custom_id.encode(), side.model, is_joined=side.is_joined)
+        choice = self._only_input(store, source).choose(side.model, store.requests(output.custom_id))
+        return None if choice is None else _joined(store, output, choice)
+
+    def _only_input(self, store: BatchStore, name: str) -> Chooser:
+        if self._chooser is None or self._chooser[0] != name:
+            self._chooser = name, Chooser(name, store.inputs_by_kind, lambda: ())
+        return self._chooser[1]
+
+    def _ended_file(self, store: BatchStore) -> Iterator[LogLine]:
+        """The lines of the output file that ended, if every one of them has its input line."""
+        since = self._since
+        fresh = store.fresh(since) if store.mark != since else None
+        store.index_inputs()
+        if fresh is None or len(store.inputs_by_kind) < 2:
+            return
+        chooser = _chooser(store, *fresh, since=since)
+        chosen = (
+            chooser.choose(output.model, store.requests(output.custom_id)) for output in store.outputs(fresh[0], since)
+        )
+        if any(choice is None for choice in chosen):
+            return
+        for output in store.outputs(fresh[0], since):
+            yield _joined(store, output, chooser.choose(output.model, store.requests(output.custom_id)))
+        store.drop(fresh[0], since)
+
+
+Choice = tuple[Request, int, bool]
+
+
+def _chooser(store: BatchStore, source: int, name: str, *, since: int = 0) -> Chooser:
     """What knows the input lines of one output file."""
-    chooser = Chooser(name, store.inputs_by_kind, partial(_requests_by_id, store, source))
+    chooser = Chooser(name, store.inputs_by_kind, partial(_requests_by_id, store, source, since))
     if len(store.inputs_by_kind) > 1:
-        for custom_id, model, requests in _answers(store, source):
+        for custom_id, model, requests in _answers(store, source, since):
             chooser.learn(custom_id, model, requests)
     return chooser
 
 
-def _answers(store: BatchStore, source: int) -> Iterator[tuple[bytes, str | None, Sequence[Request]]]:
+def _answers(store: BatchStore, source: int, since: int) -> Iterator[tuple[bytes, str | None, Sequence[Request]]]:
     """Every line of an output file in the order of the ids, with the input lines of its id."""
     last: bytes | None = None
     requests: Sequence[Request] = ()
-    for custom_id, model in store.answers(source):
+    for custom_id, model in store.answers(source, since):
         if custom_id != last:
             last, requests = custom_id, store.requests(custom_id)
         yield custom_id, model, requests
 
 
-def _requests_by_id(store: BatchStore, source: int) -> Iterable[Sequence[Request]]:
-    return (requests for _, _, requests in _answers(store, source))
+def _requests_by_id(store: BatchStore, source: int, since: int) -> Iterable[Sequence[Request]]:
+    return (requests for _, _, requests in _answers(store, source, since))
 
 
-def _joined(store: BatchStore, chooser: Chooser, output: Output) -> LogLine:
+def _joined(store: BatchStore, output: Output, choice: Choice | None) -> LogLine:
     """An output line as it goes on: one record with its input line, where it has one."""
-    choice = chooser.choose(output.model, store.requests(output.custom_id))
     if choice is None:
         return output.line
     request, source, is_ambiguous = choice
@@ -114,6 +196,10 @@ def _joined(store: BatchStore, chooser: Chooser, output: Output) -> LogLine:
     line, asked = output.line, store.input_line(request, output.custom_id, source)
     warnings = (*line.warnings, "ambiguous-batch-input") if is_ambiguous else line.warnings
     return replace(line, raw=openai_batch.joined(line.raw, asked), warnings=warnings)
+
+
+def _is_cause(request: Request, seq: int, output: Output) -> bool:
+    return request.times == 1 and request.seq < seq and not is_mismatch(request.model, output.model)
 
 
 def _skipped(line: Input) -> LogLine:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from posthog_llm_cli import formats
+from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats.stream_parts import Kind, Part, Progress, part_of
 from posthog_llm_cli.model import Json, LogLine, Mark, Skipped
 
@@ -48,6 +49,28 @@ class _Stream:
     number: int | None = None
     is_done: bool = False
     has_failed: bool = False
+    is_backwards: bool = False
+    has_usage: bool = False
+    model: Json = None
+
+    @property
+    def is_first_piece(self) -> bool:
+        """Whether it may be the first part of a stream whose every part has an id of its own."""
+        is_chunk = self.key[0] is Kind.CHUNK and len(self.parts) == 1
+        return is_chunk and self.progress.has_begun and not self.has_ended
+
+    def is_followed_by(self, other: "_Stream", pieces: "list[_Stream]", *, max_bytes: int) -> bool:
+        """Whether another is the next part of such a stream, of which the pieces came before: one that begins nothing.
+
+        What is behind the part that ends it can only be the usage; or that went to the last part already.
+        """
+        is_piece = len(other.parts) == 1 or (len(other.parts) == 2 and other.has_ended and other.has_usage)
+        is_alike = other.key[:2] == self.key[:2] and other.model == self.model and not other.progress.has_begun
+        is_over = bool(pieces) and (pieces[-1].has_ended or pieces[-1].has_usage)
+        size = self.size + other.size + sum(piece.size for piece in pieces)
+        if is_over and (other.has_ended or not other.has_usage):
+            return False
+        return is_piece and is_alike and size <= max_bytes
 
     @property
     def has_ended(self) -> bool:
@@ -59,7 +82,8 @@ class _Stream:
         if len(self.parts) == 1 and not self.is_done:
             return self.first
         done = [b'"[DONE]"'] if self.is_done else []
-        raw = b'{"chunks":[' + b",".join([*self.parts, *done]) + b"]}"
+        parts = self.parts[::-1] if self.is_backwards else self.parts
+        raw = b'{"chunks":[' + b",".join([*parts, *done]) + b"]}"
         return LogLine(self.first.ref, raw, console=self.first.console, warnings=self.first.warnings)
 
 
@@ -112,12 +136,19 @@ class Streams:
         """End the stream that `[DONE]` belongs to, or all that are open when the source ends."""
         if mark is Mark.SOURCE_END:
             yield from self.finish()
-        elif (stream := self._done_stream()) is not None:
-            stream.is_done = True
-            yield self._end(stream)
+        elif mark is Mark.STREAM_END:
+            yield from self._bring_pieces_together()
+            if (stream := self._done_stream()) is not None:
+                stream.is_done = True
+                yield self._end(stream)
+
+    def pause(self) -> Iterator[LogLine]:
+        """Nothing: a stream may pause."""
+        return iter(())
 
     def finish(self) -> Iterator[LogLine]:
         """End all that are open, in the order in which they began; what comes next is of another source."""
+        yield from self._bring_pieces_together()
         for stream in sorted((*self._open.values(), *self._prologues), key=lambda stream: stream.order):
             yield stream.line()
         self.close()
@@ -140,6 +171,11 @@ class Streams:
         restarts = stream is not None and stream.progress.restarts(part)
         if part.kind in {Kind.ERROR, Kind.ANNOTATION} or part.is_whole:
             return None if stream is None or restarts else self._added(stream, line, record, part)
+        if stream is not None and restarts and orjson.dumps(record) == stream.parts[-1]:
+            return self._added(stream, line, record, part)  # written twice
+        if stream is not None and stream.progress.is_beginning(part):
+            lines, stream.is_backwards = self._added(stream, line, record, part), True
+            return [*lines, self._end(stream)] if self._open.get(stream.key) is stream else lines
         if stream is not None and restarts:
             return [self._end(stream), *self._begin(line, record, part)]
         if stream is not None:
@@ -185,6 +221,8 @@ class Streams:
         self._held += len(encoded) + 1
         stream.last = self._records_read()
         stream.progress.add(part)
+        stream.has_usage = stream.has_usage or bool(mapping(part.value.get("usage")))
+        stream.model = stream.model or part.value.get("model")
         stream.has_failed = stream.has_failed or part.kind is Kind.ERROR
         stream.number = part.number if part.number is not None else stream.number
         if part.item is not None:
@@ -205,6 +243,9 @@ class Streams:
 
     def _stream_of(self, part: Part) -> _Stream | None:
         match part.kind:
+            case Kind.CHUNK if part.is_usage:
+                is_known = _key_of(part) in self._open or self._end_of(part) is not None
+                return self._open.get(_key_of(part)) if is_known else self._uncounted(part)
             case Kind.CHUNK | Kind.OLLAMA:
                 return self._open.get(_key_of(part))
             case Kind.EVENT if part.id is not None:
@@ -216,6 +257,13 @@ class Streams:
                 return next((stream for stream in streams if part.id == stream.key[2]), next(iter(streams), None))
             case _:
                 return next(self._latest(part, Kind.CHUNK), None)
+
+    def _uncounted(self, part: Part) -> _Stream | None:
+        """The stream that waits for its usage, of the model; one that ended as it should."""
+        for stream in self._latest(part, Kind.CHUNK):
+            if stream.progress.closed and not stream.has_usage and part.value.get("model") in (None, "", stream.model):
+                return stream
+        return None
 
     def _latest(self, part: Part, *kinds: Kind) -> Iterator[_Stream]:
         """Open streams that are logged as the part is, the one that was written to last first."""
@@ -253,12 +301,42 @@ class Streams:
 
     def _expired(self) -> Iterator[LogLine]:
         now = self._records_read()
+        if self._open and now - next(iter(self._open.values())).last > PATIENCE:
+            yield from self._bring_pieces_together()
         while self._open and now - (stream := next(iter(self._open.values()))).last > PATIENCE:
             yield self._end(stream)
         for prologue in [waiting for waiting in self._prologues if now - waiting.last > PATIENCE]:
             self._prologues.remove(prologue)
             self._held -= prologue.size
             yield prologue.line()
+
+    def _bring_pieces_together(self) -> Iterator[LogLine]:
+        """Make one stream of those that are one piece each, as where every part has an id of its own.
+
+        The first says who speaks and is not ended, the others say nothing of the kind and are of the same model; behind
+        the one that ends there is the usage at most.
+        """
+        head: _Stream | None = None
+        pieces: list[_Stream] = []
+        for stream in sorted(self._open.values(), key=lambda stream: stream.order):
+            if head is not None and head.is_followed_by(stream, pieces, max_bytes=self._max_bytes):
+                pieces.append(stream)
+                continue
+            yield from self._moved(head, pieces)
+            head, pieces = (stream if stream.is_first_piece else None), []
+        yield from self._moved(head, pieces)
+
+    def _moved(self, head: _Stream | None, pieces: list[_Stream]) -> Iterator[LogLine]:
+        if head is None or len(pieces) < 2:
+            return  # a second one alone may be what is left of a stream whose beginning is not in the log
+        for piece in pieces:
+            del self._open[piece.key]
+            head.parts += piece.parts
+            head.size += piece.size
+            head.last = max(head.last, piece.last)
+            head.progress.closed |= piece.progress.closed
+            head.has_usage = head.has_usage or piece.has_usage
+            yield _merged(piece.first)
 
     def _end(self, stream: _Stream) -> LogLine:
         del self._open[stream.key]

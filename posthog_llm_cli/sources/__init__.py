@@ -33,9 +33,9 @@ class SourceReader:
     the order is that of `specs`. A record over `max_record` bytes comes as a LogLine with its problem. `should_stop` is
     asked between blocks and at least every 0.2 s: when it says yes the iteration ends, without the record that is half
     read. An `Idle` comes whenever a live source had nothing for `idle_s`, and as often during the look; a `Mark`
-    where a stream says that it is done, and at the end of each source. With a `memory`, files are read from where an
-    earlier run has committed them, after what lies before was verified, and a `SourceStart`, an `AlreadyRead` where
-    there is such a part, and `Reached` places come between the records.
+    where a stream says that it is done, at the end of each source, and, with a ranking, of each rank. With a `memory`,
+    files are read from where an earlier run has committed them, after what lies before was verified, and a
+    `SourceStart`, an `AlreadyRead` where there is such a part, and `Reached` places come between the records.
     Memory: the look-ahead of a source's head (4 MiB, `max_record` where that is more), one record, one block.
     """
 
@@ -89,11 +89,11 @@ class SourceReader:
     def _sources(self) -> Iterator[files.Source | SourceError]:
         return chain.from_iterable(map(files.expand, self._specs))
 
-    def _read_all(self, sources: Iterable[files.Source | Held | SourceError]) -> Iterator[Read]:
+    def _read_all(self, sources: Iterable[files.Source | Held | SourceError | Mark]) -> Iterator[Read]:
         for source in sources:
             if self._should_stop():
                 return
-            if isinstance(source, SourceError):
+            if isinstance(source, SourceError | Mark):
                 yield source
             else:
                 yield from self._read(source)

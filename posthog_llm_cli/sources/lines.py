@@ -14,7 +14,14 @@ _SLACK = 64
 
 _SSE_FIELD = re.compile(rb"(data|event|id|retry)(?::|\Z)|:")
 
+_DONE_ENDS = (b"]", b'"')
+
 SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+def is_done(payload: bytes) -> bool:
+    """Whether a line or a payload says that a stream is complete, as one server or logger or another spells it."""
+    return len(payload) <= _SLACK and payload.removeprefix(b"data:").strip(b' "').upper() == b"[DONE]"
 
 
 class Splitter:
@@ -90,14 +97,17 @@ class Splitter:
 
 
 class Lines:
-    """One record a line. A line that is only `{` starts a pretty-printed document: it and all behind it is `rest`."""
+    """One record a line; `[DONE]` is a mark, with `data:` before it or quotes around it too.
+
+    A line that is only `{` starts a pretty-printed document: it and all behind it is `rest`.
+    """
 
     def __init__(self, track: Track) -> None:
         self._track = track
         self._splitter = Splitter(track)
         self.rest: bytes | None = None
 
-    def feed(self, block: bytes) -> Iterator[LogLine]:
+    def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
         """The records that end in this block, until `rest` is set."""
         track = self._track
         for offset, number, line in self._splitter.feed(block):
@@ -107,6 +117,9 @@ class Lines:
             raw = line.strip(PADDING)
             if not raw or (track.titled and track.is_footer(raw)):
                 continue
+            if raw.endswith(_DONE_ENDS) and is_done(raw):
+                yield Mark.STREAM_END
+                continue
             if raw == b"{":
                 self.rest = line + b"\n" + self._splitter.unread()
                 track.offset, track.line = offset, number
@@ -115,11 +128,13 @@ class Lines:
                 offset += len(line) - len(line.lstrip(PADDING))  # noqa: PLW2901
             yield track.record(raw, offset=offset, line=number)
 
-    def finish(self) -> Iterator[LogLine]:
+    def finish(self) -> Iterator[LogLine | Mark]:
         """The last line, where it has no line end."""
         for offset, number, line in self._splitter.finish():
             if line is None:
                 yield self._track.too_long(offset=offset, line=number)
+            elif is_done(line.strip(PADDING)):
+                yield Mark.STREAM_END
             elif (raw := line.strip(PADDING)) and not self._track.is_footer(raw):
                 yield self._track.record(raw, offset=offset, line=number)
 
@@ -183,7 +198,7 @@ class ServerSentEvents:
                 self._data = [b"", b""]
 
     def _is_complete(self) -> bool:
-        if self._data[0] == b"[DONE]":
+        if is_done(self._data[0]):
             return True
         try:
             orjson.loads(self._data[0])
@@ -196,7 +211,7 @@ class ServerSentEvents:
         self._data, self._size, self._event = [], 0, b""
         if size > self._track.max_record + 1:
             yield self._track.too_long(offset=self._offset, line=self._line)
-        elif payload == b"[DONE]":
+        elif is_done(payload):
             yield Mark.STREAM_END
         elif payload:
             raw = with_event_name(payload, event) if event else payload

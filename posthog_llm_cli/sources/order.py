@@ -101,10 +101,11 @@ class Order:
             if is_kept:
                 stack.pop_all()
 
-    def __iter__(self) -> Iterator[files.Source | Held]:
+    def __iter__(self) -> Iterator[files.Source | Held | Mark]:
         for rank in sorted(self._names):
             for name in self._names[rank]:
                 yield self._held[int(name[1:])] if name.startswith(_HELD) else files.source_of(name[1:])
+            yield Mark.RANK_END
         yield from self._last
 
     def close(self) -> None:

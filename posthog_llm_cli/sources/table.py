@@ -16,7 +16,7 @@ from functools import lru_cache
 import orjson
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.model import LogLine, SourceRef
+from posthog_llm_cli.model import LogLine, Mark, SourceRef
 from posthog_llm_cli.sources.lines import Lines, Splitter
 from posthog_llm_cli.sources.postgres import COPY_END, COPY_NULL, COPY_WARNINGS, ROW_NAMES, unescape
 from posthog_llm_cli.sources.track import Track
@@ -27,7 +27,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _COLUMN = re.compile(r"[A-Za-z_][\w .()/-]{0,63}")
 _BARE_COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,63}")
 # What CSV never has behind a tab: JSON whose quotes are not doubled, or without any quotes a null as COPY writes it.
-_COPY_CELL = re.compile(rb'(?:\A|\t)[\[{]{1,2}"[^"\t\r]|\A[^"]*(?<![^\t])\\N(?=\t|\r?\Z)[^"]*\Z')
+_COPY_CELL = re.compile(rb'(?:\A|\t)[\[{]{1,2}"[^"\t\r]|\A(?=[^"]*+\Z)[^"]*(?<![^\t])\\N(?=\t|\r?\Z)')
 _ROW_PADDING = b"\0\r"
 _BLANK = b" \r\0"
 _CUT_OFF = "the file may be cut off"
@@ -225,16 +225,16 @@ class Foreign(Lines):
         super().__init__(track)
         self._delimiter = delimiter.encode()
 
-    def feed(self, block: bytes) -> Iterator[LogLine]:
+    def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
         """The records that end in this block, until `rest` is set."""
         return map(self._named, super().feed(block))
 
-    def finish(self) -> Iterator[LogLine]:
+    def finish(self) -> Iterator[LogLine | Mark]:
         """The last line, where it has no line end."""
         return map(self._named, super().finish())
 
-    def _named(self, line: LogLine) -> LogLine:
-        if line.problem is not None or line.console or not self._is_row(line.raw):
+    def _named(self, line: LogLine | Mark) -> LogLine | Mark:
+        if isinstance(line, Mark) or line.problem is not None or line.console or not self._is_row(line.raw):
             return line
         message = f"a row of a table without the header {', '.join(ROW_NAMES)}"
         return replace(line, problem=RecordError("invalid-json", message, hint=_EXPORT))

@@ -168,7 +168,7 @@ def test_an_interrupted_run_counts_nothing_of_what_waited_and_the_next_sends_all
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
-    process.stdin.write(b"".join(Path(path).read_bytes() for path in files))
+    process.stdin.write(b"".join(Path(path).read_bytes() for path in (files[1], files[2], files[0])))
     process.stdin.write(lines(chat_body("chatcmpl-other")))
     process.stdin.flush()
     assert process.stdout is not None
@@ -180,3 +180,39 @@ def test_an_interrupted_run_counts_nothing_of_what_waited_and_the_next_sends_all
     report = orjson.loads(err.splitlines()[-1])
     assert (out, report["records"], report["accepted"]) == (b"", 1, 1)
     assert told(run(home, "send", "--mock", *files).out) == ALL
+
+
+@pytest.mark.parametrize("with_input_file", [True, False], ids=["the input in a file", "both sides in the pipe"])
+def test_a_pipe_that_never_ends_sends_what_was_asked_before_it(home: Path, with_input_file: bool) -> None:
+    asking, answering, failing = write_batch(home)
+    sources = [asking, "-"] if with_input_file else ["-"]
+    process = subprocess.Popen(
+        [*PLH, "send", "--mock", *sources], cwd=home, env=environment(home), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    given = [answering, failing] if with_input_file else [asking, answering, failing]
+    process.stdin.write(b"".join(Path(path).read_bytes() for path in given))
+    process.stdin.flush()
+    came = b"".join(process.stdout.readline() for _ in ALL)
+    assert process.poll() is None, "the pipe is still open"
+    rest, _ = process.communicate(timeout=30)
+    assert (told(came.decode()), rest, process.returncode) == (ALL, b"", 0)
+
+
+def test_a_run_that_is_interrupted_has_sent_the_batches_that_were_read_whole(home: Path) -> None:
+    asking, answering, _ = write_batch(home)
+    os.mkfifo(home / "more.jsonl")
+    process = subprocess.Popen(
+        [*PLH, "send", "--mock", "--json", asking, answering, "more.jsonl"], cwd=home, env=environment(home),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with (home / "more.jsonl").open("wb"):
+        assert process.stdout is not None
+        came = b"".join(process.stdout.readline() for _ in range(4))
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert told(came.decode()) == {key: value for key, value in ALL.items() if key != "row-4"}
+    assert process.returncode == 130
+    assert orjson.loads(err.splitlines()[-1])["accepted"] == 4

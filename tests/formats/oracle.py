@@ -41,11 +41,16 @@ SECONDS = (
 )
 FIRST_MILLISECONDS = ("ttft_ms", "time_to_first_token_ms", "first_token_ms", "service_ttft_ms", "engine_ttft_ms")
 FIRST_SECONDS = ("ttft", "ttft_s", "time_to_first_token")
-ENDS = ("ended_at", "end_time", "endTime", "finished_at", "completed_at", "response_timestamp", "receivedAt")
-STARTS = ("started_at", "start_time", "startTime", "request_timestamp", "requestedAt")
+ENDS = (
+    "ended_at", "end_time", "endTime", "endedAt", "finished_at", "finishedAt", "completed_at", "completedAt",
+    "response_timestamp", "receivedAt",
+)  # fmt: skip
+STARTS = (
+    "started_at", "start_time", "startTime", "startedAt", "request_timestamp", "requestedAt", "startedDateTime",
+)  # fmt: skip
 TIMES = (
     *ENDS, "timestamp", "ts", "ts_utc", "utc_time", "time_utc", "datetime_utc", "datetime", "date", "created_at", "logged_at",
-    "time", "created",
+    "time", "created", "createdAt", "loggedAt", "@timestamp", "timestamp_ms", "asctime", "recorded_at",
 )  # fmt: skip
 BATCH_ID = re.compile(r"batch_req_([0-9a-f]{8})[0-9a-f]{24}")
 NEAR = 1e-6
@@ -141,7 +146,7 @@ def wrong_numbers(record: Any, event: Mapping[str, Any], *, run_started_at: date
     numbers, properties = Numbers(record), event["properties"]
     wrong = [*_wrong_counts(numbers, properties, embedding=event["event"] == "$ai_embedding")]
     cost = properties.get("$ai_total_cost_usd")
-    if cost is not None and not (0 < cost <= 10_000 and cost in set(numbers.of(COSTS))):
+    if cost is not None and not (0 < cost <= 10_000 and cost in _costs(numbers)):
         wrong.append(f"cost {cost}")
     wrong += _wrong_durations(numbers, properties)
     wrong += _wrong_time(numbers, properties, event["timestamp"], run_started_at)
@@ -154,6 +159,11 @@ def wrong_numbers(record: Any, event: Mapping[str, Any], *, run_started_at: date
     if searches is not None and not (searches == searched or (properties.get("$ai_stream") and searches < searched)):
         wrong.append(f"searches {searches}")
     return wrong
+
+
+def _costs(numbers: Numbers) -> set[float]:
+    """The costs in dollars; xAI writes ten-thousandths of a millionth."""
+    return {*numbers.of(COSTS), *(ticks / 1e10 for ticks in numbers.of(("cost_in_usd_ticks",)))}
 
 
 def _wrong_counts(numbers: Numbers, properties: Mapping[str, Any], *, embedding: bool) -> Iterator[str]:

@@ -38,6 +38,7 @@ def kwargs(caller: Any = None, dynamic: Any = None, params: Any = None, **change
     }
 
 
+REDACTED = "redacted-by-litellm"
 FAILURE = {
     "status": "failure", "response": {}, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0,
     "response_cost": 0.0,
@@ -210,6 +211,15 @@ def test_token_kinds_are_read_inclusive_of_the_cache() -> None:
     assert found["$ai_cache_reporting_exclusive"] is False
     assert found["$ai_reasoning_tokens"] == 5
     assert found["$ai_usage"]["completion_tokens_details"] == {"reasoning_tokens": 5}
+
+
+def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
+    usage = {
+        "input_tokens": 10, "output_tokens": 20, "input_tokens_details": {"cached_tokens": 4},
+        "output_tokens_details": {"reasoning_tokens": 7},
+    }  # fmt: skip
+    found = to_properties(payload(call_type="aresponses", response={"output": [], "usage": usage}))
+    assert (found["$ai_cache_read_input_tokens"], found["$ai_reasoning_tokens"]) == (4, 7)
 
 
 def test_all_zero_counts_are_unknown() -> None:
@@ -401,6 +411,34 @@ def test_a_session_packed_into_the_user_is_the_session() -> None:
     assert found["$ai_session_id"] == "s-1"
 
 
+@pytest.mark.parametrize(
+    ("candidates", "user"),
+    [
+        (('{"device_id": "anonymous", "session_id": "s-1"}', "anna"), "anna"),
+        (("anna", '{"device_id": "d", "session_id": "s-1"}'), "anna"),
+        (("", '{"device_id": "d", "session_id": "s-1"}'), "d"),
+        (('{"session_id": "s-1"}', None), '{"session_id": "s-1"}'),
+    ],
+)
+def test_a_packed_session_is_kept_whoever_is_the_person(candidates: Any, user: str) -> None:
+    record = payload(end_user=candidates[0], model_parameters={"user": candidates[1]})
+    assert (to_event(record).distinct_id, to_properties(record)["$ai_session_id"]) == (user, "s-1")
+
+
+def test_a_users_id_that_nests_too_deep_is_a_text() -> None:
+    assert to_event(payload(end_user="[" * 200)).distinct_id == "[" * 200
+    assert "$ai_trace_id" in to_properties(payload(end_user='{"a":' * 200))
+
+
+@pytest.mark.parametrize("nothing", ["CircularReference Detected", "MaxDepthExceeded", "Unserializable Object"])
+def test_what_stands_for_a_value_that_was_not_written_is_no_value(nothing: str) -> None:
+    metadata = {"user_id": nothing, "session_id": nothing, "feature": nothing, "trace_name": nothing, "a": {"b": nothing, "c": 1}}  # fmt: skip
+    record = kwargs(metadata, end_user=nothing, model_parameters={"user": "anna"}, trace_id=nothing)
+    found = to_properties(record)
+    assert (to_event(record).distinct_id, found["$ai_trace_id"], found["a"]) == ("anna", "call-1", {"c": 1})
+    assert nothing.encode() not in to_event(record).properties
+
+
 # --------------------------------------------------------------------------------- 15, 16: metadata, what never leaves
 
 
@@ -416,6 +454,18 @@ def test_only_the_callers_own_metadata_leave() -> None:
     assert own == {"project": {"name": "rivers"}, "kept": 1, "zero": 0}
 
 
+def test_what_litellms_router_notes_in_the_callers_metadata_stays_here() -> None:
+    notes = {
+        "file_checksum": "0a", "tag_routing": {"tags": ["a"]}, "routing_decision": {"reason": "the prompt"},
+        "routing_plugin_signals": {}, "adaptive_router_decision": {}, "adaptive_router_chosen_model": "m",
+        "quality_router_decision": {}, "is_silent_experiment": True, "internal_call_origin": "judge",
+        "encrypted_content_affinity_enabled": True,
+    }  # fmt: skip
+    found = to_properties(kwargs({**notes, "feature": "search"}))
+    assert found["feature"] == "search"
+    assert not notes.keys() & found.keys()
+
+
 def test_on_a_proxy_only_the_requesters_metadata_are_the_callers() -> None:
     slo_metadata = {"user_api_key_hash": "ab" * 32, "user_api_key_team_alias": "Team"}
     record = kwargs({"agent_id": 1, "requester_metadata": {"mine": 1, "headers": {}}}, metadata=slo_metadata)
@@ -423,6 +473,25 @@ def test_on_a_proxy_only_the_requesters_metadata_are_the_callers() -> None:
     assert found["mine"] == 1
     assert found["litellm_team_alias"] == "Team"
     assert "agent_id" not in found
+
+
+KEY_HASH = "ab" * 32
+
+
+@pytest.mark.parametrize("key", [KEY_HASH, "litellm_proxy_master_key"])
+def test_the_hash_that_the_proxy_puts_into_the_user_is_nobody(key: str) -> None:
+    record = payload(metadata={"user_api_key_hash": key}, model_parameters={"user": key}, end_user=key)
+    assert to_event(record).distinct_id == "trace-1"
+    assert key.encode() not in to_event(record).properties
+    assert to_event({**record, "model_parameters": {"user": "cd" * 32}}).distinct_id == "cd" * 32
+
+
+def test_the_owner_of_a_key_whom_the_proxy_puts_into_a_speechs_user_is_nobody() -> None:
+    record = payload(
+        call_type="aspeech", metadata={"user_api_key_user_id": "admin"}, model_parameters={"user": "admin"}
+    )
+    assert to_event(record).distinct_id == "trace-1"
+    assert to_event({**record, "end_user": "admin"}).distinct_id == "admin"
 
 
 def test_a_client_that_an_sdk_caller_notes_makes_no_proxy_of_it() -> None:
@@ -460,10 +529,40 @@ def test_no_secret_of_a_dump_leaves() -> None:
         assert secret not in event.properties
 
 
+@pytest.mark.parametrize("call_type", ["acreate_video", "aembedding"])
+@pytest.mark.parametrize("messages", ["default-message-value", [{"role": "user", "content": "default-message-value"}]])
+def test_litellms_word_for_an_input_that_it_does_not_know_is_no_input(call_type: str, messages: Any) -> None:
+    record = payload(call_type=call_type, messages=messages)
+    assert "no-input" in convert_value(record).warnings
+    assert "$ai_input" not in to_properties(record)
+
+
+def test_geminis_parts_are_a_messages_content() -> None:
+    call = {"functionCall": {"name": "f", "args": {}}}
+    messages = [
+        {"role": "user", "parts": [{"text": "hi"}]},
+        {"role": "model", "parts": [call]},
+        {"parts": [{"text": "so"}]},
+    ]
+    assert to_properties(payload(messages=messages))["$ai_input"] == [
+        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [{"type": "text", "text": "so"}]},
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------- 17: redaction
 
 
-@pytest.mark.parametrize("messages", ["redacted-by-litellm", [{"role": "user", "content": "redacted-by-litellm"}]])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        "redacted-by-litellm",
+        [{"role": "user", "content": "redacted-by-litellm"}],
+        [{"role": "system", "content": "leak"}, {"role": "user", "content": "redacted-by-litellm"}],
+        [{"role": "system", "content": "leak"}, {"role": "user", "content": [{"text": "redacted-by-litellm"}]}],
+    ],
+)
 def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messages: Any) -> None:
     message = {
         "content": "redacted-by-litellm", "reasoning_content": "leak",
@@ -479,6 +578,41 @@ def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messa
     assert found["litellm_redacted"] is True
     assert not {"$ai_input", "$ai_output_choices", "$ai_tools"} & set(found)
     assert b"leak" not in event.properties
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"output": [{"type": "custom_tool_call", "name": "f", "call_id": "c", "input": REDACTED}]},
+        {"output": [{"type": "function_call", "name": "f", "call_id": "c", "arguments": REDACTED}]},
+        {"output": [{"type": "message", "content": [{"type": "refusal", "refusal": REDACTED}]}]},
+        {"output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": REDACTED}]}]},
+        {"choices": [{"message": {"content": None, "function_call": {"name": "f", "arguments": REDACTED}}}]},
+        {"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]}}]},
+        {"choices": [{"message": {"content": None, "reasoning_content": REDACTED}}]},
+    ],
+)
+def test_the_sentinel_in_any_place_of_an_answer_is_a_redaction(response: Any) -> None:
+    found = to_properties(payload(response=response, model_parameters={"tools": [{"name": "leak"}]}))
+    assert found["litellm_redacted"] is True
+    assert not {"$ai_output_choices", "$ai_tools"} & set(found)
+
+
+def test_beside_what_is_not_redacted_the_sentinel_is_dropped() -> None:
+    calls = [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]
+    message = {"content": "kept", "tool_calls": calls, "function_call": {"name": "g", "arguments": REDACTED}}
+    (answer,) = to_properties(payload(response={"choices": [{"message": message}]}))["$ai_output_choices"]
+    assert answer["content"] == [
+        {"type": "text", "text": "kept"},
+        {"type": "function", "id": "c", "function": {"name": "f"}},
+        {"type": "function", "function": {"name": "g"}},
+    ]
+    items = [
+        {"type": "reasoning", "summary": [{"text": REDACTED}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "kept"}]},
+    ]
+    (answer,) = to_properties(payload(response={"output": items}))["$ai_output_choices"]
+    assert answer["content"] == [{"type": "text", "text": "kept"}]
 
 
 def test_a_redacted_failure_says_only_its_class() -> None:
@@ -532,7 +666,16 @@ def test_without_a_configured_key_a_record_without_one_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    "call_type", ["call_mcp_tool", "acreate_batch", "avector_store_search", "alist_files_container", "decisions"]
+    "call_type",
+    [
+        "call_mcp_tool",
+        "acreate_batch",
+        "avector_store_search",
+        "alist_files_container",
+        "decisions",
+        "a_add_message",
+        "adelete_assistant",
+    ],
 )
 def test_where_no_model_ran_the_record_is_skipped(call_type: str) -> None:
     assert to_skip(payload(call_type=call_type)).code == "not-a-model-call"
@@ -685,6 +828,51 @@ def test_an_mcp_server_keeps_no_credentials_on_any_level() -> None:
     assert found == {
         "type": "mcp", "server_url": "https://h.example/x", "Authorization": "[REDACTED]", "server": {"headers": {"A": "[REDACTED]"}},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "url", "url": "https://h.example/x?token=s3cret", "authorization_token": "s3cret"},
+        {"type": "url", "name": "n", "tool_configuration": {"headers": {"A": "s3cret"}, "enabled": True}},
+        {"type": "mcp", "servers": [{"headers": [{"name": "A", "value": "s3cret"}]}, {"x-api-key": "s3cret"}]},
+        {"type": "mcp", "server_label": "l", "auth": {"client_secret": "s3cret", "apiKey": "s3cret"}},
+        {"type": "openapi", "openapi": {"auth": [{"password": "s3cret"}]}},
+        {"type": "function", "function": {"name": "f"}, "api-key": "s3cret", "token": ["s3cret"]},
+        {"type": "mcp", "server_url": "https://[s3cret", "server_label": "l"},
+    ],
+)
+def test_a_tool_of_any_kind_keeps_no_credentials(tool: Any) -> None:
+    event = to_event(payload(model_parameters={"tools": [tool]}))
+    assert b"s3cret" not in event.properties
+    assert b"[REDACTED]" in event.properties or b'h.example/x"' in event.properties
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "function": {"name": "f", "parameters": {"properties": {"token": {"type": "string"}}}}},
+        {"name": "f", "input_schema": {"properties": {"api_key": {"type": "string"}, "url": {"default": "x://y"}}}},
+        {"type": "mcp", "server_url": "litellm_proxy", "require_approval": "never", "max_token": 5},
+        {"type": "web_search", "filters": {"allowed_domains": ["a.example"]}, "password": None},
+        {"functionDeclarations": [{"name": "f", "parameters": {"properties": {"password": {"type": "STRING"}}}}]},
+    ],
+)
+def test_a_tool_without_credentials_is_sent_as_it_is(tool: Any) -> None:
+    assert to_properties(payload(model_parameters={"tools": [tool]}))["$ai_tools"] == [tool]
+
+
+def test_a_realtime_session_keeps_no_credentials() -> None:
+    tool = {"type": "mcp", "server_url": "https://h.example/?key=s3cret", "authorization": "s3cret"}
+    messages = [{"type": "session.update", "session": {"voice": "alloy", "tools": [tool], "client_secret": "s3cret"}}]
+    (event,) = to_properties(payload(call_type="_arealtime", messages=messages))["$ai_input"]
+    assert event["session"]["voice"] == "alloy"
+    assert "s3cret" not in repr(event)
+
+
+@pytest.mark.parametrize("call_type", ["x" * 90 + "s3cret", {"s3cret": 1}, ["s3cret"]])
+def test_a_call_type_of_any_kind_is_not_quoted_whole(call_type: Any) -> None:
+    assert "s3cret" not in to_skip(payload(call_type=call_type, total_tokens=0)).message
 
 
 def test_nested_headers_of_a_callers_metadata_stay_here() -> None:

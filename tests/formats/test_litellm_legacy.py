@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.formats._python_literals import python_literal
-from tests.converting import convert_bytes, convert_value, to_event, to_properties, to_rejection, with_parse
+from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
+from tests.converting import convert_bytes, convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
 
 USAGE = (
     "Usage(completion_tokens=20, prompt_tokens=10, total_tokens=30, completion_tokens_details="
@@ -79,10 +79,69 @@ def test_objects_inside_of_the_metadata_cost_their_own_key_only() -> None:
 
 
 def test_of_a_proxys_metadata_only_the_requesters_is_read() -> None:
-    metadata = "{'user_api_key': 'x', 'endpoint': 'y', 'internal': 1, 'requester_metadata': {'user_id': 'u-3'}}"
+    metadata = "{'user_api_key': 'sk-x', 'endpoint': 'y', 'internal': 1, 'requester_metadata': {'user_id': 'u-3'}}"
     found = to_properties(item(metadata=metadata))
     assert to_event(item(metadata=metadata)).distinct_id == "u-3"
     assert "internal" not in found
+
+
+@pytest.mark.parametrize("prompt", ["12345", "True", "1, 2, 3", "'hi'", "(1, 2)", "b'x'", "nan", " 7 "])
+def test_a_prompt_that_reads_like_a_print_is_the_text_that_it_is(prompt: str) -> None:
+    assert to_properties(item(messages=prompt))["$ai_input"] == [{"role": "user", "content": prompt}]
+
+
+KEY_HASH = "ab" * 32
+PROXYS = {
+    "user_api_key": KEY_HASH, "user_api_key_hash": KEY_HASH, "user_api_key_user_id": "admin", "agent_id": "a-1",
+    "verified_human_user_id": "boss", "user_api_key_alias": "key-7", "headers": {"host": "x"}, "tags": ["blue"],
+    "requester_metadata": {"feature": "search"},
+}  # fmt: skip
+ANSWER = {
+    "id": "chatcmpl-1", "object": "chat.completion", "created": 1748772002, "model": "gpt-4o",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ho"}}],
+}  # fmt: skip
+
+
+def datadog_item(**changes: Any) -> dict[str, Any]:
+    """What `datadog_use_v1` writes of a proxy's call: objects, and the same names otherwise spelt."""
+    base = {
+        "id": "chatcmpl-1", "call_type": "acompletion", "cache_hit": False, "start_time": "2025-06-01 10:00:00.250999",
+        "end_time": "2025-06-01 10:00:02.250999", "response_time": 2000.0, "model": "gpt-4o", "user": KEY_HASH,
+        "model_parameters": {"user": KEY_HASH, "temperature": 0.5}, "spend": 0.25,
+        "messages": [{"role": "user", "content": "hi"}], "response": ANSWER, "metadata": PROXYS,
+        "usage": {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def test_datadogs_old_item_is_the_call_that_it_is_in_other_views() -> None:
+    found = to_properties(datadog_item())
+    assert convert_value(datadog_item()).format == "litellm-legacy"
+    assert to_event(datadog_item()).uuid == to_event(item()).uuid
+    assert (found["$ai_latency"], found["$ai_total_cost_usd"], found["$ai_total_tokens"]) == (2.0, 0.25, 30)
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "ho"}]}]
+    assert (found["feature"], found["litellm_key_alias"], found["litellm_tags"]) == ("search", "key-7", ["blue"])
+    assert not {"agent_id", "verified_human_user_id", "headers"} & found.keys()
+
+
+def test_datadogs_old_item_in_its_envelope_is_read_too() -> None:
+    (converted,) = convert_bytes(orjson.dumps({"ddsource": "litellm", "message": json.dumps(datadog_item())}))
+    assert converted.format == "litellm-legacy"
+
+
+@pytest.mark.parametrize("record", [datadog_item(), item(user=KEY_HASH, metadata=str(PROXYS))])
+def test_a_keys_hash_is_nobody(record: Any) -> None:
+    assert to_event(record).distinct_id == "chatcmpl-1"
+    assert KEY_HASH.encode() not in to_event(record).properties
+
+
+def test_the_end_user_of_an_item_is_its_user() -> None:
+    assert to_event(datadog_item(metadata={**PROXYS, "user_api_key_end_user_id": "anna"})).distinct_id == "anna"
+
+
+def test_a_health_checks_item_is_skipped() -> None:
+    tags = str({"tags": ["litellm-internal-health-check"]})
+    assert to_skip(item(metadata=tags)).code == "health-check"
 
 
 def test_messages_that_are_no_literals_go_as_text() -> None:
@@ -144,3 +203,38 @@ def test_what_json_does_not_know_is_left_out_and_nothing_runs(text: str, value: 
     found = python_literal(text)
     assert found == value
     json.dumps(found)
+
+
+MANY = "1, " * 60_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[{MANY}]",
+        f"['a', {MANY}'b']",
+        f"['a\\\nb', {MANY}'c']",
+        f"['''a'b''', {MANY}'c']",
+        f"[f'{'{1}' * 60_000}']",
+        f"[rf'{'{1}' * 60_000}']",
+        "'" + "\\'" * 60_000,
+        "'a'" * 60_000,
+        " " * 9_000_000,
+    ],
+)
+def test_a_print_of_too_many_values_is_not_read(text: str) -> None:
+    assert is_too_large(text)
+    assert python_literal(text) is None
+
+
+@pytest.mark.parametrize("text", ['it\'s "so" — \\\n' * 60_000, "{'a': 1}, " * 60_000])
+def test_a_long_text_in_a_print_is_read(text: str) -> None:
+    value = [{"role": "user", "content": text}, {"role": "user", "content": "", "n": [1, None, True]}]
+    assert python_literal(repr(value)) == value
+
+
+def test_metadata_that_are_too_large_are_left_out_with_a_warning() -> None:
+    large = item(metadata=f"{{'user_id': 'u', 'n': [{MANY}]}}")
+    assert "truncated-content" in convert_value(large).warnings
+    assert to_event(large).distinct_id == "chatcmpl-1"
+    assert "truncated-content" not in convert_value(item()).warnings

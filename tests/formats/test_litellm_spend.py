@@ -131,6 +131,12 @@ def test_a_start_and_a_duration_give_the_end() -> None:
         ({"input": "hi", "instructions": "Be brief."}, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]),
         ({"messages": [{"role": "user", "content": "hi"}], "system": "Be brief."}, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]),
         ({"messages": [{"role": "user", "content": "hi"}], "system": [{"type": "text", "text": "Be brief."}]}, [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]}, {"role": "user", "content": "hi"}]),
+        ({"query": "hi", "documents": ["a", "b"]}, [{"role": "user", "content": "hi"}]),
+        ({"contents": "hi", "systemInstruction": "Be brief."}, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]),
+        (
+            {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "systemInstruction": {"parts": [{"text": "Be brief."}]}},
+            [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]}, {"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+        ),
         ({"messages": [{"role": "system", "content": "own"}, {"role": "user", "content": "hi"}], "system": "other"}, [{"role": "system", "content": "own"}, {"role": "user", "content": "hi"}]),
     ],
 )  # fmt: skip
@@ -171,7 +177,7 @@ def test_a_streams_first_token_is_timed() -> None:
 def test_only_what_the_requester_sent_of_the_metadata_becomes_properties() -> None:
     request = {
         "metadata": {
-            "user_api_key": "REDACTED", "endpoint": "http://proxy", "deployment": "d", "actor_agent_id": "x",
+            "user_api_key": "REDACTED_BY_LITELM", "endpoint": "http://proxy", "deployment": "d", "actor_agent_id": "x",
             "requester_metadata": {"feature": "search", "headers": {"authorization": "Bearer sk-sample"}},
         }
     }  # fmt: skip
@@ -181,14 +187,23 @@ def test_only_what_the_requester_sent_of_the_metadata_becomes_properties() -> No
     assert plain["feature"] == "search"
 
 
-def test_metadata_for_the_spend_logs_arrive_without_a_stored_request() -> None:
-    assert to_properties(row(metadata={"spend_logs_metadata": {"job": "7"}}))["spend_logs_metadata"] == {"job": "7"}
+def test_metadata_that_an_administrator_gave_to_the_key_or_its_team_are_not_the_callers() -> None:
+    given = {"spend_logs_metadata": {"cost_center": "7"}}
+    assert "spend_logs_metadata" not in to_properties(row(metadata=given))
+    assert to_properties(stored(metadata=given) | {"metadata": given})["spend_logs_metadata"] == {"cost_center": "7"}
 
 
 def test_the_user_is_the_callers_then_the_end_user_then_the_requests() -> None:
     assert to_event(stored(metadata={"user_id": "a"}, user="c") | {"end_user": "b"}).distinct_id == "a"
     assert to_event(stored(user="c") | {"end_user": "b"}).distinct_id == "b"
     assert to_event(stored(user="c")).distinct_id == "c"
+
+
+@pytest.mark.parametrize("key", ["ab" * 32, "litellm_proxy_master_key", "REDACTED_BY_LITELM"])
+def test_the_key_that_the_proxy_puts_into_the_requests_user_is_nobody(key: str) -> None:
+    record = row(api_key="ab" * 32, end_user="", proxy_server_request={"messages": "hi", "user": key})
+    assert to_event(record).distinct_id == to_properties(record)["$ai_trace_id"]
+    assert key.encode() not in to_event(record).properties
 
 
 def test_the_end_user_is_kept_where_another_name_is_the_distinct_id() -> None:
@@ -283,6 +298,22 @@ def test_a_prompt_that_the_database_cut_is_sent_with_a_warning(mark: str) -> Non
     assert "truncated-content" in convert_value(cut).warnings
     assert to_properties(cut)["$ai_input"][0]["content"] == f"It began{mark}and ended"
     assert "truncated-content" not in convert_value(stored()).warnings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"proxy_server_request": {"messages": "hi", "system": "It began... (litellm_truncated 5120 chars)"}},
+        {"proxy_server_request": {"messages": "hi", "instructions": "It began... (litellm_truncated 5120 chars)"}},
+        {"proxy_server_request": {"messages": "hi", "tools": [{"description": "... (litellm_truncated 5120 chars)"}]}},
+        {
+            "status": "failure",
+            "metadata": {"error_information": {"error_message": "It began... (litellm_truncated 5120 chars)"}},
+        },
+    ],
+)
+def test_whatever_was_cut_of_what_is_sent_is_said(changes: Any) -> None:
+    assert "truncated-content" in convert_value(row(**changes)).warnings
 
 
 def test_a_redacted_row_keeps_no_content_and_no_tools() -> None:

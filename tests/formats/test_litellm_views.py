@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.model import Event
+from posthog_llm_cli.model import Event, Skipped
 from tests.converting import convert_bytes, convert_value, to_event, to_properties, to_rejection
 from tests.formats.test_litellm import payload
 
@@ -203,3 +203,28 @@ def test_retries_and_fallbacks_of_one_request_are_siblings_in_order() -> None:
 
 def test_a_detected_view_is_counted_under_its_format() -> None:
     assert convert_value(datadog(payload())).format == "litellm"
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"is_error": True, "error": "down", "service": "redis", "duration": 0.5, "call_type": "async_get_cache"},
+        {
+            "exception": "no key", "error_class": "ProxyException", "status_code": 401, "traceback": "",
+            "user_api_key_dict": {"user_api_key_hash": "ab"},
+        },
+    ],
+)  # fmt: skip
+def test_what_litellm_tells_datadog_of_itself_is_no_call(inner: Any) -> None:
+    (converted,) = convert_bytes(orjson.dumps(datadog(inner)))
+    assert isinstance(converted.result, Skipped), converted.result
+    assert converted.result.code == "not-a-model-call"
+
+
+def test_somebodys_own_record_with_the_keys_of_a_service_is_a_call() -> None:
+    own = {
+        "is_error": False, "service": "chat", "duration": 0.5, "call_type": "chat", "model": "gpt-4o", "prompt": "hi",
+        "response": "ho", "timestamp": "2025-06-01T10:00:00Z",
+    }  # fmt: skip
+    assert convert_value(own).format == "openai-flat"
+    assert to_properties(own)["$ai_model"] == "gpt-4o"

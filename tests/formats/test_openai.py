@@ -559,3 +559,36 @@ def test_a_part_that_looks_like_our_own_marker_is_no_crash() -> None:
         "$ai_output_choices"
     ]
     assert answer["content"] == [{"type": "plh_value"}, {"type": "text", "text": "ho"}]
+
+
+# ------------------------------------------------------------------------------------- records of LiteLLM's proxy in it
+
+
+KEY_HASH = "ab" * 32
+PROXYS = {
+    "user_api_key": KEY_HASH, "user_api_key_hash": KEY_HASH, "agent_id": "a-1", "caller_tags": ["t"],
+    "verified_human_user_id": "boss", "user_id": "internal", "requester_metadata": {"feature": "search"},
+}  # fmt: skip
+REQUEST = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "user": KEY_HASH}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {**REQUEST, "response": chat(), "metadata": PROXYS},
+        {"kwargs": {**REQUEST, "litellm_params": {"metadata": PROXYS}}, "response": chat()},
+        {**REQUEST, "litellm_params": {"metadata": PROXYS}, "response": chat()},
+        {"request": {**REQUEST, "metadata": PROXYS}, "response": chat(), "metadata": {"feature": "search"}},
+    ],
+)
+def test_of_a_proxys_metadata_only_the_requesters_leaves_and_its_key_is_nobody(record: Any) -> None:
+    found = to_properties(record)
+    assert found["feature"] == "search"
+    assert not {"agent_id", "caller_tags", "verified_human_user_id"} & found.keys()
+    assert to_event(record).distinct_id == found["$ai_trace_id"]
+    assert KEY_HASH.encode() not in to_event(record).properties
+
+
+def test_a_users_hash_beside_another_key_is_a_user() -> None:
+    record = {**REQUEST, "user": "cd" * 32, "response": chat(), "metadata": PROXYS}
+    assert to_event(record).distinct_id == "cd" * 32

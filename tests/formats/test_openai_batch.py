@@ -425,3 +425,15 @@ def test_an_input_line_is_skipped_and_named_as_the_format_it_is_of() -> None:
     converted = convert_value(asked())
     assert (converted.format, to_skip(asked()).code) == ("openai-batch", "batch-input")
     assert to_skip(asked(), replace(OPTIONS, format="openai-batch")).code == "batch-input"
+
+
+def test_an_answer_in_the_place_of_a_body_is_an_output_line() -> None:
+    assert to_properties({"custom_id": "row-7", "body": chat_body()})["openai_custom_id"] == "row-7"
+
+
+def test_an_output_line_may_hold_its_own_request() -> None:
+    properties = to_properties({**answered(), "body": asked(prompt="mine")["body"]})
+    assert properties["$ai_input"] == [{"role": "user", "content": "mine"}]
+    side = side_of({**answered(), "body": asked()["body"]})
+    assert side is not None
+    assert side.is_joined

@@ -289,7 +289,16 @@ def test_an_answer_of_ollama_that_is_not_done_is_sent_as_far_as_it_came() -> Non
         ({"event": "model", "output": {}}, "an inspect_ai event record"),
         ({"candidates": [], "usageMetadata": {}}, "a Gemini record"),
         ({"type": "message_start", "message": {}}, "an Anthropic record"),
+        ({"candidates": [], "modelVersion": "gemini-2.5-flash"}, "a Gemini record"),
         (pair({"candidates": [], "usageMetadata": {}}), "a Gemini record"),
+        (pair({"output": {"message": {}}, "stopReason": "end_turn"}), "a Bedrock Converse record"),
+        (pair({"message": {}, "usage": {"billed_units": {}}}), "a Cohere record"),
+        ({"resourceLogs": []}, "an OpenTelemetry record"),
+        ({"attributes": {"llm.model_name": "m", "openinference.span.kind": "LLM"}}, "an OpenTelemetry record"),
+        ({"trace_id": "t", "start_time": "s", "type": "GENERATION", "input": "a", "output": "b"}, "a Langfuse record"),
+        ({"context.trace_id": "t", "span_kind": "LLM"}, "a Phoenix record"),
+        ({"span_id": "a", "root_span_id": "b", "metrics": {}}, "a Braintrust record"),
+        ({"info": {}, "data": {"spans": []}}, "a MLflow record"),
         ({"request": ASKED, "sse": 'event: ping\ndata: {"type": "ping"}\n\n'}, "an Anthropic record"),
         ({"request": ASKED, "response": [{"type": "ping"}, {"type": "message_stop"}]}, "an Anthropic record"),
     ],
@@ -298,6 +307,11 @@ def test_a_relative_is_refused_by_its_name(record: Any, name: str) -> None:
     error = to_rejection(record)
     assert error.code == "unsupported-format"
     assert error.message == f"looks like {name}; plh reads LiteLLM and OpenAI formats"
+
+
+def test_a_list_of_other_objects_is_named_in_a_pair_too() -> None:
+    error = to_rejection({"request": {}, "response": {"object": "list", "data": [{"object": "model"}]}})
+    assert (error.code, error.message) == ("unknown-format", "a list of 'model' objects")
 
 
 @pytest.mark.parametrize("text", ["data: [DONE]\n\n", "data: nothing\n\n"])
@@ -442,7 +456,7 @@ def test_a_first_token_is_believed_only_with_its_latency(outer: Any, first: Any,
         ({}, {"cost": 0}, "zero-cost"),
         ({}, {"cost": 0.5, "is_byok": True}, None),
         ({"estimated_cost": 1}, {}, None),
-        ({}, {"cost": {"total_cost": 0.006}}, None),
+        ({}, {"cost": {"request_cost": 0.006}}, None),
         ({"cost": 0, "error": "boom"}, {}, None),
     ],
 )

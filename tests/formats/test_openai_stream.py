@@ -54,8 +54,11 @@ def first_parts_of(properties: dict[str, Any]) -> list[dict[str, Any]]:
         {"request": REQUEST, "stream": [f"data: {json.dumps(part)}" for part in HELLO]},
         {"request": REQUEST, "response": {"status": {"code": 200}, "headers": {}, "body": {"string": sse(*HELLO)}}},
         {"chunks": [{"request": REQUEST, "response": part} for part in HELLO]},
+        {"request": REQUEST, "response": sse(*HELLO).replace("\n", "\r")},
+        {"request": REQUEST, "response": "\n".join(json.dumps(part) for part in HELLO)},
+        {"chunks": [{"request": REQUEST, "response": f"data: {json.dumps(part)}\n\n"} for part in HELLO]},
     ],
-    ids=range(12),
+    ids=range(15),
 )  # fmt: skip
 def test_a_stream_is_one_call_in_whatever_form_it_was_recorded(record: Any) -> None:
     whole = to_event({"request": REQUEST, "response": whole_chat("Hello")})
@@ -142,6 +145,37 @@ def test_a_name_begins_a_call_where_there_is_neither_index_nor_id() -> None:
     fragments = [call("tide", "{"), call(None, "}"), call("wind")]
     found = first_parts_of(to_properties([chunk({"tool_calls": [fragment]}) for fragment in fragments]))
     assert [part["function"] for part in found] == [{"name": "tide", "arguments": "{}"}, {"name": "wind"}]
+
+
+def test_complete_arguments_end_a_call_where_all_have_index_0_and_no_id() -> None:
+    fragments = [
+        call("tide", '{"p":1}', index=0, id=""),
+        call("tide", '{"p":', index=0, id=""),
+        call("tide", "2}", index=0),
+    ]
+    found = first_parts_of(to_properties([chunk({"tool_calls": [fragment]}) for fragment in fragments]))
+    assert [part["function"]["arguments"] for part in found] == ['{"p":1}', '{"p":2}']
+
+
+def test_a_whole_answer_behind_its_pieces_is_said_once() -> None:
+    whole = {**chunk(), "object": "chat.completion"}
+    whole["choices"] = [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]
+    assert output_text(to_properties({"request": REQUEST, "sse": sse(*HELLO, whole)})) == "Hello"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["data: [DONE]\n\n", sse(*HELLO)[40:], "\n".join(json.dumps(part) for part in HELLO)[40:]],
+    ids=["its end alone", "without its beginning", "lines without their beginning"],
+)
+def test_the_rest_of_a_stream_is_no_answers_text(text: str) -> None:
+    found = convert_value({"ts": CREATED, "request": REQUEST, "response": text})
+    assert found.format != "openai-flat"
+
+
+def test_lines_of_json_that_a_model_wrote_are_its_text() -> None:
+    text = '{"a": 1}\n{"a": 2}'
+    assert output_text(to_properties({"ts": CREATED, "model": "m", "prompt": "p", "response": text})) == text
 
 
 def test_the_old_function_call_and_a_custom_tool_are_put_together() -> None:
@@ -326,6 +360,28 @@ def test_a_response_that_was_cut_off_is_its_items_that_were_done() -> None:
     assert "$ai_input_tokens" not in properties
     assert "$ai_stop_reason" not in properties
     assert "stream-truncated" in warnings_of({"request": REQUEST, "events": events})
+
+
+def test_an_item_that_was_not_done_is_sent_as_far_as_it_came() -> None:
+    events = responded("Hello there")
+    tool = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "tide", "arguments": ""}
+    place = {"item_id": "fc_1", "output_index": 1}
+    more = [
+        {"type": "response.output_item.added", "output_index": 1, "item": tool},
+        {"type": "response.function_call_arguments.delta", **place, "delta": '{"p'},
+        {"type": "response.function_call_arguments.delta", **place, "delta": '":'},
+    ]
+    properties = to_properties([*events[:4], *more])
+    assert first_parts_of(properties) == [
+        {"type": "text", "text": "Hellothere"},
+        {"type": "function", "id": "call_1", "function": {"name": "tide", "arguments": '{"p":'}},
+    ]
+    assert "stream-truncated" in warnings_of([*events[:4], *more])
+
+
+def test_events_that_were_logged_twice_are_said_once() -> None:
+    events = responded("Hello there")[:4]
+    assert output_text(to_properties([events[0], *events, *events[2:]])) == "Hellothere"
 
 
 def test_done_items_stand_in_their_places_and_once() -> None:

@@ -16,7 +16,7 @@ from posthog_llm_cli.joining import Joiner
 from posthog_llm_cli.joining._batch_choice import nearest, plain_name
 from posthog_llm_cli.model import Mark, SourceRef
 from tests.formats.batch_lines import answered, failed, with_input
-from tests.joining.joining import Written, asked, join, lines, output, prompts, skips
+from tests.joining.joining import Written, asked, join, lines, output, prompt_of, prompts, skips
 
 MINI = "gpt-4o-mini-2024-07-18"
 FULL = "gpt-4o-2024-08-06"
@@ -114,6 +114,13 @@ def test_what_framing_warned_of_stays_with_the_line() -> None:
 def test_a_double_encoded_line_is_joined_too() -> None:
     raw = orjson.dumps(orjson.dumps(answered("a")).decode())
     assert prompts(join([("in", asked("a", prompt="A")), ("out", raw)])) == {"out:1": "A"}
+
+
+def test_the_lines_of_a_batch_in_arrays_are_joined_one_by_one() -> None:
+    answers = [output("a", MINI), output("b", MINI)]
+    found = join([("in", [asked("a", prompt="A")]), ("in", [asked("b", prompt="B")]), ("out", answers), ("out", [{}])])
+    assert [prompt_of(line) for line in found if line.ref == SourceRef("out", 1, 100)] == ["A", "B"]
+    assert [line.raw for line in found if line.ref.line == 2 and line.ref.uri == "out"] == [b"[{}]"]
 
 
 def test_with_another_format_there_is_nothing_to_join() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.errors import ConfigError, SourceError
 from posthog_llm_cli.formats import ranks
-from posthog_llm_cli.model import Idle, Json, LogLine
+from posthog_llm_cli.model import Idle, Json, LogLine, Mark
 from posthog_llm_cli.sources import Ranking, SourceReader
 from posthog_llm_cli.sources.names import Names
 from posthog_llm_cli.sources.order import LOOK_BYTES
@@ -169,7 +169,8 @@ def test_richer_formats_are_read_first_and_equals_in_the_order_typed(tmp_path: P
 def test_every_item_comes_whichever_the_order(tmp_path: Path) -> None:
     specs = write(tmp_path, a=CSV, b=line(KWARGS) * 3, c=line(BARE) + b"x\n", d=b"")
     ranked, typed = reader_of(specs), SourceReader(specs)
-    assert sorted(map(str, ranked)) == sorted(map(str, typed))
+    found = [item for item in ranked if item is not Mark.RANK_END]
+    assert sorted(map(str, found)) == sorted(map(str, typed))
     assert (ranked.bytes_read, ranked.raw_bytes_read) == (typed.bytes_read, typed.raw_bytes_read)
     assert ranked.raw_bytes_read == ranked.raw_bytes_total
 
@@ -219,7 +220,15 @@ def test_a_file_that_vanishes_after_the_look_is_reported(tmp_path: Path) -> None
     for item in reader_of(specs):
         (tmp_path / "bare").unlink(missing_ok=True)
         found.append(item.code if isinstance(item, SourceError) else type(item).__name__)
-    assert found == ["LogLine", "Mark", "source-not-found", "LogLine", "Mark"]
+    end_and_rank = ["Mark", "Mark"]
+    assert found == ["LogLine", *end_and_rank, "source-not-found", "Mark", "LogLine", *end_and_rank]
+
+
+def test_the_end_of_each_rank_is_marked_between_its_sources_and_the_next(tmp_path: Path) -> None:
+    specs = write(tmp_path, spend=line(SPEND), kwargs=line(KWARGS), more=line(KWARGS))
+    found = [item.ref.uri.rsplit("/", 1)[-1] if isinstance(item, LogLine) else item for item in reader_of(specs)]
+    end = Mark.SOURCE_END
+    assert found == ["kwargs", end, "more", end, Mark.RANK_END, "spend", end, Mark.RANK_END]
 
 
 def test_one_source_is_read_without_a_look(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What loggers, shippers and recorders put around a record: lines of a log with a record inside, cassettes of many.
+
+A logger's line is opened only where the line itself is no record that is known (`formats.expand` asks). What it knows
+of the call (its time, user and session) goes along where the record inside does not say it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats._fields import decoded, is_number, mapping
+from posthog_llm_cli.formats._openai_times import TIME_KEYS
+from posthog_llm_cli.model import Json
+
+_PLACES = (
+    ("record", "extra"), ("record", "message"),  # loguru with serialize=True
+    ("jsonPayload",), ("textPayload",),  # Google Cloud Logging
+    ("message",), ("msg",), ("event",),  # logging, pino, structlog; CloudWatch
+    ("log",),  # Docker, Fluent Bit
+    ("_source",), ("extra",), ("data",),  # Elasticsearch; home-made
+)  # fmt: skip
+"""Where a record lies in a logger's line: as an object, or as text of JSON."""
+
+_TIMES = ("timestamp", "@timestamp", "time", "ts", "asctime", "datetime")
+_CONTEXT = ("user_id", "user", "session_id", "conversation_id", "trace_id")
+_LISTS = (("interactions",), ("http_interactions",), ("calls",), ("entries",), ("log", "entries"))
+"""Where the exchanges of a cassette lie: VCR (Python, Ruby), home-made, a browser's recording (HAR)."""
+
+
+def exchanges(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
+    """Return the exchanges of a cassette and their JSON path; None where the value is none."""
+    for place in _LISTS:
+        found = _at(value, place)
+        if isinstance(found, list) and found and all(_is_exchange(mapping(item)) for item in found):
+            context = _context(value)
+            return _path(place), [{**context, **item} for item in found]
+    return None
+
+
+def wrapped(record: Mapping[str, Json]) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Yield the objects that may be the record in a logger's line, with their JSON paths."""
+    for place in _PLACES:
+        found = _at(record, place)
+        try:
+            inner = decoded(found)
+        except RecordError:  # too deep to be opened
+            continue
+        if isinstance(inner, dict) and inner:
+            yield _path(place), {**_context(record), **_time(record, inner), **inner}
+
+
+def _is_exchange(item: Mapping[str, Json]) -> bool:
+    return isinstance(item.get("request"), dict) and "response" in item
+
+
+def _context(record: Mapping[str, Json]) -> dict[str, Json]:
+    return {key: record[key] for key in _CONTEXT if isinstance(record.get(key), str | int)}
+
+
+def _time(record: Mapping[str, Json], inner: Mapping[str, Json]) -> dict[str, Json]:
+    """The line's own time, unless the record inside has one."""
+    if not inner.keys().isdisjoint(TIME_KEYS) or isinstance(inner.get("time"), str):
+        return {}
+    loguru = mapping(mapping(record.get("record")).get("time")).get("timestamp")
+    said = (loguru, *(record.get(key) for key in _TIMES))
+    time = next((value for value in said if isinstance(value, str) or is_number(value)), None)
+    return {} if time is None else {"timestamp": time}
+
+
+def _at(value: Mapping[str, Json], place: tuple[str, ...]) -> Json:
+    found: Json = value
+    for key in place:
+        found = mapping(found).get(key)
+    return found
+
+
+def _path(place: tuple[str, ...]) -> str:
+    return ".".join(("$", *place))

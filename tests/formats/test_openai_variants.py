@@ -1,0 +1,304 @@
+"""Records of single servers and loggers, invented after their documented answers: whose they are, what they cost."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.converting import convert_value, to_event, to_properties, to_rejection, with_parse
+from tests.formats.test_openai import CREATED, MESSAGES, chat
+
+AT = "2025-06-01T10:00:00Z"
+ASKED = {"model": "gpt-4o", "messages": MESSAGES}
+USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+
+
+def response(**changes: Any) -> dict[str, Any]:
+    """A bare Responses object."""
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "ho"}]}
+    base = {
+        "id": "resp_1", "object": "response", "created_at": CREATED, "status": "completed", "model": "gpt-4.1",
+        "output": [said], "usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+THOUGHT = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "ho"}]
+
+
+@pytest.mark.parametrize(
+    ("record", "provider"),
+    [
+        (chat(model="grok-4", citations=["https://a.example"]), "xai"),
+        (chat(model="my-alias", usage={**USAGE, "num_sources_used": 0}), "xai"),
+        (response(id="0f-1", model="grok-4", usage={"input_tokens": 5, "cost_in_usd_ticks": 1}), "xai"),
+        (chat(model="sonar-pro", citations=["https://a.example"]), "perplexity"),
+        (chat(model="magistral", choices=[{"message": {"content": THOUGHT}}]), "mistral"),
+        (chat(model="accounts/fireworks/models/llama-v3"), "fireworks_ai"),
+        (chat(model="models/gemini-2.5-flash"), "gemini"),
+        (chat(model="granite", stats={"tokens_per_second": 51.0}, runtime={"name": "llama.cpp"}), "lm_studio"),
+        (response(model="my-deployment", content_filters=None), "azure"),
+        (response(), "openai"),
+        (response(model="another-name"), "openai"),
+        (response(model="Qwen/Qwen3-8B"), None),
+        (response(model="qwen3-8b"), None),
+        (response(model="llama3.2:latest"), None),
+        (response(model="openai/gpt-oss-20b"), None),
+        (chat(model="gpt-3.5-turbo", timings={"prompt_n": 5, "predicted_n": 2, "predicted_ms": 50.1}), None),
+    ],
+)
+def test_a_server_is_told_by_what_only_it_writes(record: Any, provider: Any) -> None:
+    assert to_properties(record).get("$ai_provider") == provider
+    assert ("unknown-provider" in convert_value(record).warnings) is (provider is None)
+
+
+def test_openrouter_is_told_by_the_error_of_the_provider_behind_it() -> None:
+    error = {"code": 429, "message": "slow down", "metadata": {"provider_name": "X", "raw": "…"}}
+    found = to_properties({"timestamp": CREATED, "request": ASKED, "response": {"error": error}})
+    assert (found["$ai_provider"], found["$ai_http_status"], found["$ai_error"]) == ("openrouter", 429, "slow down")
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"cost": {"input_tokens_cost": 0.001, "request_cost": 0.006, "total_cost": 0.009}}, 0.009),
+        ({"cost": {"total_cost": "0.009"}}, None),
+        ({"cost": {"total_cost": -1}}, None),
+        ({"cost": {"request_cost": 0.006}}, None),
+        ({"cost_in_usd_ticks": 37_756_000}, 0.0037756),
+        ({"cost_in_usd_ticks": True}, None),
+        ({"cost_in_usd_ticks": 1e300}, None),
+        ({"cost": 0.5, "is_byok": True}, None),
+    ],
+)
+def test_the_cost_that_a_server_writes_beside_the_tokens_is_sent(usage: Any, cost: Any) -> None:
+    assert to_properties(chat(usage={**USAGE, **usage})).get("$ai_total_cost_usd") == cost
+
+
+# ------------------------------------------------------------------------------------------- wrappings and spellings
+
+
+def test_openpipes_failure_is_one_by_its_own_keys() -> None:
+    record = {
+        "requestedAt": CREATED * 1000 - 2000, "receivedAt": CREATED * 1000, "reqPayload": ASKED, "respPayload": None,
+        "statusCode": 500, "errorMessage": "boom",
+    }  # fmt: skip
+    assert convert_value(record).format == "openai-error"
+    found = to_properties(record)
+    assert (found["$ai_error"], found["$ai_http_status"], found["$ai_latency"]) == ("boom", 500, 2.0)
+    answered = {**record, "respPayload": chat(), "statusCode": 200, "errorMessage": None}
+    assert to_properties(answered)["$ai_http_status"] == 200
+    assert "$ai_is_error" not in to_properties(answered)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "kind", "status"),
+    [
+        ({"exception": {"type": "RateLimitError", "message": "slow down"}}, "slow down", "RateLimitError", None),
+        ({"response": None, "success": False}, "unknown error", None, None),
+        ({"response": None, "error": True, "error_message": "no"}, "no", None, None),
+        (
+            {"response": {"statusCode": 401, "message": "invalid subscription key"}},
+            "invalid subscription key",
+            None,
+            401,
+        ),
+    ],
+)
+def test_a_failure_that_is_told_otherwise_is_a_failed_call(changes: Any, text: str, kind: Any, status: Any) -> None:
+    record = {"timestamp": CREATED, "request": ASKED, **changes}
+    assert convert_value(record).format == "openai-error"
+    found = to_properties(record)
+    assert (found["$ai_error"], found.get("$ai_error_type"), found.get("$ai_http_status")) == (text, kind, status)
+
+
+def test_a_success_that_says_so_is_no_failure() -> None:
+    found = to_properties({"timestamp": CREATED, "request": ASKED, "response": chat(), "success": True, "error": False})
+    assert "$ai_is_error" not in found
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.dumps(json.dumps(chat())),
+        {"status": 200, "statusText": "OK", "headers": {}, "data": chat()},
+        {"status": 200, "headers": [], "content": {"mimeType": "application/json", "text": json.dumps(chat())}},
+        {"statusCode": 200, "body": json.dumps(chat())},
+    ],
+)
+def test_more_wrappings_of_an_answer_are_opened(answer: Any) -> None:
+    record = {"timestamp": CREATED, "request": ASKED, "response": answer}
+    assert convert_value(record).format == "openai-chat"
+    found = to_properties(record)
+    assert (found["$ai_input_tokens"], found["$ai_stop_reason"]) == (5, "stop")
+
+
+def test_an_entry_of_a_browsers_recording_is_a_call() -> None:
+    asked = {"url": "https://api.groq.com/openai/v1/chat/completions", "method": "POST", "headers": []}
+    posted = {"postData": {"mimeType": "application/json", "text": json.dumps(ASKED)}}
+    answered = {"status": 200, "headers": [], "content": {"mimeType": "application/json", "text": json.dumps(chat())}}
+    found = to_properties({"startedDateTime": AT, "time": 1500.0, "request": {**asked, **posted}, "response": answered})
+    assert (found["$ai_provider"], found["$ai_http_status"], found["$ai_latency"]) == ("groq", 200, 1.5)
+    assert found["$ai_input"] == MESSAGES
+
+
+MESSAGE = {
+    "role": "assistant",
+    "content": "ho",
+    "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "stop"),
+    [
+        (MESSAGE, None),
+        ({"index": 0, "message": MESSAGE, "finish_reason": "tool_calls"}, "tool_calls"),
+        ([{"index": 0, "message": MESSAGE, "finish_reason": "tool_calls"}], "tool_calls"),
+        (json.dumps(MESSAGE), None),
+    ],
+)
+@pytest.mark.parametrize("key", ["response", "output", "completion", "result"])
+def test_a_part_of_an_answer_stands_for_it(key: str, answer: Any, stop: Any) -> None:
+    record = {"timestamp": CREATED, "model": "gpt-4o", "messages": MESSAGES, key: answer, "usage": USAGE}
+    assert convert_value(record).format == "openai-chat"
+    found = to_properties(record)
+    assert [part["type"] for part in found["$ai_output_choices"][0]["content"]] == ["text", "function"]
+    assert (found.get("$ai_stop_reason"), found["$ai_input_tokens"], found["$ai_input"]) == (stop, 5, MESSAGES)
+
+
+def test_a_message_alone_is_no_answer() -> None:
+    assert to_rejection(MESSAGE).code == "unknown-format"
+    assert to_rejection({"prompt": MESSAGES, "completion": [MESSAGE]}).code in {"unknown-format", "no-response"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "ChatCompletion(id='chatcmpl-1', choices=[])",
+        "ChatCompletionMessage(content='ho', refusal=None, role='assistant')",
+        "Response(id='resp_1', created_at=1.0)",
+        "ParsedChatCompletion[Answer](id='chatcmpl-1')",
+        "CreateEmbeddingResponse(data=[])",
+        "<openai.Stream object at 0x7f1e8d1e5740>",
+        "{'id': 'chatcmpl-1', 'object': 'chat.completion'}",
+        'b\'{"id": "chatcmpl-1"}\'',
+    ],
+)
+def test_pythons_print_of_an_answer_is_no_text_of_an_answer(answer: str) -> None:
+    error = to_rejection({"timestamp": CREATED, "model": "gpt-4o", "prompt": "hi", "response": answer})
+    assert (error.code, error.path) == ("python-repr", "$.response")
+    assert "chatcmpl" not in str(error)
+
+
+def test_an_earlier_answer_that_python_printed_is_the_assistants() -> None:
+    printed = "ChatCompletionMessage(content='ho', role='assistant')"
+    asked = {"model": "gpt-4o", "messages": [*MESSAGES, printed, {"role": "user", "content": "more"}]}
+    roles = [message["role"] for message in to_properties({"request": asked, "response": chat()})["$ai_input"]]
+    assert roles == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize(
+    "answer", ["Response(s) were good", "ChatCompletion is a class", "{'a': 1}", '{"id": 1}', "Model(x=1)"]
+)
+def test_a_text_about_code_is_a_text(answer: str) -> None:
+    found = to_properties({"timestamp": CREATED, "model": "gpt-4o", "prompt": "hi", "response": answer})
+    assert found["$ai_output_choices"][0]["content"] == [{"type": "text", "text": answer}]
+
+
+def test_names_in_camel_case_are_read_too() -> None:
+    record = {
+        "createdAt": AT, "modelId": "m", "prompt": "hi", "response": "ho", "promptTokens": 5, "completionTokens": 2,
+        "totalTokens": 7, "latencyMs": 1500, "userId": "u", "sessionId": "s", "finishReason": "stop",
+    }  # fmt: skip
+    found = to_properties(record)
+    assert to_event(record).distinct_id == "u"
+    assert [found[f"$ai_{name}"] for name in ("model", "input_tokens", "output_tokens", "total_tokens")] == [
+        "m",
+        5,
+        2,
+        7,
+    ]
+    assert [found[f"$ai_{name}"] for name in ("latency", "session_id", "stop_reason")] == [1.5, "s", "stop"]
+    counted = {key: record[key] for key in ("createdAt", "modelId", "promptTokens", "latencyMs")}
+    assert to_rejection(counted).code == "metadata-only"
+    usage = {"inputTokens": 5, "outputTokens": 2}
+    assert (
+        to_properties({**record, "promptTokens": None, "completionTokens": None, "usage": usage})["$ai_input_tokens"]
+        == 5
+    )
+
+
+# --------------------------------------------------------------------------------------------- simonw/llm, counts alone
+
+
+def llm_row(**changes: Any) -> dict[str, Any]:
+    """A row of `llm logs --json`."""
+    call = {"id": 1, "tool_id": 2, "name": "upper", "arguments": '{"text": "x"}', "tool_call_id": "call_1"}
+    base = {
+        "id": "01j", "model": "4o", "resolved_model": "gpt-4o-2024-08-06", "prompt": "hi", "system": None, "response": "ho",
+        "reasoning": "hm", "options_json": {"temperature": 0.5}, "response_json": None, "conversation_id": "c",
+        "duration_ms": 2500, "datetime_utc": "2025-06-01T10:00:00", "input_tokens": 5, "output_tokens": 2,
+        "tool_calls": [call], "tool_results": [],
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0.5}, '{"temperature": 0.5}'])
+def test_a_row_of_simonw_llm_tells_model_options_thoughts_and_tool_calls(options: Any) -> None:
+    found = to_properties(llm_row(options_json=options))
+    assert (found["$ai_model"], found["requested_model"]) == ("gpt-4o-2024-08-06", "4o")
+    assert found["$ai_model_parameters"] == {"temperature": 0.5}
+    assert found["$ai_output_choices"][0]["content"] == [
+        {"type": "reasoning", "text": "hm"},
+        {"type": "text", "text": "ho"},
+        {"type": "function", "id": "call_1", "function": {"name": "upper", "arguments": '{"text": "x"}'}},
+    ]
+    assert to_properties(llm_row(resolved_model=None))["$ai_model"] == "4o"
+
+
+def test_a_row_of_simonw_llm_takes_the_stop_reason_from_the_streams_last_part() -> None:
+    part = {"object": "chat.completion.chunk", "content": {"$": "r:01j"}, "finish_reason": "length"}
+    assert to_properties(llm_row(response_json=part))["$ai_stop_reason"] == "length"
+    assert to_properties(llm_row(response_json=json.dumps(part)))["$ai_stop_reason"] == "length"
+
+
+def test_counts_of_an_embedding_are_an_embedding() -> None:
+    record = {"timestamp": AT, "model": "text-embedding-3-small", "prompt_tokens": 5, "total_tokens": 5}
+    options = with_parse(metadata_only=True)
+    assert to_event(record, options).name == "$ai_embedding"
+    assert to_event({**record, "model": "gpt-4o"}, options).name == "$ai_generation"
+
+
+@pytest.mark.parametrize("key", ["requests", "num_requests", "num_model_requests", "request_count"])
+def test_a_row_of_totals_is_no_call(key: str) -> None:
+    record = {"date": "2025-06-01", "model": "gpt-4o", key: 100, "prompt_tokens": 100_000, "cost": 1.2}
+    assert to_rejection(record, with_parse(metadata_only=True)).code == "unknown-format"
+
+
+# ------------------------------------------------------------------------------------------------- Ollama's embeddings
+
+
+def test_ollamas_own_embeddings_are_embeddings() -> None:
+    answer = {
+        "model": "nomic-embed-text", "embeddings": [[0.25, 0.5]], "total_duration": 14_000_000, "load_duration": 1_000_000,
+        "prompt_eval_count": 8,
+    }  # fmt: skip
+    record = {"timestamp": AT, "request": {"model": "nomic-embed-text", "input": ["a", "b"]}, "response": answer}
+    assert convert_value(record).format == "openai-embeddings"
+    event, found = to_event(record), to_properties(record)
+    assert (event.name, found["$ai_provider"], found["$ai_input"]) == ("$ai_embedding", "ollama", ["a", "b"])
+    assert (found["$ai_input_tokens"], found["$ai_latency"]) == (8, 0.014)
+    assert "0.25" not in json.dumps(found)
+    assert (to_rejection(answer).code, to_rejection(answer).path) == ("missing-field", "$.timestamp")
+
+
+def test_ollamas_older_embeddings_are_embeddings() -> None:
+    url = "http://localhost:11434/api/embeddings"
+    record = {"timestamp": AT, "url": url, "request": {"model": "m", "prompt": "a"}, "response": {"embedding": [0.25]}}
+    event, found = to_event(record), to_properties(record)
+    assert (event.name, found["$ai_provider"], found["$ai_input"]) == ("$ai_embedding", "ollama", "a")
+    assert (found["$ai_base_url"], found["$ai_request_url"]) == ("http://localhost:11434", url)
+    assert "0.25" not in json.dumps(found)
+    failed = {**record, "response": {"error": "no such model"}, "status": 404}
+    assert to_event(failed).name == "$ai_embedding"

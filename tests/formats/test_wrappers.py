@@ -1,0 +1,133 @@
+"""Records inside of a logger's lines, and cassettes of many exchanges."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from posthog_llm_cli.formats import expand
+from posthog_llm_cli.model import Event
+from tests.converting import convert_bytes, convert_value, to_event, to_properties, to_rejection
+from tests.formats.test_openai import CREATED, MESSAGES, chat
+
+ASKED = {"model": "gpt-4o", "messages": MESSAGES}
+PAIR = {"request": ASKED, "response": chat()}
+AT = datetime(2025, 6, 1, 10, tzinfo=UTC) + timedelta(seconds=2)
+LATER = "2025-06-01T10:00:02Z"
+EPOCH = CREATED + 2
+
+
+def loguru(**changes: Any) -> dict[str, Any]:
+    """A line of loguru's `serialize=True`."""
+    record = {
+        "extra": {},
+        "level": {"name": "INFO"},
+        "message": "call",
+        "time": {"repr": "…", "timestamp": EPOCH + 0.0},
+    }
+    return {"text": "…", "record": {**record, **changes}}
+
+
+LINES: dict[str, Any] = {
+    "loguru's extra": loguru(extra=PAIR),
+    "loguru's message": loguru(message=json.dumps(PAIR)),
+    "structlog": {"level": "info", "timestamp": LATER, "event": PAIR},
+    "python-json-logger": {"levelname": "INFO", "asctime": "2025-06-01 10:00:02,000", "message": json.dumps(PAIR)},
+    "pino": {"level": 30, "time": EPOCH * 1000, "pid": 1, "msg": json.dumps(PAIR)},
+    "CloudWatch": {"timestamp": EPOCH * 1000, "message": json.dumps(PAIR), "logStreamName": "s"},
+    "Docker": {"log": json.dumps(PAIR) + "\n", "stream": "stdout", "time": LATER},
+    "Google Cloud": {"insertId": "a", "jsonPayload": PAIR, "timestamp": LATER, "severity": "INFO"},
+    "Elasticsearch": {"_index": "llm", "_id": "1", "_source": {**PAIR, "@timestamp": LATER}},
+    "home-made": {"timestamp": LATER, "data": PAIR},
+}
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_the_record_in_a_loggers_line_is_a_call_at_the_lines_time(line: Any) -> None:
+    event, found = to_event(line), to_properties(line)
+    assert convert_value(line).format == "openai-chat"
+    assert event.timestamp == AT
+    assert (found["$ai_input"], found["$ai_input_tokens"]) == (MESSAGES, 5)
+    assert event.uuid == to_event(PAIR).uuid
+
+
+def test_a_records_own_time_goes_before_the_lines() -> None:
+    line = {
+        "message": json.dumps({**PAIR, "timestamp": CREATED - 5}),
+        "timestamp": LATER,
+        "user_id": "u",
+        "level": "info",
+    }
+    assert to_event(line).timestamp == AT - timedelta(seconds=7)
+    assert to_event(line).distinct_id == "u"
+
+
+def test_a_flat_record_in_a_line_is_told_by_its_content_and_time() -> None:
+    flat = {"model": "gpt-4o", "prompt": "hi", "response": "ho"}
+    lines = [{"message": json.dumps(flat), "timestamp": CREATED + second} for second in (0, 1)]
+    assert len({to_event(line).uuid for line in lines}) == 2
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"hello": "world"},
+        {"model": "m", "latency": 3},
+        {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "h"}}], "id": "c"},
+        {"model": "m", "created_at": LATER, "message": {"role": "assistant", "content": "h"}, "done": False},
+        {"custom_id": "a", "body": ASKED},
+        {"messages": MESSAGES},
+    ],
+)
+def test_what_is_no_whole_call_stays_in_its_line(inner: Any) -> None:
+    line = {"level": "info", "timestamp": LATER, "message": json.dumps(inner)}
+    assert list(expand(line)) == [("$", line)]
+    assert to_rejection(line).code == "unknown-format"
+
+
+def test_a_relative_in_a_line_is_told_by_its_name() -> None:
+    answer = {"type": "message", "role": "assistant", "content": [], "stop_reason": "end_turn", "model": "m"}
+    error = to_rejection({"level": "info", "message": json.dumps(answer)})
+    assert error.code == "unsupported-format"
+    assert "Anthropic" in error.message
+
+
+def test_a_line_that_cannot_be_opened_is_no_crash() -> None:
+    deep = "[" * 200 + "]" * 200
+    assert to_rejection({"level": "info", "message": deep}).code == "unknown-format"
+    assert to_rejection({"message": '{"request": ', "level": "info"}).code == "unknown-format"
+
+
+SENT = {"method": "POST", "uri": "https://api.openai.com/v1/chat/completions", "body": json.dumps(ASKED)}
+GOT = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": json.dumps(chat())}}
+OTHER = {
+    "request": {"method": "GET", "uri": "https://example.com"},
+    "response": {"status": {"code": 200}, "body": "hello"},
+}
+EXCHANGE = {"request": SENT, "response": GOT}
+POSTED = {"url": SENT["uri"], "method": "POST", "postData": {"mimeType": "application/json", "text": SENT["body"]}}
+LOADED = {"status": 200, "content": {"mimeType": "application/json", "text": json.dumps(chat())}}
+
+
+@pytest.mark.parametrize(
+    ("cassette", "path"),
+    [
+        ({"version": 1, "interactions": [EXCHANGE, OTHER]}, "$.interactions[0]"),
+        ({"http_interactions": [EXCHANGE, OTHER], "recorded_with": "VCR 6.0"}, "$.http_interactions[0]"),
+        ({"log": {"version": "1.2", "entries": [{"request": POSTED, "response": LOADED}, OTHER]}}, "$.log.entries[0]"),
+        ({"calls": [PAIR, OTHER], "session_id": "s"}, "$.calls[0]"),
+    ],
+)
+def test_a_cassette_is_its_exchanges(cassette: Any, path: str) -> None:
+    assert next(iter(expand(cassette)))[0] == path
+    first, second = convert_bytes(orjson.dumps(cassette))
+    assert isinstance(first.result, Event)
+    assert (first.format, first.result.uuid) == ("openai-chat", to_event(PAIR).uuid)
+    assert getattr(second.result, "code", None) == "unknown-format"
+
+
+def test_the_session_around_several_calls_is_that_of_each() -> None:
+    calls = {"calls": [PAIR, {**PAIR, "session_id": "own"}], "session_id": "s"}
+    assert [item["session_id"] for _, item in expand(calls)] == ["s", "own"]

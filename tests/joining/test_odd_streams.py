@@ -1,0 +1,118 @@
+"""Streams as odd servers and loggers leave them behind: each was sent wrong, or lost, before it was met here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.joining.test_streams import events_of, joined, outcomes_of, texts_of
+from tests.streaming import chunk, jsonl, said, sse, text_part, usage_chunk
+
+HELLO = [*said("Hel", "lo"), usage_chunk()]
+NUMBERED = [{**part, "id": f"c-{number}"} for number, part in enumerate(HELLO)]
+USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+
+
+@pytest.mark.parametrize("write", [jsonl, lambda rows: sse(*rows).encode()], ids=["lines", "events"])
+def test_a_stream_whose_every_part_has_an_id_of_its_own_is_one_call(write: Any, tmp_path: Path) -> None:
+    others = [{**part, "id": f"d-{number}"} for number, part in enumerate(HELLO)]
+    found = joined(write(NUMBERED) + write(others), folder=tmp_path)
+    assert texts_of(found) == ["Hello", "Hello"]
+    assert len(found) == 2 * len(NUMBERED)
+    assert outcomes_of(found) == {"event": 2, "merged": 2 * len(NUMBERED) - 2}
+
+
+def test_two_beginnings_without_an_end_are_two_calls(tmp_path: Path) -> None:
+    lone = chunk({"role": "assistant", "content": ""}, id="a"), chunk({"content": "b"}, id="b")
+    assert outcomes_of(joined(jsonl(lone), folder=tmp_path)) == {"event": 2}
+
+
+def test_interleaved_streams_of_several_parts_are_not_taken_for_pieces(tmp_path: Path) -> None:
+    one, two = said("a", "b", id="one"), said("c", "d", id="two")
+    rows = [part for pair in zip(one, two, strict=True) for part in pair]
+    assert sorted(texts_of(joined(jsonl(rows), folder=tmp_path))) == ["ab", "cd"]
+
+
+@pytest.mark.parametrize("usage_id", ["", "other"])
+def test_usage_under_another_id_belongs_to_the_stream_that_waits_for_it(usage_id: str, tmp_path: Path) -> None:
+    rows = [*said("a", id="one"), usage_chunk(id=usage_id)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert outcomes_of(found) == {"event": 1, "merged": len(rows) - 1}
+    (event,) = events_of(found)
+    assert b'"$ai_output_tokens":2' in event.properties
+
+
+def test_usage_that_comes_late_for_its_own_stream_is_not_another_ones(tmp_path: Path) -> None:
+    rows = sse(*said("a", id="one")) + sse(*said("b", id="two"), done=False) + sse(usage_chunk(id="one"))
+    found = joined(rows.encode(), folder=tmp_path)
+    assert texts_of(found) == ["a", "b"]
+    assert not [event for event in events_of(found) if b"$ai_output_tokens" in event.properties]
+    assert any("late-part" in converted.warnings for converted in found)
+
+
+@pytest.mark.parametrize("wrap", [lambda part: part, lambda part: {"ts": 1748772500, "response": part}])
+def test_every_part_written_twice_is_one_text(wrap: Any, tmp_path: Path) -> None:
+    rows = [wrap(part) for part in HELLO for _ in range(2)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), len(found)) == (["Hello"], len(rows))
+
+
+def test_a_text_that_repeats_itself_is_no_stream_written_twice(tmp_path: Path) -> None:
+    assert texts_of(joined(jsonl(said("ha", "ha", "ha", "ha")), folder=tmp_path)) == ["hahahaha"]
+
+
+def test_a_log_whose_newest_line_is_the_first_is_read_backwards(tmp_path: Path) -> None:
+    rows = [*HELLO, *said("Good", "bye", id="chatcmpl-2")][::-1]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert texts_of(found) == ["Goodbye", "Hello"]
+    assert outcomes_of(found) == {"event": 2, "merged": len(rows) - 2}
+
+
+def test_the_text_of_one_event_in_each_record_is_a_part(tmp_path: Path) -> None:
+    rows = [{"ts": 1748772500 + n, "response": f"data: {json.dumps(part)}\n\n"} for n, part in enumerate(HELLO)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hello"], {"event": 1, "merged": len(rows) - 1})
+
+
+def test_parts_of_a_text_completion_with_usage_in_each_are_one_call(tmp_path: Path) -> None:
+    rows = [text_part("a", usage=USAGE), text_part("b", usage=USAGE), text_part("c", "stop", usage=USAGE)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["abc"], {"event": 1, "merged": 2})
+
+
+def test_a_completion_that_is_not_finished_and_alone_stays_what_it_is(tmp_path: Path) -> None:
+    (found,) = joined(jsonl([text_part("a", usage=USAGE)]), folder=tmp_path)
+    assert found.format == "openai-completions"
+
+
+def test_a_finish_reason_of_the_word_null_ends_nothing(tmp_path: Path) -> None:
+    pieces = [chunk({"role": "assistant", "content": text}, "null") for text in "ab"]
+    rows = [*pieces, chunk({"role": "assistant", "content": "c"}, "stop")]
+    assert texts_of(joined(jsonl(rows), folder=tmp_path)) == ["abc"]
+
+
+@pytest.mark.parametrize("key", ["chunk", "data", "event", "line"])
+@pytest.mark.parametrize("write", [lambda part: part, lambda part: f"data: {json.dumps(part)}"])
+def test_a_part_under_a_loggers_own_key_is_a_part(key: str, write: Any, tmp_path: Path) -> None:
+    rows = [{"ts": 1748772500 + n, "level": "info", key: write(part)} for n, part in enumerate(HELLO)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hello"], {"event": 1, "merged": len(rows) - 1})
+
+
+@pytest.mark.parametrize("data", [lambda part: part, json.dumps])
+def test_events_that_a_parser_took_apart_are_events(data: Any, tmp_path: Path) -> None:
+    rows = [{"event": "message", "data": data(part)} for part in HELLO]
+    assert texts_of(joined(jsonl(rows), folder=tmp_path)) == ["Hello"]
+    whole = {"request": {"model": "gpt-4o"}, "events": [*rows, {"event": "message", "data": "[DONE]"}]}
+    assert texts_of(joined(jsonl([whole]), folder=tmp_path)) == ["Hello"]
+
+
+@pytest.mark.parametrize("done", ["[DONE]", "data: [DONE]", "data:[DONE]", '"[DONE]"', "data: [done]"])
+def test_done_on_a_line_of_its_own_ends_a_stream_as_in_events(done: str, tmp_path: Path) -> None:
+    content = b"".join(jsonl(said(text, id="constant")) + done.encode() + b"\r\n" for text in "ab")
+    found = joined(content, folder=tmp_path)
+    assert texts_of(found) == ["a", "b"]
+    assert outcomes_of(found) == {"event": 2, "merged": len(found) - 2}
+    events = b"".join(f"data: {json.dumps(part)}\n\n".encode() for part in said("a")) + b"data: " + done.encode()
+    assert outcomes_of(joined(events.replace(b"data: data:", b"data:"), folder=tmp_path))["event"] == 1
