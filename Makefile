@@ -25,7 +25,7 @@ demo: $(RUNTIME) ## send the samples to a local stand-in for PostHog and show wh
 	@sh scripts/demo.sh $(BIN)
 
 test: $(DEV) ## run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4
 
 soak: $(DEV) ## a long storm of faults and kills, then 100 seeds of the state machine (SEED=, SEEDS=, CALLS=)
 	$(BIN)/python -m tests.faults.soak

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 LEDGER = [("ledger", name) for name in ("status", "runs", "show", "check", "repair", "forget")]
 
 
+@cache
 def help_of(*command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "posthog_llm_cli", *command, "--help"],
