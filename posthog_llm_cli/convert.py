@@ -33,12 +33,14 @@ from posthog_llm_cli.model import (
 )
 from posthog_llm_cli.payload import build_event, build_pass_through
 from posthog_llm_cli.routing import route
+from posthog_llm_cli.values import quick_value
 
 _PADDING = b" \t\r\n\0\xef\xbb\xbf"
 _JSON_STARTS = frozenset((b"{", b"}", b'"', b"]"))
 _NOT_JSON = frozenset({"invalid-json", "python-repr"})
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class _Record:
     """One record of a line: its value or why there is none; `raw` where it is not the whole line."""

@@ -13,6 +13,7 @@ import orjson
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
 MAX_DEPTH = 100
 """Levels of arrays and objects; far over any real record, and PostHog's parser stops at 127."""
@@ -42,6 +43,7 @@ _DOCUMENT_PARTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTAL
 _BETWEEN = re.compile(rb"[\s\0]*+")
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A JSON value, and the codes of what had to be mended to read it."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from posthog_llm_cli.errors import DeliveryError, RecordError
+from posthog_llm_cli.values import quick_value
 
 Json = Any
 """A parsed JSON value: dict, list, str, int, float, bool or None."""
@@ -21,6 +22,7 @@ _NOTHING: Mapping[str, Json] = MappingProxyType({})
 # ---------------------------------------------------------------------------------------------------------- reading
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class SourceRef:
     """Where a record stands: `line` counts from 1, `offset` is in bytes of the decompressed stream."""
@@ -33,6 +35,7 @@ class SourceRef:
         return f"{self.uri}:{self.line}"
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """The bytes that framing found for one record (or several, glued), and their place.
@@ -82,6 +85,7 @@ VALUE_PART = "plh_value"
 """The type of an output part that is a JSON value (`{"type", "value"}`); the builder makes it text, media redacted."""
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts by kind, as logged; `raw` is the provider's usage object without nulls.
@@ -101,6 +105,7 @@ class Usage:
     raw: Mapping[str, Json] | None = None
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Cost:
     """USD as logged, never computed here. `input` and `output` are set only if they add up to `total`."""
@@ -118,6 +123,7 @@ class CallError:
     message: str = field(repr=False)
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a record itself says about where it goes; each part may be absent."""
@@ -126,6 +132,7 @@ class Credentials:
     host: str | None = None
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class LLMCall:
     """One request to a model and its result, in no vendor's shape.
@@ -212,6 +219,7 @@ class ParseContext:
 # ------------------------------------------------------------------------------------------------------------ events
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Destination:
     """One project on one host. The key is empty where none is needed (mock, dry run, validate)."""
@@ -264,6 +272,7 @@ class Historical(StrEnum):
     OFF = "off"
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Event:
     """One PostHog event, encoded once.
@@ -443,6 +452,7 @@ class Fact(StrEnum):
     DIRECT_METADATA = "direct with custom metadata"
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Converted:
     """What became of one record before delivery.

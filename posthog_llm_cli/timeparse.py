@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -39,6 +40,7 @@ _MICROSECONDS_BELOW = 10**17
 _MAX_US = 253_402_300_799_999_999  # the end of year 9999: datetime holds no more
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class ParsedTime:
     """Microseconds since the epoch, UTC; `naive` when the text named no zone."""

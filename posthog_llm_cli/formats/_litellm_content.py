@@ -17,11 +17,13 @@ from posthog_llm_cli.formats._litellm_output import (
 from posthog_llm_cli.formats._messages import clean_tools, embedding_input, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
+from posthog_llm_cli.values import quick_value
 
 _NO_INPUT = "default-message-value"
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Content:
     """Input, output and tools in canonical form; `redacted` where LiteLLM took the content out."""

@@ -11,6 +11,7 @@ from functools import lru_cache
 from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
 _BASELINE_INTERNAL = frozenset({
     "endpoint", "caching_groups", "user_api_key_hash", "user_api_key_alias", "user_api_key_team_id",
@@ -49,6 +50,7 @@ _HONOURED = frozenset({
 })  # fmt: skip
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class CallerMetadata:
     """What the caller's metadata say; `custom` may leave the machine as properties."""

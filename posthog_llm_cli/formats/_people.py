@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
 RESERVED_IDS = frozenset({
     "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user", "backend",
@@ -20,6 +21,7 @@ _CLAUDE_CODE = re.compile(
 )
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Person:
     """A user's id, and the session that was packed into it (Claude Code does that)."""

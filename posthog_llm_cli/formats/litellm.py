@@ -38,6 +38,7 @@ from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Skipped, Usage
+from posthog_llm_cli.values import quick_value
 
 HEALTH_CHECK = "litellm-internal-health-check"
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
@@ -175,6 +176,7 @@ def _named(call_type: Json) -> str:
 # ------------------------------------------------------------------------------------------------------------- times
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class _Times:
     start_us: int | None

@@ -11,6 +11,7 @@ from posthog_llm_cli.model import Converted, Idle, LogLine
 from posthog_llm_cli.pipeline.plan import ConvertLine, Plan
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.pipeline.workers import Task, WorkerPool
+from posthog_llm_cli.values import quick_value
 
 BATCH_BYTES = 512 * 1024
 BATCH_LINES = 256
@@ -23,6 +24,7 @@ READ_AHEAD_BYTES = 32 * 1024 * 1024
 Item = LogLine | SourceError | Idle | AlreadyRead
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Done:
     """A line, and what became of its records."""
