@@ -4,13 +4,13 @@ One line is usually one record; an array, a page or documents glued together are
 is in the data: a record that cannot become an event is a `RecordError` in its place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import orjson
 
 from posthog_llm_cli import formats
-from posthog_llm_cli.decoding import decode, split_documents
+from posthog_llm_cli.decoding import Decoded, decode, split_documents
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, is_dead_letter, letter_bytes
 from posthog_llm_cli.identity import event_uuid
@@ -71,19 +71,30 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
 # ------------------------------------------------------------------------------------------------- a line's records
 
 
-def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> Iterator[_Record]:
+def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> Iterable[_Record]:
     own = None if whole else raw
     try:
         decoded = decode(raw)
     except RecordError as error:
-        pieces = split_documents(raw)
-        if not pieces:
-            # In a console log, text is noise; what begins like JSON is a record that was cut or broken.
-            yield _Record(ref, error=error, raw=own, is_json_like=raw.lstrip()[:1] in _JSON_STARTS)
-        for offset, piece in pieces:
-            line = ref.line + raw.count(b"\n", 0, offset)
-            yield from _records(piece, SourceRef(ref.uri, line, ref.offset + offset), whole=False, depth=depth)
-        return
+        return _pieces(raw, ref, error, own, depth)
+    if formats.is_single(decoded.value):
+        return (_Record(ref, decoded.value, raw=own, warnings=decoded.warnings),)
+    return _opened(decoded, raw, ref, own, depth)
+
+
+def _pieces(raw: bytes, ref: SourceRef, error: RecordError, own: bytes | None, depth: int) -> Iterator[_Record]:
+    """The documents that are glued in a line which is no JSON value itself."""
+    pieces = split_documents(raw)
+    if not pieces:
+        # In a console log, text is noise; what begins like JSON is a record that was cut or broken.
+        yield _Record(ref, error=error, raw=own, is_json_like=raw.lstrip()[:1] in _JSON_STARTS)
+    for offset, piece in pieces:
+        line = ref.line + raw.count(b"\n", 0, offset)
+        yield from _records(piece, SourceRef(ref.uri, line, ref.offset + offset), whole=False, depth=depth)
+
+
+def _opened(decoded: Decoded, raw: bytes, ref: SourceRef, own: bytes | None, depth: int) -> Iterator[_Record]:
+    """The records in a value that may hold several, or one in a wrapper."""
     if decoded.value is None and raw.strip(_PADDING) != b"null":
         # NaN and its like are null inside of a record; alone they are no empty record.
         yield _Record(ref, error=RecordError("unknown-format", "expected an object, found a number"), raw=own)

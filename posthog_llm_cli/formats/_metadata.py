@@ -74,6 +74,8 @@ class CallerMetadata:
 
 def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
     """Sort a caller's metadata into ids, names and custom properties; what a proxy mixed in is left out."""
+    if not logged:
+        return _NO_METADATA
     metadata = {key: value for key, value in own_metadata(logged).items() if not is_one_of(value, UNWRITTEN)}
     groups = mapping(metadata.get("$groups"))
     return CallerMetadata(
@@ -97,7 +99,14 @@ def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
 
 def custom_properties(metadata: Mapping[str, Json]) -> dict[str, Json]:
     """Return the keys that become properties: not null, not used elsewhere, not the proxy's, not secret, not `$…`."""
-    return {key: without_secrets(value) for key, value in metadata.items() if value is not None and _is_custom(key)}
+    return {
+        key: without_secrets(value) if isinstance(value, dict | list) else value
+        for key, value in metadata.items()
+        if value is not None and _is_custom(key)
+    }
+
+
+_NO_METADATA = CallerMetadata()
 
 
 def _wish(metadata: Mapping[str, Json], key: str) -> str | None:
@@ -112,6 +121,11 @@ def _is_reserved(key: str, value: Json) -> bool:
 
 
 def _is_custom(key: str) -> bool:
+    return _may_go(key) if len(key) <= _MAX_KNOWN else _may_go.__wrapped__(key)
+
+
+@lru_cache(maxsize=4096)
+def _may_go(key: str) -> bool:
     return not (
         not key
         or key.startswith("$")
@@ -140,7 +154,7 @@ def without_secrets(value: Json) -> Json:
     """
     if isinstance(value, dict):
         return {
-            key: without_secrets(member)
+            key: without_secrets(member) if isinstance(member, dict | list) else member
             for key, member in value.items()
             if not (is_secret_name(key) or is_one_of(member, UNWRITTEN))
         }
