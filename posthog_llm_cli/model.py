@@ -271,7 +271,8 @@ class Event:
     `properties` is the JSON object of all properties that are the same on every route. The routes differ in where they
     want a few others: `legacy_properties` are the members (no braces) that `batch` and `ai-batch` carry inside
     `properties`; `v1_members` the members that v1 carries beside it (`"options":{…}`). Both are never empty. `raw` is
-    the record as it was read, for the dead letter if the server refuses the event.
+    the record as it was read, for the dead letter if the server refuses the event. `model` is for the report alone:
+    the model of the call, empty where the event names none.
     """
 
     uuid: str
@@ -284,6 +285,7 @@ class Event:
     v1_members: bytes = field(repr=False)
     ref: SourceRef
     raw: bytes = field(default=b"", repr=False)
+    model: str = ""
 
     @property
     def size(self) -> int:

@@ -116,7 +116,16 @@ def _event(
         legacy_properties=orjson.dumps(legacy)[1:-1],
         v1_members=orjson.dumps(v1)[1:-1],
         ref=ref,
+        model=_model(call),
     )
+
+
+def _model(call: LLMCall | PassThrough) -> str:
+    """Return the model, for the report; a span or a trace that was an event already may name none."""
+    if isinstance(call, LLMCall):
+        return call.model
+    named = call.properties.get("$ai_model")
+    return named if isinstance(named, str) else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------- ids
