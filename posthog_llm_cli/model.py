@@ -359,6 +359,22 @@ class Delivery:
     peak_concurrency: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """What one host does at this moment: requests under way, how many it may have of the most that are asked for.
+
+    `failed_in_row` counts the requests that failed since its last good answer. It is asleep where it is spared requests
+    because of them.
+    """
+
+    host: str
+    in_flight: int
+    limit: int
+    ceiling: int
+    failed_in_row: int = 0
+    is_asleep: bool = False
+
+
 # -------------------------------------------------------------------------------------------------------- conversion
 
 

@@ -25,6 +25,15 @@ class Mode(StrEnum):
     VALIDATE = "validate"
 
 
+MEANT = {
+    Mode.SEND: "accepted",
+    Mode.DRY_RUN: "to send",
+    Mode.MOCK: "printed",
+    Mode.VALIDATE: "convertible",
+}
+"""What an accepted event is called where people read of it: only `send` has a server's word for it."""
+
+
 @dataclass(slots=True)
 class Destined:
     """The counts of one destination, in all and by model: what its models say adds up to what it says itself.

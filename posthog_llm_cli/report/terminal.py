@@ -13,7 +13,7 @@ from posthog_llm_cli.codes import WARNINGS
 from posthog_llm_cli.errors import KeyRefused, RecordError, SourceError
 from posthog_llm_cli.model import Fact, SourceRef
 from posthog_llm_cli.report.advice import Advice
-from posthog_llm_cli.report.counts import Destined, Mode, RunReport
+from posthog_llm_cli.report.counts import MEANT, Destined, Mode, RunReport
 from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds, words
 
 _MAX_DESTINATIONS = 4
@@ -28,13 +28,6 @@ _SHOWN = (
 
 _LACKS = ("no-input", "no-usage", "no-user", "no-cost", "zero-cost", "truncated-content", "legacy-format")
 """The warnings that `plh validate` may have advice about."""
-
-_MEANT = {
-    Mode.SEND: "accepted",
-    Mode.DRY_RUN: "to send",
-    Mode.MOCK: "printed",
-    Mode.VALIDATE: "convertible",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +108,7 @@ def _headline(report: RunReport) -> str:
 
 def _counts(report: RunReport) -> Iterator[str]:
     rows = [
-        (_MEANT[report.mode], report.accepted, _named(report.events)),
+        (MEANT[report.mode], report.accepted, _named(report.events)),
         ("already sent", report.already_sent, f"settled by an earlier run{_not_read(report)}"),
         ("duplicates", report.duplicates, "the same call for the same destination again"),
         ("filtered", report.filtered, "outside --since and --until, or of another shard"),
