@@ -26,6 +26,7 @@ from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, HostLoad, ParseContext
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
+from posthog_llm_cli.report.next_steps import CommandLine, next_steps
 from posthog_llm_cli.report.terminal import problems, status_line, summary
 from posthog_llm_cli.sources import Memory, Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
@@ -35,8 +36,11 @@ _SHOWN_REJECTIONS = 20
 AnyLedger = Ledger | LedgerView | NoLedger
 
 
-def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
-    """Run `plh send` in the mode that the settings name, and return its exit code. Raises: ConfigError."""
+def send_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, now: datetime) -> int:
+    """Run `plh send` in the mode that the settings name, and return its exit code.
+
+    `typed` is the command as it may be typed again. Raises: ConfigError.
+    """
     mode = Mode.DRY_RUN if settings.dry_run else Mode.MOCK if settings.mock else Mode.SEND
     if mode is Mode.SEND:
         require_key(settings)
@@ -56,7 +60,7 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
         ledger.begin()
         _deliver(sources, settings, report, letters, ledger, talk, teller, now=now)
         _remember(ledger, report, letters, settings, talk)
-    return _finish(settings, report, letters, talk, out)
+    return _finish(settings, report, letters, talk, typed, out)
 
 
 def _deliver(
@@ -95,7 +99,7 @@ def _deliver(
         )
 
 
-def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
+def validate_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, now: datetime) -> int:
     """Run `plh validate`, and return its exit code. Raises: ConfigError."""
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
     out = _report_stream(settings, Mode.VALIDATE)
@@ -107,7 +111,7 @@ def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> 
         gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
         with stop.installed(), _watched(settings, report, talk, gauge, teller, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
-    return _finish(settings, report, NoDeadLetters(), talk, out)
+    return _finish(settings, report, NoDeadLetters(), talk, typed, out)
 
 
 # ------------------------------------------------------------------------------------------------ settings → objects
@@ -308,6 +312,7 @@ def _finish(
     report: RunReport,
     letters: DeadLetterFile | NoDeadLetters,
     talk: Talk,
+    typed: CommandLine,
     out: BinaryIO | None,
 ) -> int:
     """Print the report, and return the exit code."""
@@ -320,6 +325,15 @@ def _finish(
     if letters.failure is not None:
         kept = "still in the sources, and not in the dead-letter file: send them again when it can be written"
         talk.error(letters.failure.message, f"{letters.unwritten:,} rejected records are {kept}")
+    _tell_steps(settings, report, talk, typed)
     if settings.json:
         print_data(render_json(report), out)
     return int(report.exit_code)
+
+
+def _tell_steps(settings: Settings, report: RunReport, talk: Talk, typed: CommandLine) -> None:
+    """Say what to run next; whoever wants the report as JSON only where something went wrong."""
+    if settings.json and report.exit_code is ExitCode.OK:
+        return
+    for step in next_steps(report, typed, keeps_ledger=settings.ledger is not None):
+        talk.say(f"next: {step.why}", *(() if step.command is None else (f"  {step.command}",)))

@@ -1,8 +1,8 @@
 """What became of the calls of each model, for one destination: bounded, however many names a log holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 MOST_MODELS = 50
 """So many models of a destination are counted by name, in the order of their first calls."""
@@ -15,21 +15,28 @@ MOST_CHARACTERS = 200
 class Tally:
     """Counts of events by what became of them."""
 
+    NAMES: ClassVar = ("accepted", "rejected", "unconfirmed", "already_sent", "duplicates")
+
     accepted: int = 0
     rejected: int = 0
     unconfirmed: int = 0
     already_sent: int = 0
     duplicates: int = 0
 
+    @property
+    def total(self) -> int:
+        """How many events there were."""
+        return self.accepted + self.rejected + self.unconfirmed + self.already_sent + self.duplicates
+
     def as_dict(self) -> dict[str, int]:
         """Return the counts by name, those of zero too."""
-        return {
-            "accepted": self.accepted,
-            "rejected": self.rejected,
-            "unconfirmed": self.unconfirmed,
-            "already_sent": self.already_sent,
-            "duplicates": self.duplicates,
-        }
+        return {name: getattr(self, name) for name in self.NAMES}
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Return what several count together."""
+    counts = [tally.as_dict() for tally in tallies]
+    return Tally(**{name: sum(one[name] for one in counts) for name in Tally.NAMES})
 
 
 @dataclass(slots=True)
@@ -49,10 +56,13 @@ class Models:
         if self.others is not None:
             yield self.others
 
+    def ranked(self) -> list[tuple[str, Tally]]:
+        """Return the named ones, most events first."""
+        return sorted(self.named.items(), key=lambda item: (-item[1].total, item[0]))
+
     def as_list(self) -> list[dict[str, Any]]:
         """Return the named ones as the report has them, most events first; a model without a name is null."""
-        ranked = sorted(self.named.items(), key=lambda item: (-sum(item[1].as_dict().values()), item[0]))
-        return [{"model": model or None, **tally.as_dict()} for model, tally in ranked]
+        return [{"model": model or None, **tally.as_dict()} for model, tally in self.ranked()]
 
     def _begin(self, model: str) -> Tally:
         name = model[:MOST_CHARACTERS]
