@@ -187,7 +187,7 @@ def test_the_commands_that_are_told_do_what_they_say(home: Path, called: Called,
     assert (ran.code, len(server.events)) == (0, 2)
     ran = called(*told_next(ran)["the"], env=to(server))
     assert (ran.code, len(server.events)) == (3, 3)
-    assert all(event["properties"]["team"] == "a b" for event in server.events)
+    assert all(event["event"]["properties"]["team"] == "a b" for event in server.events)
     ran = called(*told_next(ran)["takes"], env=to(server))
     assert (ran.code, "[invalid-json]" in ran.err) == (3, True)
 
