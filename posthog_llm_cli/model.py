@@ -280,7 +280,8 @@ class Event:
     `properties` is the JSON object of all properties that are the same on every route. The routes differ in where they
     want a few others: `legacy_properties` are the members (no braces) that `batch` and `ai-batch` carry inside
     `properties`; `v1_members` the members that v1 carries beside it (`"options":{…}`). Both are never empty. `raw` is
-    the record as it was read, for the dead letter if the server refuses the event.
+    the record as it was read, for the dead letter if the server refuses the event. `model` is for the report alone:
+    the model of the call, empty where the event names none.
     """
 
     uuid: str
@@ -293,6 +294,7 @@ class Event:
     v1_members: bytes = field(repr=False)
     ref: SourceRef
     raw: bytes = field(default=b"", repr=False)
+    model: str = ""
 
     @property
     def size(self) -> int:
@@ -364,6 +366,22 @@ class Delivery:
     error: DeliveryError | None = None
     concurrency: int = 0
     peak_concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """What one host does at this moment: requests under way, how many it may have of the most that are asked for.
+
+    `failed_in_row` counts the requests that failed since its last good answer. It is asleep where it is spared requests
+    because of them.
+    """
+
+    host: str
+    in_flight: int
+    limit: int
+    ceiling: int
+    failed_in_row: int = 0
+    is_asleep: bool = False
 
 
 # -------------------------------------------------------------------------------------------------------- conversion

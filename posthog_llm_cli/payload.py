@@ -114,6 +114,7 @@ def _event(
         legacy_properties=legacy,
         v1_members=v1,
         ref=ref,
+        model=_model(call),
     )
 
 
@@ -141,6 +142,14 @@ def _members(
 
 _usual_members = lru_cache(maxsize=16)(_members)
 """Of calls without a session of PostHog's own, which differ in two answers."""
+
+
+def _model(call: LLMCall | PassThrough) -> str:
+    """Return the model, for the report; a span or a trace that was an event already may name none."""
+    if isinstance(call, LLMCall):
+        return call.model
+    named = call.properties.get("$ai_model")
+    return named if isinstance(named, str) else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------- ids

@@ -187,7 +187,7 @@ class Intake:
         """Whether an event of the line at `ref` is still to be sent; counts it if it is not."""
         key = (event.destination, event.uuid)
         if not self.seen.add(*key) and not (from_letter and key in self.left_rejected):
-            self.report.duplicates += 1
+            self.report.add_duplicate(event)
             self._wait_for_first(key, ref)
             return False
         try:
@@ -195,14 +195,14 @@ class Intake:
         except LedgerError as error:
             self.report.ledger_error = error
         if self.report.ledger_error is not None:
-            self.report.add_unconfirmed(event.destination)
+            self.report.add_unconfirmed(event)
             self.tracker.hold(ref)
             return False
         if outcome is None or (from_letter and outcome is Settlement.REJECTED):
             self.left_rejected.discard(key)
             self.tracker.send(ref, key)
             return True
-        self.report.already_sent += 1
+        self.report.add_already_sent(event)
         if outcome is Settlement.REJECTED and len(self.left_rejected) < _MOST_LEFT:
             self.left_rejected.add(key)
         return False

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from posthog_llm_cli.model import Chunk, Converted, ConvertOptions, Destination, Event, LogLine, Skipped, SourceRef
 from posthog_llm_cli.pipeline.plan import ConvertLine
-from posthog_llm_cli.pipeline.stop import SIGNALS
+from posthog_llm_cli.pipeline.stop import UNHEARD
 
 _POLL_S = 0.2
 _JOIN_S = 2.0
@@ -151,10 +151,11 @@ class WorkerPool:
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Start processes that never see SIGINT or SIGTERM, not even before they can say so: the mask is inherited."""
-    resource_tracker.ensure_running()  # or `start()` does it, and unblocks both signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    """Start processes that never see the run's signals, not even before they can say so: the mask is inherited."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
     try:
+        resource_tracker.ensure_running()  # or `start()` does it; it unblocks the two that it ignores itself
+        signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -164,7 +165,7 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _work(connection: "Connection[Any, Any]", convert_line: ConvertLine, options: ConvertOptions) -> None:
-    for number in SIGNALS:
+    for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Whatever goes wrong here ends the worker in silence: the main process converts the batch again, meets the bug

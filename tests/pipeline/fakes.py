@@ -89,6 +89,7 @@ def event(name: str, where: str = "a", *, age_h: int = 1, ref: SourceRef | None 
         legacy_properties=b'"$x":1',
         v1_members=b'"options":{}',
         ref=ref if ref is not None else SourceRef("app.jsonl", 1, 0),
+        model=f"model-{name}",
     )
 
 
