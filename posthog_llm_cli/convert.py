@@ -62,7 +62,7 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
     if line.skipped is not None:
         return [Converted(line.ref, line.skipped, line.format, line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
-    found = [_convert(record, options, console=line.console) for record in records]
+    found = [_convert(record, options, line) for record in records]
     if line.warnings:
         return [replace(converted, warnings=(*line.warnings, *converted.warnings)) for converted in found]
     return found
@@ -128,9 +128,9 @@ def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_R
 # --------------------------------------------------------------------------------------------------- a record's event
 
 
-def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Converted:
+def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Converted:
     if record.error is not None:
-        if console and record.error.code in _NOT_JSON and not record.is_json_like:
+        if line.console and record.error.code in _NOT_JSON and not record.is_json_like:
             skipped = Skipped("console-log", "a line of a console log")
             return Converted(record.ref, skipped, raw=record.raw)
         return Converted(record.ref, record.error, raw=record.raw)
@@ -145,7 +145,8 @@ def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Conv
     warnings = record.warnings
     result: Event | Skipped | Filtered | RecordError
     try:
-        result, more = _build(parsed, options, record.ref)
+        raw = line.raw if record.raw is None else record.raw
+        result, more = _build(parsed, options, record.ref, raw)
     except RecordError as error:
         result, more = _placed(error, record.path), parsed.warnings if not isinstance(parsed, Skipped) else ()
     coverage = facts_of(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
@@ -162,7 +163,7 @@ def _placed(error: RecordError, path: str) -> RecordError:
 
 
 def _build(
-    parsed: LLMCall | PassThrough | Skipped, options: ConvertOptions, ref: SourceRef
+    parsed: LLMCall | PassThrough | Skipped, options: ConvertOptions, ref: SourceRef, raw: bytes
 ) -> tuple[Event | Skipped | Filtered, tuple[str, ...]]:
     if isinstance(parsed, Skipped):
         return parsed, ()
@@ -170,8 +171,8 @@ def _build(
         return Filtered(), ()
     if isinstance(parsed, PassThrough):
         _check_name(parsed.name, options.build)
-        return build_pass_through(parsed, options.build, ref, route(Credentials(), options.build))
-    return build_event(parsed, options.build, ref)
+        return build_pass_through(parsed, options.build, ref, route(Credentials(), options.build), raw=raw)
+    return build_event(parsed, options.build, ref, raw=raw)
 
 
 def _check_name(name: str, options: BuildOptions) -> None:

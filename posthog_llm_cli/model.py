@@ -227,6 +227,10 @@ class Destination:
     host: str
     api_key: str = field(repr=False)
 
+    def __hash__(self) -> int:
+        """By the key alone, which remembers its own: events are sorted by destination many times."""
+        return hash(self.api_key)
+
     @property
     def masked_key(self) -> str:
         """The key as it may be printed: `phc_…wxyz`, never whole."""

@@ -51,8 +51,10 @@ _CONTENT = (
 _STRUCTURED_PARAMETERS = ("response_format", "tool_choice")
 
 
-def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[Event, tuple[str, ...]]:
-    """Return the event of a call, and the warnings about it (the call's own first).
+def build_event(
+    call: LLMCall, options: BuildOptions, ref: SourceRef, *, raw: bytes = b""
+) -> tuple[Event, tuple[str, ...]]:
+    """Return the event of a call, and the warnings about it (the call's own first). `raw` is its record.
 
     Raises:
         RecordError: the record's credentials do not allow it to be sent (`host-not-allowed`, `no-api-key`, …).
@@ -88,7 +90,7 @@ def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[E
         destination,
         properties,
         members(profile, call.posthog_session_id, has_library="$lib" in properties),
-        ref,
+        (ref, raw),
     )
     return event, tuple(warnings)
 
@@ -99,11 +101,12 @@ def _event(
     destination: Destination,
     properties: Mapping[str, Json],
     members: tuple[bytes, bytes],
-    ref: SourceRef,
+    record: tuple[SourceRef, bytes],
 ) -> Event:
     """Encode what is the same on every route, and what the routes want in different places."""
     uuid, name, distinct_id = key
     legacy, v1 = members
+    ref, raw = record
     return Event(
         uuid=uuid,
         name=name,
@@ -114,6 +117,7 @@ def _event(
         legacy_properties=legacy,
         v1_members=v1,
         ref=ref,
+        raw=raw,
         model=_model(call),
     )
 
@@ -338,7 +342,7 @@ def _own(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
 
 
 def build_pass_through(
-    event: PassThrough, options: BuildOptions, ref: SourceRef, destination: Destination
+    event: PassThrough, options: BuildOptions, ref: SourceRef, destination: Destination, *, raw: bytes = b""
 ) -> tuple[Event, tuple[str, ...]]:
     """Return an event that was a record already: what it has stays, what every event carries is added where absent."""
     warnings = dict.fromkeys(event.warnings)
@@ -367,6 +371,6 @@ def build_pass_through(
         destination,
         properties,
         _members(profile, session_id, has_library="$lib" in properties, ignore_sent_at=ignore_sent_at),
-        ref,
+        (ref, raw),
     )
     return built, tuple(warnings)

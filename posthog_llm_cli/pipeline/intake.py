@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
@@ -169,9 +169,7 @@ class Intake:
                 duplicates = report.duplicates
                 is_open = self._is_open(event, line.ref, from_letter=converted.from_letter)
                 self.tracker.count(line.ref, is_call=report.duplicates == duplicates)
-                if is_open:
-                    return replace(event, raw=line.raw if converted.raw is None else converted.raw)
-                return None
+                return event if is_open else None
             case Skipped(code=code):
                 report.skips[code] += 1
             case Filtered():

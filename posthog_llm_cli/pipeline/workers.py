@@ -6,25 +6,22 @@ converted.
 """
 
 import contextlib
-import io
 import multiprocessing
-import operator
 import os
-import pickle
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Any, Self
 
-from posthog_llm_cli.model import Chunk, Converted, ConvertOptions, Destination, Event, LogLine, Skipped, SourceRef
+from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
 from posthog_llm_cli.pipeline.plan import ConvertLine
 from posthog_llm_cli.pipeline.stop import UNHEARD
+from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
 
 _POLL_S = 0.2
 _JOIN_S = 2.0
@@ -135,12 +132,13 @@ class WorkerPool:
 
     def _serve(self, connection: "Connection[Any, Any]") -> None:
         """Feed one worker; its thread reads while the worker writes, so neither waits for the other."""
+        unpacker = Unpacker()
         with connection:
             while (task := self._tasks.get()) is not None:
                 results = None
                 try:
-                    connection.send_bytes(dumps(task.lines))
-                    results = _loads(connection.recv_bytes())
+                    connection.send_bytes(pack_lines(task.lines))
+                    results = unpacker.results(connection.recv_bytes(), task.lines)
                 except (EOFError, OSError):
                     return
                 finally:
@@ -172,8 +170,8 @@ def _work(connection: "Connection[Any, Any]", convert_line: ConvertLine, options
     # itself, and its traceback is the one to read.
     with contextlib.suppress(Exception):
         while True:
-            lines: Sequence[LogLine] = _loads(connection.recv_bytes())
-            connection.send_bytes(dumps([convert_line(line, options) for line in lines]))
+            lines = unpack_lines(connection.recv_bytes())
+            connection.send_bytes(pack_results([convert_line(line, options) for line in lines], lines))
 
 
 def _end_with_parent() -> None:
@@ -181,30 +179,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
     os._exit(1)
-
-
-# ------------------------------------------------------------------------------------------------------------- the wire
-
-
-def _flattened(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, ...]]]:
-    values = operator.attrgetter(*(field.name for field in fields(kind)))
-    return lambda instance: (kind, values(instance))
-
-
-# What a frozen slotted dataclass does by itself when pickled asks for its fields each time: several times slower.
-_REDUCERS: Mapping[type, Any] = {
-    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Destination, Skipped, Chunk)
-}
-
-
-def dumps(value: object) -> bytes:
-    """Pickle values of the model, several times as fast as they do it by themselves."""
-    buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _REDUCERS
-    pickler.dump(value)
-    return buffer.getvalue()
-
-
-def _loads(data: bytes) -> Any:
-    return pickle.loads(data)  # noqa: S301 - from our own child, over a pipe that nobody else holds
