@@ -17,10 +17,10 @@ PEERS_VENV := .venv-peers
 PEERS := $(PEERS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak check format bench compat clean
+.PHONY: help install demo test soak check format bench bench-parts bench-growth compat clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
 		printf '%-16s %s\n' "$$target" "$$what"; done
 
 install: $(RUNTIME) ## install plh into .venv
@@ -46,6 +46,12 @@ format: $(DEV) ## format the code and mend what the linter can
 
 bench: $(BENCH) $(PEERS) ## measure plh and its peers (QUICK=1 for two minutes, ARGS='--only …'; benchmarks/README.md)
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)
+
+bench-parts: $(BENCH) ## time the parts of the pipe, each alone (ARGS='-k framing')
+	$(BIN)/python -m benchmarks.parts $(ARGS)
+
+bench-growth: $(BENCH) ## how time and memory grow with calls, processes, event sizes and the ledger (ARGS='--only ledger')
+	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 compat: $(RUNTIME) $(COMPAT) ## compare plh with LiteLLM's own PostHog logger (docs/compatibility.md)
 	$(BIN)/python -m compat $(COMPAT_VENV)/bin/python

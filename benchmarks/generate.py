@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -65,15 +65,18 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType(
 
 def records(corpus: Corpus, seed: int) -> Iterator[Record]:
     """Yield records without end, the same ones for the same seed."""
+    kinds, weights = list(corpus.shapes), list(corpus.shapes.values())
+    for draw in draws(corpus, seed):
+        yield draw.chance.choices(kinds, weights)[0](draw)
+
+
+def draws(corpus: Corpus, seed: int) -> Iterator[Draw]:
+    """Yield what calls say, without end; a corpus decides how much."""
     chance = random.Random(f"{corpus.name} {seed}")
     book = _book(seed)
     prompts = [book.passage(chance, _SYSTEM_CHARACTERS) for _ in range(_SYSTEM_PROMPTS)]
-    kinds, weights = list(corpus.shapes), list(corpus.shapes.values())
-    index = 0
-    while True:
-        shape = chance.choices(kinds, weights)[0]
-        yield shape(_draw(chance, index, book, prompts, corpus.own_bytes))
-        index += 1
+    for index in count():
+        yield _draw(chance, index, book, prompts, corpus.own_bytes)
 
 
 @lru_cache(maxsize=1)
