@@ -13,12 +13,15 @@ from benchmarks.measure import Measured, run
 from benchmarks.sink import Arrived, Sink
 
 PLH = (sys.executable, "-m", "posthog_llm_cli")
+LEDGER = "ledger.sqlite"
 KEY = "phc_benchmark_no_real_project_key"
 PEERS = Path(__file__).parent / "peers"
 
 PLH_MAIN = "plh send"
 PLH_START = "plh send, one call"
 PLH_PRICED = "plh send, litellm-priced"
+PLH_OPENAI = "plh send, openai"
+PLH_SHARD = "plh send --shard 1/4"
 PLH_8 = "plh send, 8 in flight"
 PLH_8_50MS = "plh send, 8 in flight, 50 ms"
 SDK_GZIP = "posthog-python, gzip"
@@ -62,7 +65,7 @@ def send(*options: str, ledger: bool = True, route: str = "v1") -> Callable[[Pla
     """Return the command of `plh send` with some options."""
 
     def command(place: Place) -> Sequence[str]:
-        kept = ("--ledger", str(place.work / "ledger.sqlite")) if ledger else ("--no-ledger",)
+        kept = ("--ledger", str(place.work / LEDGER)) if ledger else ("--no-ledger",)
         fixed = ("--yes", "--json", "--quiet", "--endpoint", route, "--host", place.url)
         return (*PLH, "send", str(place.log), *fixed, "--dead-letter", str(place.work / "dead"), *kept, *options)
 
@@ -111,8 +114,9 @@ CONTESTANTS: Sequence[Contestant] = (
     _plh("plh send, 4 in flight, 50 ms", send(), latency_ms=50),
     _plh(PLH_8_50MS, send("--concurrency", "8"), latency_ms=50, quick=True),
     _plh("plh send, 16 in flight, 50 ms", send("--concurrency", "16"), latency_ms=50),
+    _plh(PLH_SHARD, send("--shard", "1/4")),
     _plh(PLH_PRICED, send(), corpus="litellm-priced"),
-    _plh("plh send, openai", send(), corpus="openai"),
+    _plh(PLH_OPENAI, send(), corpus="openai"),
     _peer(SDK_GZIP, posthog_python("--gzip"), quick=True),
     _peer(SDK_PLAIN, posthog_python(), quick=True),
     _peer("posthog-python, gzip, historical", posthog_python("--gzip", "--historical")),
@@ -171,6 +175,7 @@ def measure(contestant: Contestant, place: Place, sink: Sink, calls: int) -> Run
         wire_bytes=arrived.wire_bytes,
         distinct=arrived.distinct,
         sink_cpu_s=arrived.cpu_s,
+        ledger_bytes=ledger.stat().st_size if (ledger := place.work / LEDGER).exists() else 0,
         problem=problem(found, told, arrived, calls) if contestant.is_plh else peer_problem(found, arrived),
     )
 
@@ -189,11 +194,11 @@ def problem(found: Measured, report: Mapping[str, float], arrived: Arrived, call
     """Return where plh's word and the sink's differ, or what else is wrong with a run; None where all is well."""
     if found.exit_code != 0:
         return f"exit {found.exit_code}: {found.errors.strip()[-300:]}"
-    accepted = report.get("accepted")
-    if not accepted == arrived.distinct == arrived.events == calls:
+    accepted, filtered = (report.get(name, 0) for name in ("accepted", "filtered"))
+    if not (accepted == arrived.distinct == arrived.events and accepted + filtered == calls):
         return (
-            f"the log has {calls} calls, plh reports {accepted} as accepted, and the sink has {arrived.events} events,"
-            f" {arrived.distinct} of them distinct"
+            f"the log has {calls} calls, plh reports {accepted} as accepted and {filtered} as filtered, and the sink"
+            f" has {arrived.events} events, {arrived.distinct} of them distinct"
         )
     if report.get("requests") != arrived.requests:
         return f"plh reports {report.get('requests')} requests, the sink has {arrived.requests}"

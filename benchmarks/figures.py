@@ -29,6 +29,7 @@ class Run:
     wire_bytes: int
     distinct: int
     sink_cpu_s: float
+    ledger_bytes: int = 0
     problem: str | None = None
 
     @property

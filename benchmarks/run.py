@@ -2,7 +2,8 @@
 
     python -m benchmarks.run [--quick] [--calls N] [--peer-calls N] [--repeat N] [--seed N] [--only REGEX] [--list]
 
-Prints the tables; without --quick and --only they also go into RESULTS.md. Exit 1 where a run of plh failed, or where
+Prints the tables; without --quick and --only they also go into RESULTS.md, and what follows
+from them for a terabyte into docs/performance.md. Exit 1 where a run of plh failed, or where
 its report and the sink disagree. No figure is asserted.
 """
 
@@ -16,13 +17,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import machine, results, startup
+from benchmarks import backfill, machine, results, startup
 from benchmarks.contestants import CONTESTANTS, PLH, Contestant, Place, environment, lacking, measure
 from benchmarks.figures import MB, Floor, Run
 from benchmarks.generate import CORPORA, write
 from benchmarks.sink import Sink
 
 PEERS_PYTHON = Path(__file__).parent.parent / ".venv-peers/bin/python"
+PERFORMANCE = Path(__file__).parent.parent / "docs/performance.md"
 FLOOR_CALLS = 2_000
 
 
@@ -135,6 +137,7 @@ def main() -> int:
     print(text)
     if not given.quick and given.only == "":
         results.write_section("job", text)
+        results.write_section("terabyte", f"{_source()}\n\n{backfill.terabyte_table(runs)}", PERFORMANCE)
     problems = [run for run in runs if run.problem is not None]
     for run in problems:
         print(f"failed: {run.contestant}: {run.problem}", file=sys.stderr)
@@ -157,6 +160,11 @@ def _arguments() -> argparse.Namespace:
         help="the Python of the peers' environment",
     )
     return parser.parse_args()
+
+
+def _source() -> str:
+    about, _, when = machine.describe()
+    return f"From the figures of {when}, on {about.partition('; load')[0]}."
 
 
 def _left_out(needs: Sequence[str]) -> str:
