@@ -1,5 +1,6 @@
 """The documents say what the program does: every command, flag, exit code and record code, and the reverse."""
 
+import inspect
 import io
 import re
 import subprocess
@@ -15,6 +16,7 @@ from posthog_llm_cli import codes
 from posthog_llm_cli.errors import ExitCode
 from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.version import __version__
+from scripts import pages
 from tests.converting import ROOT, convert_value, to_event, to_properties, with_parse
 from tests.report.lacks_table import table
 
@@ -55,6 +57,17 @@ def test_the_readme_lists_every_command() -> None:
     listed = set(re.findall(r"^\| `plh ([a-z-]+)", README, flags=re.MULTILINE))
     shown = set(re.findall(r"^[│|] ([a-z][a-z-]+)  ", help_of(), flags=re.MULTILINE))
     assert listed == shown
+
+
+@pytest.mark.parametrize(("path", "command"), [pytest.param(*pair, id=pair[0] or "plh") for pair in pages.commands()])
+def test_the_help_of_every_command_leads_with_examples_of_what_there_is(path: str, command: Any) -> None:
+    paragraphs = inspect.cleandoc(command.help).split("\n\n")
+    title, *examples = paragraphs[1].replace("\b", "").splitlines()
+    assert title in {"Examples:", ""}
+    assert any(f"plh {path}".strip() in example for example in examples)
+    assert max(map(len, examples)) <= 77
+    known = {flag for _, one in pages.commands() for option in one.params for flag in option.opts}
+    assert flags_in("\n".join(examples)) <= known
 
 
 def test_the_readme_lists_every_code_with_its_meaning() -> None:
