@@ -1,4 +1,4 @@
-"""Writes what is derived from the commands: `man/plh.1` and the table of the shell completion.
+"""Writes what is derived from the program: `man/plh.1`, the table of the shell completion, the list of codes.
 
 usage: python -m scripts.pages [--check]
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from posthog_llm_cli import codes
 from posthog_llm_cli.cli.app import app
 from posthog_llm_cli.cli.completion import TABLE
 from posthog_llm_cli.formats import FORMATS
@@ -22,6 +23,7 @@ from posthog_llm_cli.version import __version__
 
 ROOT = Path(__file__).parents[1]
 MAN = ROOT / "man" / "plh.1"
+CODES = ROOT / "docs" / "codes.md"
 
 _FORMAT_NAMES = [(form.name, form.title) for form in FORMATS]
 _VALUES: Mapping[str, Any] = {
@@ -55,6 +57,27 @@ def commands() -> Iterator[tuple[str, Any]]:
         path, command = pending.pop(0)
         yield path, command
         pending[:0] = [(f"{path} {name}".strip(), sub) for name, sub in getattr(command, "commands", {}).items()]
+
+
+# --------------------------------------------------------------------------------------------------------------- codes
+
+
+def codes_page() -> str:
+    """Return the page of the codes, with its tables as they are now."""
+    before, mark, rest = CODES.read_text("utf-8").partition("codes.py) -->\n")
+    return before + mark + "\n".join(_codes()) + "\n<!-- codes: end" + rest.partition("<!-- codes: end")[2]
+
+
+def _codes() -> Iterator[str]:
+    for title, table in (
+        ("Rejected", codes.REJECTIONS),
+        ("Skipped", codes.SKIPS),
+        ("Sources", codes.SOURCE_PROBLEMS),
+        ("Warnings", codes.WARNINGS),
+    ):
+        yield from (f"### {title}", "", "| code | meaning |", "| --- | --- |")
+        yield from (f"| `{code}` | {meaning} |" for code, meaning in table.items())
+        yield ""
 
 
 # ---------------------------------------------------------------------------------------------------------- completion
@@ -181,7 +204,7 @@ def _escaped(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write the files, or compare them."""
     stale = []
-    for path, text in ((MAN, man_page()), (TABLE, completions())):
+    for path, text in ((MAN, man_page()), (TABLE, completions()), (CODES, codes_page())):
         if path.exists() and path.read_text("utf-8") == text:
             continue
         stale.append(path)

@@ -1,10 +1,12 @@
 """The documents say what the program does: every command, flag, exit code and record code, and the reverse."""
 
+import ast
 import inspect
 import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -57,6 +59,56 @@ def test_the_readme_lists_every_command() -> None:
     listed = set(re.findall(r"^\| `plh ([a-z-]+)", README, flags=re.MULTILINE))
     shown = set(re.findall(r"^[│|] ([a-z][a-z-]+)  ", help_of(), flags=re.MULTILINE))
     assert listed == shown
+
+
+TROUBLE = DOCS["troubleshooting.md"]
+ERRORS = {"ConfigError", "SourceError", "LedgerError", "Problem", "DeliveryError", "Retryable", "Refused", "KeyRefused",
+          "Unreachable", "TimedOut", "NoSockets", "Asleep", "Halted"}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [codes.REJECTIONS, codes.SKIPS, codes.SOURCE_PROBLEMS, codes.WARNINGS])
+def test_every_code_has_its_entry_in_troubleshooting(table: dict[str, str]) -> None:
+    for code in table:
+        rows = re.findall(rf"^\|[^|]*`{code}`[^|]*\|(.+)\|$", TROUBLE, flags=re.MULTILINE)
+        assert rows, code
+        assert all(len(row) > 15 for row in rows), code
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield the longest fixed part of every message that an exception of the program carries, with its place."""
+    for path in sorted((ROOT / "posthog_llm_cli").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in ERRORS:
+                continue
+            at = 2 if call.func.id == "SourceError" else 0
+            if len(call.args) > at:
+                texts = [part.value for part in ast.walk(call.args[at]) if isinstance(part, ast.Constant)]
+                yield (
+                    f"{path.name}:{call.lineno}",
+                    max((text for text in texts if isinstance(text, str)), key=len, default=""),
+                )
+
+
+def test_every_message_that_stops_something_is_found_in_troubleshooting() -> None:
+    told = {place: text.strip(" :(") for place, text in messages()}
+    assert len(told) > 50
+    missing = {place: text for place, text in told.items() if text not in TROUBLE and text != "the record's host"}
+    assert not missing
+
+
+def test_links_within_the_documents_lead_somewhere() -> None:
+    for name, text in {**DOCS, "README.md": README}.items():
+        for target in re.findall(r"\]\(([^)#]*(?:#[^)]*)?)\)", text):
+            path, _, anchor = target.partition("#")
+            if path.startswith(("http:", "https:")):
+                continue
+            file = ((ROOT if name == "README.md" else ROOT / "docs") / path) if path else ROOT / "docs" / name
+            assert file.exists(), f"{name}: {target}"
+            if anchor:
+                heads = re.findall(r"^#+ (.*)$", file.read_text(), flags=re.MULTILINE)
+                assert anchor in {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}, (
+                    f"{name}: {target}"
+                )
 
 
 @pytest.mark.parametrize(("path", "command"), [pytest.param(*pair, id=pair[0] or "plh") for pair in pages.commands()])
