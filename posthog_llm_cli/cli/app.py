@@ -37,7 +37,7 @@ app.add_typer(ledger_app, name="ledger")
 app.command("mock-server")(mock_server)
 app.command("completion")(completion)
 
-_Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]
+_Version = Annotated[bool, typer.Option("--version", metavar="", help="Print the version.", is_eager=True)]
 
 
 @app.callback(invoke_without_command=True)

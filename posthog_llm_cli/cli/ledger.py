@@ -39,8 +39,8 @@ _Ledger = Annotated[
         help="Another ledger than the usual one. (env PLH_LEDGER, default: ledger.sqlite in the user's state folder)",
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object on stdout.")]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")]
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning, as plh ledger runs shows it.")]
 _Most = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many runs at most.")]
 _Destination = Annotated[
