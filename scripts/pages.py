@@ -37,7 +37,7 @@ _VALUES: Mapping[str, Any] = {
 _ARGUMENTS: Mapping[str, Any] = {"SOURCE": "files", "RUN": "runs", "NAME": _FORMAT_NAMES}
 _SEVERAL_NAMES = re.compile(r"[a-z0-9-]+(\|[a-z0-9-]+)+")
 
-_EXIT_CODES = (
+EXIT_CODES = (
     ("0", "Everything read is settled."),
     ("1", "A bug in plh."),
     ("2", "Usage or configuration, or dead letters could not be written."),
@@ -144,7 +144,7 @@ def _page() -> Iterator[str]:
             continue
         yield from _command(path, command)
     yield from (".SH EXIT STATUS", "When several apply: 7, then 130 and 143, then 6, then 5, then 4, then 3.")
-    for code, meaning in _EXIT_CODES:
+    for code, meaning in EXIT_CODES:
         yield from (".TP", f".B {code}", _escaped(meaning))
     yield from (".SH SIGNALS", ".TP", ".B SIGUSR1", "Prints at once how far a run is, on stderr.")
     yield from (

@@ -128,12 +128,15 @@ def test_the_readme_lists_every_code_with_its_meaning() -> None:
     assert listed == {**codes.REJECTIONS, **codes.SKIPS, **codes.SOURCE_PROBLEMS, **codes.WARNINGS}
 
 
-def test_the_readme_lists_every_exit_code() -> None:
-    table = README.partition("## Exit codes")[2].partition("## ")[0]
-    listed = {
-        int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE) for code in row.split(",")
-    }
-    assert listed == {int(code) for code in ExitCode}
+@pytest.mark.parametrize("name", ["README.md", "codes.md"])
+def test_what_is_said_of_exit_codes_is_the_same_everywhere(name: str) -> None:
+    table = (README if name == "README.md" else DOCS[name]).partition("## Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE)
+    assert rows == [code for code, _ in pages.EXIT_CODES]
+    assert {int(code) for row in rows for code in row.split(",")} == {int(code) for code in ExitCode}
+    script = re.search(r"```sh\n(.*?)```", table, flags=re.DOTALL)
+    if script is not None:
+        assert subprocess.run(["sh", "-n"], input=script[1], text=True, check=False).returncode == 0
 
 
 def test_readme_and_formats_page_name_every_format() -> None:
