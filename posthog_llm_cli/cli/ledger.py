@@ -24,7 +24,10 @@ from posthog_llm_cli.report.text import count, harmless
 
 ledger_app = typer.Typer(
     name="ledger",
-    help="Tell what was sent, when, with what result; check, repair and forget.",
+    help="Tell what was sent, when, with what result; check, repair and forget.\n\n"
+    "Examples:\n  plh ledger status          what is settled for which destination\n"
+    "  plh ledger runs            the last runs\n"
+    "  plh ledger check           is the file sound?",
     no_args_is_help=True,
 )
 
@@ -36,8 +39,8 @@ _Ledger = Annotated[
         help="Another ledger than the usual one. (env PLH_LEDGER, default: ledger.sqlite in the user's state folder)",
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object on stdout.")]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")]
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning, as plh ledger runs shows it.")]
 _Most = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many runs at most.")]
 _Destination = Annotated[
@@ -61,7 +64,12 @@ _MostSources = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="
 
 @ledger_app.command()
 def status(*, ledger: _Ledger = None, json: _Json = False) -> None:
-    """Tell how many events are settled for which destination."""
+    """Tell how many events are settled for which destination.
+
+    Examples:
+      plh ledger status
+      plh ledger status --json | jq '.destinations[].accepted'
+    """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
@@ -71,7 +79,11 @@ def status(*, ledger: _Ledger = None, json: _Json = False) -> None:
 
 @ledger_app.command()
 def runs(*, ledger: _Ledger = None, limit: _Most = 20, json: _Json = False) -> None:
-    """List the last runs, the newest first."""
+    """List the last runs, the newest first.
+
+    Examples:
+      plh ledger runs --limit 5
+    """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
@@ -81,7 +93,11 @@ def runs(*, ledger: _Ledger = None, limit: _Most = 20, json: _Json = False) -> N
 
 @ledger_app.command()
 def sources(*, ledger: _Ledger = None, limit: _MostSources = 20, json: _Json = False) -> None:
-    """List the sources that were read last, and how far each is settled and not read again."""
+    """List the sources that were read last, and how far each is settled and not read again.
+
+    Examples:
+      plh ledger sources --limit 5
+    """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
@@ -91,7 +107,11 @@ def sources(*, ledger: _Ledger = None, limit: _MostSources = 20, json: _Json = F
 
 @ledger_app.command()
 def show(run: _Run, *, ledger: _Ledger = None, json: _Json = False) -> None:
-    """Tell all about one run."""
+    """Tell all about one run.
+
+    Examples:
+      plh ledger show 4f2a               the beginning of its id is enough
+    """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
@@ -104,7 +124,11 @@ def show(run: _Run, *, ledger: _Ledger = None, json: _Json = False) -> None:
 
 @ledger_app.command()
 def check(*, ledger: _Ledger = None, json: _Json = False) -> int:
-    """Look through the whole ledger and say what is wrong with it; exit 7 where something is."""
+    """Look through the whole ledger and say what is wrong with it; exit 7 where something is.
+
+    Examples:
+      plh ledger check
+    """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
     from posthog_llm_cli.ledger import care  # noqa: PLC0415 - the same
 
@@ -116,7 +140,11 @@ def check(*, ledger: _Ledger = None, json: _Json = False) -> int:
 
 @ledger_app.command()
 def repair(*, ledger: _Ledger = None, json: _Json = False) -> None:
-    """Carry over what can be read of a damaged ledger into a new file; the old one is kept beside it."""
+    """Carry over what can be read of a damaged ledger into a new file; the old one is kept beside it.
+
+    Examples:
+      plh ledger repair
+    """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
     from posthog_llm_cli.ledger import salvage  # noqa: PLC0415 - the same
 
@@ -136,8 +164,12 @@ def forget(
 ) -> None:
     """Re-open on purpose: a destination, whose events are sent again with the same ids; or a source, to be read again.
 
-    A source that is read again from its first byte sends what is not settled; to send the rest too, forget the
-    destination.
+    Examples:
+      plh ledger forget --source app.jsonl
+      plh ledger forget --destination 2 --yes
+
+    A source that is read again from its first byte sends what is not settled;
+    to send the rest too, forget the destination.
     """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
 

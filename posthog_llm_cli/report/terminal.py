@@ -70,7 +70,7 @@ def summary(report: RunReport, *, every_warning: bool = False, width: int | None
     if report.mode is Mode.VALIDATE:
         yield from _coverage(report.coverage_by_format, width)
         yield from _advice(report.advice, width)
-    yield from _warnings(report.warnings, most=None if every_warning else _MAX_WARNINGS)
+    yield from _warnings(report.warnings, width, most=None if every_warning else _MAX_WARNINGS)
     if report.mode in (Mode.SEND, Mode.DRY_RUN) and any(report.warnings[code] for code in _LACKS):
         yield "plh validate tells what the log lacks, and where to switch it on"
     yield from report.callless.notes()
@@ -236,13 +236,14 @@ def _share(part: int, whole: int) -> str:
     return f"{percent if part in (0, whole) else min(max(percent, 1), 99)} %"
 
 
-def _warnings(warnings: Counter[str], *, most: int | None) -> Iterator[str]:
+def _warnings(warnings: Counter[str], width: int | None, *, most: int | None) -> Iterator[str]:
     ranked = [(code, number) for code, number in warnings.most_common() if number]
     for code, number in ranked[:most]:
-        yield f"warning: {number:,} × {WARNINGS.get(code, 'a warning of the server')} [{code}]"
+        meaning = WARNINGS.get(code, "a warning of the server")
+        yield from fold(words(f"warning: {number:,} × {meaning} [{code}]"), width)
     if most is not None and len(ranked) > most:
         rest = ", ".join(f"{code} {number:,}" for code, number in ranked[most:])
-        yield f"warning: {rest} (-v says what they mean)"
+        yield from fold(words(f"warning: {rest} (-v says what they mean)"), width)
     if warnings["content-expired"]:
         yield "  a project may also be set to drop old events: PostHog does not tell the sender"
 
