@@ -9,14 +9,6 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from posthog_llm_cli.cli.ledger_text import (
-    checked_lines,
-    repaired_lines,
-    run_lines,
-    runs_lines,
-    sources_lines,
-    status_lines,
-)
 from posthog_llm_cli.cli.talk import Talk, data_stream, print_data
 from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.errors import ConfigError, ExitCode
@@ -70,11 +62,12 @@ def status(*, ledger: _Ledger = None, json: _Json = False) -> None:
       plh ledger status
       plh ledger status --json | jq '.destinations[].accepted'
     """
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.status(ledger_path(ledger))
-    _print(asdict(found), status_lines(found), json=json)
+    _print(asdict(found), ledger_text.status_lines(found), json=json)
 
 
 @ledger_app.command()
@@ -84,11 +77,12 @@ def runs(*, ledger: _Ledger = None, limit: _Most = 20, json: _Json = False) -> N
     Examples:
       plh ledger runs --limit 5
     """
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.runs(ledger_path(ledger), most=limit)
-    _print({"runs": [asdict(run) for run in found]}, runs_lines(found), json=json)
+    _print({"runs": [asdict(run) for run in found]}, ledger_text.runs_lines(found), json=json)
 
 
 @ledger_app.command()
@@ -98,11 +92,12 @@ def sources(*, ledger: _Ledger = None, limit: _MostSources = 20, json: _Json = F
     Examples:
       plh ledger sources --limit 5
     """
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.sources(ledger_path(ledger), most=limit)
-    _print({"sources": [asdict(one) for one in found]}, sources_lines(found), json=json)
+    _print({"sources": [asdict(one) for one in found]}, ledger_text.sources_lines(found), json=json)
 
 
 @ledger_app.command()
@@ -112,14 +107,15 @@ def show(run: _Run, *, ledger: _Ledger = None, json: _Json = False) -> None:
     Examples:
       plh ledger show 4f2a               the beginning of its id is enough
     """
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.show(ledger_path(ledger), run)
     if len(found) != 1:
         what = "none" if not found else "several that begin so"
         raise ConfigError(f"expected the id of a run and found {what}: {run!r}", hint="plh ledger runs lists them")
-    _print(asdict(found[0]), run_lines(found[0]), json=json)
+    _print(asdict(found[0]), ledger_text.run_lines(found[0]), json=json)
 
 
 @ledger_app.command()
@@ -129,12 +125,13 @@ def check(*, ledger: _Ledger = None, json: _Json = False) -> int:
     Examples:
       plh ledger check
     """
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import care  # noqa: PLC0415 - the same
 
     path = ledger_path(ledger)
     found = care.check(path)
-    _print({"path": str(path), **asdict(found)}, checked_lines(path, found), json=json)
+    _print({"path": str(path), **asdict(found)}, ledger_text.checked_lines(path, found), json=json)
     return int(ExitCode.LEDGER if found.problems else ExitCode.OK)
 
 
@@ -145,12 +142,13 @@ def repair(*, ledger: _Ledger = None, json: _Json = False) -> None:
     Examples:
       plh ledger repair
     """
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import salvage  # noqa: PLC0415 - the same
 
     path = ledger_path(ledger)
     found = salvage.repair(path, now=datetime.now(UTC))
-    _print({"path": str(path), **asdict(found)}, repaired_lines(path, found), json=json)
+    _print({"path": str(path), **asdict(found)}, ledger_text.repaired_lines(path, found), json=json)
 
 
 @ledger_app.command()
