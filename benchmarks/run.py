@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import backfill, machine, results, startup
-from benchmarks.contestants import CONTESTANTS, PLH, Contestant, Place, environment, lacking, measure
+from benchmarks.contestants import CONTESTANTS, PLH, Contestant, Place, Size, environment, lacking, measure
 from benchmarks.figures import MB, Floor, Run
 from benchmarks.generate import CORPORA, write
 from benchmarks.sink import Sink
@@ -39,10 +39,10 @@ class Scale:
 
     def calls_of(self, contestant: Contestant) -> int:
         """Return how many calls a contestant's log has."""
-        return {"all": self.calls, "peers": self.peer_calls, "one": 1}[contestant.size]
+        return {Size.ALL: self.calls, Size.PEERS: self.peer_calls, Size.ONE: 1}[contestant.size]
 
 
-FULL = Scale(calls=100_000, peer_calls=10_000, repeat=5, seed=7)
+FULL = Scale(calls=50_000, peer_calls=10_000, repeat=5, seed=7)
 QUICK = Scale(calls=20_000, peer_calls=3_000, repeat=3, seed=7)
 
 
