@@ -98,5 +98,5 @@ $(PEERS): benchmarks/peers/requirements.txt
 	@echo "installing posthog and LiteLLM into $(PEERS_VENV) …"
 	@rm -rf $(PEERS_VENV)
 	@$(PYTHON) -m venv $(PEERS_VENV)
-	@$(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r benchmarks/peers/requirements.txt
-	@touch $@
+	@if $(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r benchmarks/peers/requirements.txt; \
+		then touch $@; else rm -rf $(PEERS_VENV); echo "warning: they could not be installed and are left out" >&2; fi
