@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from posthog_llm_cli.model import Destination, HostLoad
 from posthog_llm_cli.report.counts import MEANT, Mode, RunReport
-from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds
+from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds
 
 WINDOW_S = 30.0
 """Rates are those of so much time before now: long enough to be calm, short enough to show that a server is slow."""
@@ -155,7 +155,7 @@ def panel(now: Progress, under_way: Underway, *, width: int, bar: Callable[[floa
     *most, last = [*_counts(now, under_way), *_concurrency(under_way)]
     yield from fold([*(f"{piece}," for piece in most), last], width)
     for line in _details(now, under_way):
-        yield _cut(f"  {line}", width)
+        yield _cut(f"  {harmless(line)}", width)
 
 
 def _sizes(now: Progress) -> Iterator[str]:

@@ -14,7 +14,7 @@ from posthog_llm_cli.model import Fact, SourceRef
 from posthog_llm_cli.report.advice import Advice
 from posthog_llm_cli.report.counts import MEANT, Destined, Mode, RunReport
 from posthog_llm_cli.report.models import Models, Tally, total
-from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds, words
+from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds, words
 
 _MAX_DESTINATIONS = 4
 _MAX_WARNINGS = 6
@@ -171,7 +171,7 @@ def table(models: Models, accepted: str, *, most: int | None, width: int | None)
     """
     ranked = models.ranked()
     shown, rest = ranked[:most], [tally for _, tally in ranked[most:]] if most is not None else []
-    rows = [(model or "(no model)", tally) for model, tally in shown]
+    rows = [(harmless(model) or "(no model)", tally) for model, tally in shown]
     together = [*rest, *([models.others] if models.others is not None else [])]
     if together:
         rows.append(("other models", total(together)))

@@ -94,6 +94,13 @@ def test_a_retry_is_news_until_its_host_answers_well() -> None:
     assert [*status(progress(), Underway((load(),), 1, (left,)))][1:] == []
 
 
+def test_what_a_server_says_moves_no_cursor_and_shows_no_key() -> None:
+    said = RetrySoFar(US.host, 1, 8, 2.0, "no \x1b[2J phc_abcdefghijklmnopqrstuvwxyz")
+    shown = rows(progress(), Underway((load(),), 1, (said,)), 80)[-1]
+    assert "\x1b" not in shown
+    assert "abcdefgh" not in shown
+
+
 @pytest.mark.parametrize(
     ("mode", "word"), [(Mode.DRY_RUN, "to send"), (Mode.MOCK, "printed"), (Mode.VALIDATE, "convertible")]
 )
