@@ -22,7 +22,17 @@ from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Any, Self
 
-from posthog_llm_cli.model import Chunk, Converted, ConvertOptions, Destination, Event, LogLine, Skipped, SourceRef
+from posthog_llm_cli.model import (
+    Chunk,
+    Converted,
+    ConvertOptions,
+    Destination,
+    Event,
+    Glance,
+    LogLine,
+    Skipped,
+    SourceRef,
+)
 from posthog_llm_cli.pipeline.plan import ConvertLine
 from posthog_llm_cli.pipeline.stop import SIGNALS
 
@@ -192,7 +202,7 @@ def _flattened(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, .
 
 # What a frozen slotted dataclass does by itself when pickled asks for its fields each time: several times slower.
 _REDUCERS: Mapping[type, Any] = {
-    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Destination, Skipped, Chunk)
+    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Glance, Destination, Skipped, Chunk)
 }
 
 
