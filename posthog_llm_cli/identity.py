@@ -15,6 +15,13 @@ from posthog_llm_cli.model import Json
 NAMESPACE = uuid.UUID("4aa45a0d-3934-5612-94d3-a0d6a13c0764")
 """The namespace of every event uuid that `plh` derives. Never change it."""
 
+RESERVED_IDS = frozenset({
+    "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user", "backend",
+    "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none", "not_authenticated", "null", "system",
+    "true", "undefined", "user", "$posthog_cookieless",
+})  # fmt: skip
+"""Distinct ids that PostHog gives no person; compared without case, trimmed (posthog-ingestion.md, section 7)."""
+
 
 def event_uuid(identity: str) -> str:
     """Return the event's uuid for a call's identity, in canonical form."""

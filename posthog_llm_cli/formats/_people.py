@@ -6,14 +6,8 @@ from dataclasses import dataclass, field
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
+from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Json
-
-RESERVED_IDS = frozenset({
-    "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user", "backend",
-    "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none", "not_authenticated", "null", "system",
-    "true", "undefined", "user", "$posthog_cookieless",
-})  # fmt: skip
-"""Values that PostHog gives no person; compared without case, trimmed."""
 
 _CLAUDE_CODE = re.compile(
     r"user_(?P<hash>[0-9a-zA-Z]+)_account_(?P<account>[0-9a-fA-F-]*)_session_(?P<session>[0-9a-fA-F-]+)"

@@ -223,6 +223,8 @@ class Forecast:
     destinations: tuple[DestinationForecast, ...]
     models_without_cost: tuple[tuple[str, int], ...]
     """Models of events without a cost, with their number, the most first."""
+    already_read: int
+    """Records that an earlier run has settled and that are not read again: they are in no other figure."""
     rate: Rate | None
     time_s: float | None
     sample_bytes: int | None = None

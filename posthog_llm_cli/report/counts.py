@@ -22,6 +22,7 @@ class Mode(StrEnum):
     DRY_RUN = "dry-run"
     MOCK = "mock"
     VALIDATE = "validate"
+    PREVIEW = "preview"
 
 
 @dataclass(slots=True)
@@ -122,8 +123,8 @@ class RunReport:
 
     @property
     def advice(self) -> list[Advice]:
-        """What the log lacks, and where it is switched on: for `validate`, the only mode that collects coverage."""
-        if self.mode is not Mode.VALIDATE:
+        """What the log lacks, and where it is switched on: for the modes that collect coverage."""
+        if self.mode not in (Mode.VALIDATE, Mode.PREVIEW):
             return []
         return list(advise(self.coverage_by_format, self.rejections, records=self.records))
 

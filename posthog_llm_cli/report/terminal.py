@@ -34,6 +34,7 @@ _MEANT = {
     Mode.DRY_RUN: "to send",
     Mode.MOCK: "printed",
     Mode.VALIDATE: "convertible",
+    Mode.PREVIEW: "to send",
 }
 
 

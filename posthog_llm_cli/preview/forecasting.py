@@ -1,0 +1,115 @@
+"""What a `send` would do, counted event by event: what PostHog will not keep, must price itself, or gives no person."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from posthog_llm_cli.chunking import HISTORICAL_AFTER
+from posthog_llm_cli.identity import RESERVED_IDS
+from posthog_llm_cli.model import Destination, Event, Glance, Pricing
+from posthog_llm_cli.payload import CONTENT_DAYS
+from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, Rate
+
+_MOST_MODELS = 500
+
+
+@dataclass(slots=True)
+class _Sums:
+    events: int = 0
+    bytes: int = 0
+    already_sent: int = 0
+    expired: int = 0
+    expired_content: int = 0
+    historical: int = 0
+    estimated: int = 0
+    no_tokens: int = 0
+    no_user: int = 0
+    shortened_ids: int = 0
+    reserved_ids: int = 0
+    over_ceiling: int = 0
+
+
+class ForecastFold:
+    """Counts the events of a run by destination; memory grows with destinations only.
+
+    `now` is when the run began, from which ages are measured; `max_event_bytes` what the route takes.
+    """
+
+    def __init__(self, *, now: datetime, max_event_bytes: int) -> None:
+        self._expires_before = now - CONTENT_DAYS
+        self._historical_until = now - HISTORICAL_AFTER
+        self._max_event_bytes = max_event_bytes
+        self._sums: dict[Destination, _Sums] = {}
+        self._unpriced: Counter[str] = Counter()
+
+    def see(self, event: Event, glance: Glance, *, is_open: bool) -> None:
+        """Take one event that is no duplicate; `is_open` is False where an earlier run has settled it."""
+        sums = self._sums.get(event.destination)
+        if sums is None:
+            sums = self._sums[event.destination] = _Sums()
+        if not is_open:
+            sums.already_sent += 1
+            return
+        size = event.size
+        sums.events += 1
+        sums.bytes += size
+        sums.over_ceiling += size > self._max_event_bytes
+        if event.timestamp <= self._historical_until:
+            sums.historical += 1
+            if event.timestamp < self._expires_before:
+                sums.expired += 1
+                sums.expired_content += glance.has_content
+        if glance.is_call and glance.pricing is not Pricing.LOGGED:
+            self._count_unpriced(sums, glance)
+        if not glance.has_user:
+            sums.no_user += 1
+        elif event.distinct_id.lower() in RESERVED_IDS:
+            sums.reserved_ids += 1
+        sums.shortened_ids += glance.is_id_shortened
+
+    def forecast(
+        self,
+        rate: Rate | None,
+        *,
+        already_read: int = 0,
+        rate_limit: float | None = None,
+        sample_bytes: int | None = None,
+    ) -> Forecast:
+        """Return what a `send` would do; `already_read` events lie where the ledger says that nothing is read again."""
+        events = sum(sums.events for sums in self._sums.values())
+        per_s = [at for at in (rate.events_per_s if rate is not None else None, rate_limit) if at is not None]
+        return Forecast(
+            destinations=tuple(_destination(destination, sums) for destination, sums in self._sums.items()),
+            models_without_cost=tuple(sorted(self._unpriced.items(), key=lambda pair: (-pair[1], pair[0]))),
+            already_read=already_read,
+            rate=rate,
+            time_s=events / min(per_s) if rate is not None and min(per_s) > 0 else None,
+            sample_bytes=sample_bytes,
+        )
+
+    def _count_unpriced(self, sums: _Sums, glance: Glance) -> None:
+        if glance.pricing is Pricing.NONE:
+            sums.no_tokens += 1
+        else:
+            sums.estimated += 1
+        if glance.model is not None and (glance.model in self._unpriced or len(self._unpriced) < _MOST_MODELS):
+            self._unpriced[glance.model] += 1
+
+
+def _destination(destination: Destination, sums: _Sums) -> DestinationForecast:
+    return DestinationForecast(
+        host=destination.host,
+        masked_key=destination.masked_key,
+        events=sums.events,
+        bytes=sums.bytes,
+        already_sent=sums.already_sent,
+        expired=sums.expired,
+        expired_content=sums.expired_content,
+        historical=sums.historical,
+        estimated=sums.estimated,
+        no_tokens=sums.no_tokens,
+        no_user=sums.no_user,
+        shortened_ids=sums.shortened_ids,
+        reserved_ids=sums.reserved_ids,
+        over_ceiling=sums.over_ceiling,
+    )
