@@ -47,9 +47,9 @@ def outline(event: Event, glance: Glance) -> bytes:
             event.uuid,
             glance.span_id,
             glance.parent_id,
-            _short(glance.span_name),
-            _short(glance.model),
-            _short(glance.provider),
+            short(glance.span_name),
+            short(glance.model),
+            short(glance.provider),
             at_ms(event),
             glance.latency_s,
             glance.ttft_s,
@@ -65,8 +65,8 @@ def outline(event: Event, glance: Glance) -> bytes:
 
 def label(event: Event, glance: Glance) -> bytes:
     """Return what an event lends its trace: a JSON array of trace name, span name, preview, session, user, model."""
-    names = [_short(glance.trace_name), _short(glance.span_name), preview(event.properties) if glance.has_content else ""]
-    return orjson.dumps([*names, _short(glance.session_id), _short(event.distinct_id), _short(glance.model)])
+    names = [short(glance.trace_name), short(glance.span_name), preview(event.properties) if glance.has_content else ""]
+    return orjson.dumps([*names, short(glance.session_id), short(event.distinct_id), short(glance.model)])
 
 
 def at_ms(event: Event) -> int:
@@ -76,9 +76,12 @@ def at_ms(event: Event) -> int:
 
 def error_kind(glance: Glance) -> str | None:
     """Return the kind of error, None where the call did not fail."""
-    if not glance.is_error:
-        return None
-    return _short(glance.error_type) or UNNAMED_ERROR
+    return error_name(glance.error_type) if glance.is_error else None
+
+
+def error_name(type_: str | None) -> str:
+    """Return what an error's type is called in the page."""
+    return short(type_) or UNNAMED_ERROR
 
 
 def storable(number: int | None) -> int | None:
@@ -91,7 +94,8 @@ def plain(text: str) -> str:
     return mask_keys(text.encode("utf-8", "replace").decode())
 
 
-def _short(text: str | None) -> str | None:
+def short(text: str | None) -> str | None:
+    """Return a name as the page shows it; the rest of a long one is cut off."""
     if text is None:
         return None
     return plain(text if len(text) <= _NAME_CHARACTERS else text[: _NAME_CHARACTERS - 1] + "…")

@@ -32,8 +32,8 @@ CREATE TABLE call (
 );
 CREATE TABLE content (number INTEGER PRIMARY KEY, body BLOB);
 CREATE TABLE trace (
-    number INTEGER PRIMARY KEY, destination INTEGER, trace TEXT, calls INTEGER, errors INTEGER, cost_usd REAL,
-    latency_s REAL, input_tokens INTEGER, output_tokens INTEGER, at_ms INTEGER
+    number INTEGER PRIMARY KEY, destination INTEGER, trace TEXT, calls INTEGER, events INTEGER, errors INTEGER,
+    cost_usd REAL, latency_s REAL, input_tokens INTEGER, output_tokens INTEGER, at_ms INTEGER
 );
 """
 
@@ -42,7 +42,7 @@ CREATE TABLE trace (
 # one rare kind may be what a reader looks for. The longest call counts and not the sum, which many short calls have.
 _RANKED = """
 INSERT INTO trace
-SELECT row_number() OVER (ORDER BY min(by_error, by_cost, by_latency), first), destination, trace, calls, errors,
+SELECT row_number() OVER (ORDER BY min(by_error, by_cost, by_latency), first), destination, trace, calls, events, errors,
        cost_usd, latency_s, input_tokens, output_tokens, at_ms
 FROM (
     SELECT *, CASE WHEN errors THEN row_number() OVER (ORDER BY errors = 0, of_kind, at_ms, first) ELSE 1e18 END
@@ -52,7 +52,8 @@ FROM (
     FROM (
         SELECT *, row_number() OVER (PARTITION BY kind ORDER BY at_ms, first) AS of_kind
         FROM (
-            SELECT destination, trace, sum(is_call) AS calls, count(error) AS errors, min(error) AS kind,
+            SELECT destination, trace, sum(is_call) AS calls, count(*) AS events,
+                   count(error) AS errors, min(error) AS kind,
                    sum(cost_usd) AS cost_usd, sum(CASE WHEN is_call THEN latency_s END) AS latency_s,
                    max(CASE WHEN is_call THEN latency_s END) AS longest, sum(input_tokens) AS input_tokens,
                    sum(output_tokens) AS output_tokens, min(at_ms) AS at_ms, min(number) AS first
@@ -67,7 +68,8 @@ FROM (
 class TraceRow:
     """One row of the table of traces; sums are None where no call of the trace says the value.
 
-    `title` is the trace's name, else empty; `calls` are all it has, `listed` those that its tree shows.
+    `title` is the trace's name, else empty; `calls` and `events` (with spans)
+    are all it has, `listed` the events that its tree shows.
     """
 
     number: int
@@ -83,6 +85,7 @@ class TraceRow:
     input_tokens: int | None
     output_tokens: int | None
     calls: int
+    events: int
     listed: int
     errors: int
     models: tuple[str, ...]
@@ -212,7 +215,7 @@ class PageStore:
 
 def _row(found: tuple[int | float | str | None, ...], labels: list[list[str | None]], errors: list[str | None]) -> TraceRow:
     """Make a row of a trace's sums and its calls' labels; what names the trace is what the first of them says."""
-    number, destination, trace, calls, failed, cost_usd, latency_s, input_tokens, output_tokens, at_ms = found
+    number, destination, trace, calls, events, failed, cost_usd, latency_s, input_tokens, output_tokens, at_ms = found
     trace_names, names, previews, sessions, users, models = zip(*labels, strict=True)
     return TraceRow(
         number=number,
@@ -228,6 +231,7 @@ def _row(found: tuple[int | float | str | None, ...], labels: list[list[str | No
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         calls=calls,
+        events=events,
         listed=len(labels),
         errors=failed,
         models=tuple(dict.fromkeys(model for model in models if model is not None)),

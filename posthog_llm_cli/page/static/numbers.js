@@ -1,4 +1,4 @@
-// Numbers and times as a person reads them; what the log does not say is a dash. Times are UTC, as in the terminal.
+// Numbers and times as the terminal writes them; what the log does not say is a dash. Times are UTC.
 
 const WHOLE = new Intl.NumberFormat("en-US");
 const SHORT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
@@ -14,21 +14,18 @@ export function short(number) {
 
 export function usd(amount) {
   if (amount === null || amount === undefined) return NOT_SAID;
-  if (amount === 0) return "$0";
-  if (amount < 0.000001) return "<$0.000001";
-  if (amount >= 1000) return `$${WHOLE.format(Math.round(amount))}`;
-  const digits = amount >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(amount)));
-  return `$${amount.toFixed(digits)}`;
+  if (amount === 0 || amount >= 0.995) return `$${amount.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  let places = 2;
+  while (places < 9 && Number(amount.toFixed(places)) < 10 ** (1 - places)) places += 1;
+  return `$${amount.toFixed(places)}`;
 }
 
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NOT_SAID;
-  if (seconds < 0.0005) return "0 ms";
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
-  if (seconds < 99.95) return `${seconds.toFixed(1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(Math.round(seconds) / 60);
+  return minutes < 60 ? `${minutes} min ${Math.round(seconds) % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 export function time(ms) {
