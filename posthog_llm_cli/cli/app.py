@@ -13,6 +13,7 @@ from typer.main import get_command
 from posthog_llm_cli.cli.formats import formats
 from posthog_llm_cli.cli.ledger import ledger_app
 from posthog_llm_cli.cli.mock_server import mock_server
+from posthog_llm_cli.cli.preview import preview
 from posthog_llm_cli.cli.send import send
 from posthog_llm_cli.cli.talk import Talk, silence
 from posthog_llm_cli.cli.validate import validate
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("send")(send)
 app.command("validate")(validate)
+app.command("preview")(preview)
 app.command("formats")(formats)
 app.add_typer(ledger_app, name="ledger")
 app.command("mock-server")(mock_server)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.cli.previews import rate_of, show_preview
 from posthog_llm_cli.cli.progress import StatusLines, Update, bar, show_cursor
 from posthog_llm_cli.cli.question import confirm
 from posthog_llm_cli.cli.survey import Survey, survey
@@ -24,13 +25,15 @@ from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
+from posthog_llm_cli.preview.keeping import ContentStore
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, status_line, summary
 from posthog_llm_cli.sources import Memory, Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
 
-_SHOWN_REJECTIONS = 20
+_MOST_SHOWN = 20
+_SHOWN_REJECTIONS = {Mode.VALIDATE: None, Mode.PREVIEW: 3}
 
 AnyLedger = Ledger | LedgerView | NoLedger
 
@@ -102,6 +105,31 @@ def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> 
         with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
     return _finish(settings, report, NoDeadLetters(), talk, out)
+
+
+def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, content: ContentStore | None = None) -> int:
+    """Run `plh preview`, and return its exit code; `content` is given every event. Raises: ConfigError, LedgerError."""
+    from posthog_llm_cli.preview.folding import PreviewFold  # noqa: PLC0415 - sketches, for previews only
+
+    talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
+    out = data_stream()
+    report = _new_report(settings, Mode.PREVIEW)
+    stop = pipeline.Stop()
+    plan = _plan(settings, report, now=now)
+    fold = PreviewFold(now=now, takes=Rehearsal(settings.endpoint).takes, content=content)
+    with (
+        closing(_ledger(settings, report, talk, now)) as ledger,
+        closing(survey(specs, written=())) as sources,
+    ):
+        reader = _reader(sources, settings, stop)
+        with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
+            pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop, ledger=ledger, onlooker=fold)
+    rate = rate_of(settings, report, events=report.accepted + report.already_sent)
+    if not settings.json:
+        talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
+    preview = fold.preview(report, rate, rate_limit=settings.rate_limit)
+    show_preview(preview, settings, exit_code=int(report.exit_code), out=out)
+    return _finish(settings, report, NoDeadLetters(), talk, None)
 
 
 # ------------------------------------------------------------------------------------------------ settings → objects
@@ -190,7 +218,8 @@ def _convert_options(settings: Settings, report: RunReport, *, now: datetime) ->
         since=settings.since,
         until=settings.until,
         shard=settings.shard,
-        coverage=report.mode is Mode.VALIDATE,
+        coverage=report.mode in (Mode.VALIDATE, Mode.PREVIEW),
+        glance=report.mode in (Mode.PREVIEW, Mode.DRY_RUN),
     )
 
 
@@ -231,7 +260,7 @@ def _watched(
     if talk.moves_cursor and not settings.quiet and not _prints_there(report.mode):
         shown = bar(talk, total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
         cleaning = stop.at_once(show_cursor)
-    most = None if report.mode is Mode.VALIDATE else _SHOWN_REJECTIONS
+    most = _SHOWN_REJECTIONS.get(report.mode, _MOST_SHOWN)
     with cleaning, shown as update:
         watcher = Watcher(talk, update, most=most, routes=settings.verbose)
         yield watcher
@@ -303,13 +332,13 @@ def _finish(
     """Print the report, and return the exit code."""
     if settings.quiet and report.exit_code is not ExitCode.OK:
         talk.note(_now_and(f"{report.mode.value}: exit {report.exit_code}, {status_line(report)}"))
-    if not settings.json:
+    if not settings.json and report.mode is not Mode.PREVIEW:
         talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
     for problem in problems(report):
         talk.error(problem.message, problem.hint)
     if letters.failure is not None:
         kept = "still in the sources, and not in the dead-letter file: send them again when it can be written"
         talk.error(letters.failure.message, f"{letters.unwritten:,} rejected records are {kept}")
-    if settings.json:
+    if settings.json and report.mode is not Mode.PREVIEW:
         print_data(render_json(report), out)
     return int(report.exit_code)

@@ -4,7 +4,7 @@ Everything that a figure rests on is a sum, a sketch, or a choice that does not 
 beyond the bounds (500 models, 200 kinds of errors) does the order decide who falls into the rest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from posthog_llm_cli.model import Event, Glance, Pricing
@@ -77,11 +77,11 @@ class _Model:
 class PreviewFold:
     """Takes every event that is no duplicate, in any order; `content` gets the same ones, in theirs.
 
-    `now` is when the run began, `max_event_bytes` what the route takes of one event.
+    `now` is when the run began; `takes` says whether a route takes an event of its size.
     """
 
-    def __init__(self, *, now: datetime, max_event_bytes: int, content: ContentStore | None = None) -> None:
-        self.forecast = ForecastFold(now=now, max_event_bytes=max_event_bytes)
+    def __init__(self, *, now: datetime, takes: Callable[[Event], bool], content: ContentStore | None = None) -> None:
+        self.forecast = ForecastFold(now=now, takes=takes)
         self._content: ContentStore = content if content is not None else NoContent()
         self._models: dict[_ModelKey, _Model] = {}
         self._rest: _Model | None = None

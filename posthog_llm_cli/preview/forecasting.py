@@ -1,6 +1,7 @@
 """What a `send` would do, counted event by event: what PostHog will not keep, must price itself, or gives no person."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,9 +9,10 @@ from posthog_llm_cli.chunking import HISTORICAL_AFTER
 from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Destination, Event, Glance, Pricing
 from posthog_llm_cli.payload import CONTENT_DAYS
-from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, Rate
+from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, Rate, RateSource
 
 _MOST_MODELS = 500
+_LEAST_ACCEPTED = 500
 
 
 @dataclass(slots=True)
@@ -32,13 +34,13 @@ class _Sums:
 class ForecastFold:
     """Counts the events of a run by destination; memory grows with destinations only.
 
-    `now` is when the run began, from which ages are measured; `max_event_bytes` what the route takes.
+    `now` is when the run began, from which ages are measured; `takes` says whether a route takes an event of its size.
     """
 
-    def __init__(self, *, now: datetime, max_event_bytes: int) -> None:
+    def __init__(self, *, now: datetime, takes: Callable[[Event], bool]) -> None:
         self._expires_before = now - CONTENT_DAYS
         self._historical_until = now - HISTORICAL_AFTER
-        self._max_event_bytes = max_event_bytes
+        self._takes = takes
         self._sums: dict[Destination, _Sums] = {}
         self._unpriced: Counter[str] = Counter()
 
@@ -50,10 +52,9 @@ class ForecastFold:
         if not is_open:
             sums.already_sent += 1
             return
-        size = event.size
         sums.events += 1
-        sums.bytes += size
-        sums.over_ceiling += size > self._max_event_bytes
+        sums.bytes += event.size
+        sums.over_ceiling += not self._takes(event)
         if event.timestamp <= self._historical_until:
             sums.historical += 1
             if event.timestamp < self._expires_before:
@@ -94,6 +95,20 @@ class ForecastFold:
             sums.estimated += 1
         if glance.model is not None and (glance.model in self._unpriced or len(self._unpriced) < _MOST_MODELS):
             self._unpriced[glance.model] += 1
+
+
+def measured_rate(runs: Iterable[tuple[int, float]], *, events: int, elapsed_s: float) -> Rate | None:
+    """Return the rate of earlier sends (events accepted, seconds), else that of this run's conversion, or None.
+
+    Sends of a few events say nothing: they are made of waiting.
+    """
+    sends = [(accepted, seconds) for accepted, seconds in runs if accepted >= _LEAST_ACCEPTED and seconds > 0]
+    if sends:
+        accepted, seconds = (sum(column) for column in zip(*sends, strict=True))
+        return Rate(accepted / seconds, RateSource.LEDGER)
+    if events and elapsed_s > 0:
+        return Rate(events / elapsed_s, RateSource.CONVERSION)
+    return None
 
 
 def _destination(destination: Destination, sums: _Sums) -> DestinationForecast:

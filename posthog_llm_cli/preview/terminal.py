@@ -1,0 +1,394 @@
+"""A preview as a person reads it in a terminal: figures as tables and bars, legible from 80 columns on.
+
+Texts of a log are printed through `harmless`, so that no control character and no key of it reaches the terminal. The
+colours are those of the terminal's own palette, and nothing is told by colour alone.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from posthog_llm_cli.preview.drawing import bar, chart, span
+from posthog_llm_cli.preview.figures import (
+    Bar,
+    Distinct,
+    ErrorFigures,
+    FormatCoverage,
+    ModelFigures,
+    Node,
+    NotableCall,
+    Preview,
+    PropertyCoverage,
+    Timeline,
+    TraceFigures,
+    Unit,
+)
+from posthog_llm_cli.preview.forecast_text import forecast_lines
+from posthog_llm_cli.report.text import (
+    count,
+    fold,
+    harmless,
+    human_bytes,
+    human_count,
+    human_latency,
+    human_usd,
+    share,
+    words,
+)
+
+_WIDE = 110
+_MOST_MODELS, _MOST_CALLS, _MOST_ERRORS, _MOST_TRACES, _MOST_NODES = 12, 5, 8, 3, 12
+_MOST_ROWS = 16
+_CHART_HEIGHT = 6
+_DATE = {Unit.HOUR: "%m-%d %H:00", Unit.DAY: "%Y-%m-%d %a", Unit.WEEK: "%Y-%m-%d", Unit.MONTH: "%Y-%m"}
+_DASH = "–"
+
+
+def render(preview: Preview, *, width: int, colour: bool) -> str:
+    """Return the whole preview as text of at most `width` columns, with ANSI colours where `colour` is set."""
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for part in _parts(preview, width):
+        console.print(part)
+    return out.getvalue()
+
+
+def _parts(preview: Preview, width: int) -> Iterator[RenderableType]:
+    yield from _overview(preview, width)
+    if preview.counts.calls:
+        yield from _titled(_timeline_title(preview.timeline), _timeline(preview.timeline, width))
+        yield from _titled("Models, by cost", [_models(preview.models, width)])
+        yield from _notable(preview, width)
+        if preview.error_kinds:
+            yield from _titled("Errors, by kind", _errors(preview.error_kinds, width))
+        yield from _titled(_traces_title(preview), _traces(preview.examples, width))
+        for coverage in preview.coverage:
+            yield from _titled(_coverage_title(coverage), _coverage(coverage, width))
+    if preview.forecast.destinations:
+        first, *lines = forecast_lines(preview.forecast, width)
+        yield from _titled(first[:1].upper() + first[1:].removesuffix(":"), [Text(harmless(line)) for line in lines])
+
+
+def _titled(title: str, body: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text(title, style="bold cyan")
+    yield from body
+
+
+# ---------------------------------------------------------------------------------------------------------- overview
+
+
+def _overview(preview: Preview, width: int) -> Iterator[RenderableType]:
+    calls, timeline = preview.counts.calls, preview.timeline
+    if not calls:
+        yield Text("no calls to show", style="bold")
+        return
+    errors = f"{count(preview.errors, 'error')} ({share(preview.errors, calls)})"
+    when = f"{timeline.first_at:%Y-%m-%d %H:%M} to {timeline.last_at:%Y-%m-%d %H:%M} UTC"
+    yield Text.assemble((count(calls, "call"), "bold"), f", {when}")
+    figures = [
+        errors + ",",
+        f"{human_count(preview.input_tokens)} tokens in,",
+        f"{human_count(preview.output_tokens)} out,",
+        _cost(preview) + ",",
+        f"p50 {human_latency(preview.latency.p50_s)},",
+        f"p95 {human_latency(preview.latency.p95_s)}",
+    ]
+    yield from map(Text, fold(figures, width))
+    people = [
+        f"{_distinct(preview.users, 'user')},",
+        f"{_distinct(preview.sessions, 'session')},",
+        _distinct(preview.traces, "trace"),
+    ]
+    yield from map(Text, fold(people, width))
+    if not preview.counts.is_whole:
+        yield Text("not all of the sources was read", style="bold red")
+
+
+def _cost(preview: Preview) -> str:
+    if not preview.priced:
+        return "no cost in the log"
+    return f"{human_usd(preview.cost_usd)} logged"
+
+
+def _distinct(distinct: Distinct, noun: str) -> str:
+    about = "" if distinct.least == distinct.most else "about "
+    return f"{about}{count(distinct.about, noun)}"
+
+
+# ---------------------------------------------------------------------------------------------------------- timeline
+
+
+def _timeline_title(timeline: Timeline) -> str:
+    return f"Calls, by {timeline.unit} (UTC)"
+
+
+def _timeline(timeline: Timeline, width: int) -> Iterator[RenderableType]:
+    if len(timeline.bars) <= _MOST_ROWS:
+        yield _rows(timeline, width)
+    else:
+        yield from _chart(timeline, width)
+
+
+def _rows(timeline: Timeline, width: int) -> RenderableType:
+    table = _grid("", "", ">", ">", ">")
+    most = max(one.calls for one in timeline.bars)
+    room = max(10, min(60, width - 60))
+    for one in timeline.bars:
+        table.add_row(
+            Text(one.starts_at.strftime(_DATE[timeline.unit])),
+            Text(bar(one.calls, most, room), style="cyan"),
+            Text(f"{one.calls:,}"),
+            _errors_of(one),
+            Text(human_usd(one.cost_usd) if one.cost_usd else ""),
+        )
+    return table
+
+
+def _errors_of(one: Bar) -> Text:
+    return Text(count(one.errors, "error"), style="red") if one.errors else Text()
+
+
+def _chart(timeline: Timeline, width: int) -> Iterator[RenderableType]:
+    most = max(one.calls for one in timeline.bars)
+    axis = len(f"{most:,}") + 1
+    shown = timeline.bars[-(width - axis) :]
+    column = max(1, min(4, (width - axis) // len(shown)))
+    rows = chart([one.calls for one in shown], height=_CHART_HEIGHT, column=column)
+    for place, row in enumerate(rows):
+        label = f"{most:,}" if place == 0 else "0" if place == len(rows) - 1 else ""
+        yield Text.assemble(f"{label:>{axis - 1}} ", (row, "cyan"))
+    failed = "".join(("×" if one.errors else " ") + " " * (column - 1) for one in shown).rstrip()
+    if failed:
+        yield Text.assemble(" " * axis, (failed, "red"))
+    first, last = (one.starts_at.strftime(_DATE[timeline.unit]) for one in (shown[0], shown[-1]))
+    gap = max(1, column * len(shown) - len(first) - len(last))
+    yield Text(" " * axis + first + " " * gap + last)
+    busiest = max(shown, key=lambda one: one.calls)
+    at = busiest.starts_at.strftime(_DATE[timeline.unit])
+    marks = f"; × marks a {timeline.unit} with errors" if failed else ""
+    left_out = f"; {len(timeline.bars) - len(shown):,} earlier ones left out" if len(shown) < len(timeline.bars) else ""
+    yield Text(f"{' ' * axis}most on {at}: {count(busiest.calls, 'call')}{marks}{left_out}", style="dim")
+
+
+# ------------------------------------------------------------------------------------------------------------ tables
+
+
+def _grid(*columns: str) -> Table:
+    """Return a table without lines: `>` is a column of numbers, other columns of text give way."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for column in columns:
+        if column == ">":
+            table.add_column(justify="right", no_wrap=True)
+        else:
+            table.add_column(no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _head(table: Table, *titles: str) -> None:
+    table.add_row(*(Text(title, style="dim") for title in titles))
+
+
+def _models(models: Sequence[ModelFigures], width: int) -> RenderableType:
+    is_wide = width >= _WIDE
+    table = _grid("", *[">"] * (8 if is_wide else 6))
+    tokens = ("tokens in", "tokens out") if is_wide else ("tokens",)
+    _head(table, "model", "calls", *tokens, "cost", "p50", "p95", "errors", *(["priced"] if is_wide else []))
+    for model in models[:_MOST_MODELS]:
+        table.add_row(
+            _model_name(model),
+            Text(f"{model.calls:,}"),
+            *_tokens(model, is_wide=is_wide),
+            Text(human_usd(model.cost_usd) if model.priced else _DASH),
+            Text(human_latency(model.latency.p50_s)),
+            Text(human_latency(model.latency.p95_s)),
+            Text(f"{model.errors:,} ({share(model.errors, model.calls)})", style="red")
+            if model.errors
+            else Text(_DASH),
+            *([Text(share(model.priced, model.calls))] if is_wide else []),
+        )
+    if len(models) > _MOST_MODELS:
+        rest = models[_MOST_MODELS:]
+        table.add_row(Text(f"{count(len(rest), 'other')}", style="dim"), Text(f"{sum(one.calls for one in rest):,}"))
+    return table
+
+
+def _model_name(model: ModelFigures) -> Text:
+    if model.is_rest:
+        return Text("all other models", style="dim")
+    name = _plain(model.model) if model.model is not None else Text("(no model)", style="dim")
+    return name if model.provider is None else Text.assemble(name, (f" {harmless(model.provider)}", "dim"))
+
+
+def _tokens(model: ModelFigures, *, is_wide: bool) -> Iterator[Text]:
+    if is_wide:
+        yield Text(human_count(model.input_tokens))
+        yield Text(human_count(model.output_tokens))
+    else:
+        yield Text(human_count(model.input_tokens + model.output_tokens))
+
+
+def _notable(preview: Preview, width: int) -> Iterator[RenderableType]:
+    for title, calls in (
+        ("Slowest calls", preview.slowest),
+        ("Largest calls", preview.largest),
+        ("Most expensive calls", preview.dearest),
+    ):
+        if calls:
+            yield from _titled(title, [_calls(calls[:_MOST_CALLS], width)])
+
+
+def _calls(calls: Sequence[NotableCall], width: int) -> RenderableType:
+    table = _grid(">", ">", ">", ">", "", "", *([""] if width >= _WIDE else []))
+    for call in calls:
+        table.add_row(
+            Text(human_latency(call.latency_s)),
+            Text(human_bytes(call.size)),
+            Text(human_count(call.tokens) + " tok" if call.tokens is not None else _DASH),
+            Text(human_usd(call.cost_usd) if call.cost_usd is not None else _DASH),
+            _plain(call.model) if call.model is not None else Text(_DASH),
+            *([Text(f"{call.timestamp:%Y-%m-%d %H:%M:%S}", style="dim")] if width >= _WIDE else []),
+            _place(call, width),
+        )
+    return table
+
+
+def _place(call: NotableCall, width: int) -> Text:
+    """Return SOURCE:LINE, its end where it is long: the file's name says more than its folders."""
+    place = harmless(str(call.ref))
+    room = width // 3
+    return Text(place if len(place) <= room else f"…{place[1 - room :]}")
+
+
+def _errors(kinds: Sequence[ErrorFigures], width: int) -> Iterator[RenderableType]:
+    for kind in kinds[:_MOST_ERRORS]:
+        models = f" with {', '.join(harmless(model) for model in kind.models)}" if kind.models else ""
+        yield _cut(Text.assemble((f"{kind.calls:>6,} × ", "red"), (_kind_name(kind), "bold"), models), width)
+        where = f"first {kind.first_at:%Y-%m-%d %H:%M}, {harmless(str(kind.example.ref))}"
+        if kind.message is not None:
+            yield _cut(Text(f"         {harmless(' '.join(kind.message.split()))}"), width)
+        yield _cut(Text(f"         {where}", style="dim"), width)
+    if len(kinds) > _MOST_ERRORS:
+        yield Text(f"         and {count(len(kinds) - _MOST_ERRORS, 'more kind')} (--json has all)", style="dim")
+
+
+def _kind_name(kind: ErrorFigures) -> str:
+    if kind.is_rest:
+        return "all other kinds"
+    named = [harmless(kind.type)] if kind.type is not None else []
+    status = [f"HTTP {kind.http_status}"] if kind.http_status is not None else []
+    return " ".join(named + status) or "no type and no status"
+
+
+# ------------------------------------------------------------------------------------------------------------ traces
+
+
+def _traces_title(preview: Preview) -> str:
+    return f"Traces, {min(_MOST_TRACES, len(preview.examples))} of {_distinct(preview.traces, 'trace')}"
+
+
+def _traces(traces: Sequence[TraceFigures], width: int) -> Iterator[RenderableType]:
+    for trace in traces[:_MOST_TRACES]:
+        title = trace.name if trace.name is not None else trace.trace_id
+        facts = [human_latency(trace.duration_s), f"{human_count(trace.tokens)} tok"]
+        if trace.cost_usd:
+            facts.append(human_usd(trace.cost_usd))
+        facts.append(f"{trace.started_at:%Y-%m-%d %H:%M:%S}")
+        yield _cut(Text.assemble((harmless(title), "bold"), "  ", (" · ".join(facts), "dim")), width)
+        yield _tree(trace, width)
+
+
+def _tree(trace: TraceFigures, width: int) -> RenderableType:
+    table = _grid("", "", ">", ">")
+    room = max(10, min(40, width // 4))
+    shown = trace.nodes[:_MOST_NODES]
+    for node, stem in zip(shown, _stems(shown), strict=True):
+        latency_s = node.call.latency_s
+        ends_s = node.starts_s + (latency_s if latency_s is not None else 0.0)
+        table.add_row(
+            Text.assemble((stem, "dim"), _node_name(node)),
+            Text(span(node.starts_s, ends_s, trace.duration_s, room), style="red" if node.call.is_error else "cyan"),
+            Text("error", style="red") if node.call.is_error else Text(human_latency(latency_s)),
+            Text(human_count(node.call.tokens) + " tok" if node.call.tokens is not None else ""),
+        )
+    left_out = trace.left_out + len(trace.nodes) - len(shown)
+    if left_out:
+        table.add_row(Text(f"   … {left_out:,} more", style="dim"))
+    return table
+
+
+def _node_name(node: Node) -> Text:
+    kind = node.event.removeprefix("$ai_")
+    name = node.name if node.name is not None else node.call.model
+    shown = kind if name is None else name if kind == "generation" else f"{kind} {name}"
+    model = node.call.model
+    aside = f" {harmless(model)}" if model is not None and name != model else ""
+    return Text.assemble(harmless(shown), (aside, "dim"))
+
+
+def _stems(nodes: Sequence[Node]) -> list[str]:
+    """Return what stands before each node: lines from its parent, as `tree` draws them."""
+    stems: list[str] = []
+    open_depths: set[int] = set()  # at which depths a sibling follows below
+    for node in reversed(nodes):
+        lines = "".join("│  " if depth in open_depths else "   " for depth in range(node.depth))
+        stems.append(lines + ("├─ " if node.depth in open_depths else "└─ "))
+        open_depths = {depth for depth in open_depths if depth < node.depth} | {node.depth}
+    return stems[::-1]
+
+
+# ---------------------------------------------------------------------------------------------------------- coverage
+
+
+def _coverage_title(coverage: FormatCoverage) -> str:
+    return f"Known in {count(coverage.calls, 'call')} of {coverage.format}"
+
+
+def _coverage(coverage: FormatCoverage, width: int) -> Iterator[RenderableType]:
+    shares = [_share(row, coverage.calls) + "," for row in coverage.properties if row.known]
+    if shares:
+        yield from (Text(line) for line in fold([*shares[:-1], shares[-1][:-1]], width, indent="  "))
+    unknown = [row for row in coverage.properties if not row.known]
+    if unknown:
+        shown = [_unknown(row) + "," for row in unknown]
+        yield from (
+            Text(line, style="dim") for line in fold(["unknown:", *shown[:-1], shown[-1][:-1]], width, indent="  ")
+        )
+    told: set[str] = set()
+    for row in coverage.properties:
+        if row.advice is not None and row.advice not in told:
+            told.add(row.advice)
+            yield from (Text(line) for line in fold(words(f"→ {row.title}: {row.advice}"), width, indent="  "))
+
+
+def _share(row: PropertyCoverage, calls: int) -> str:
+    return f"{row.title} {share(row.known, calls)}"
+
+
+def _unknown(row: PropertyCoverage) -> str:
+    return f"{row.title} (no field found: {', '.join(row.fields)})" if row.fields else row.title
+
+
+# -------------------------------------------------------------------------------------------------------------- text
+
+
+def _plain(text: str) -> Text:
+    return Text(harmless(text))
+
+
+def _cut(text: Text, width: int) -> Text:
+    text.truncate(width, overflow="ellipsis")
+    return text
