@@ -36,6 +36,7 @@ def preview(
     no_ledger: options.NoLedger = None,
     workers: options.Workers = None,
     shard: options.Shard = None,
+    html: options.Html = None,
     json: options.Json = None,
     quiet: options.Quiet = None,
     verbose: options.Verbose = None,
@@ -48,6 +49,7 @@ def preview(
     \b
       plh preview logs.jsonl
       plh preview --since 7d 'logs/**/*.jsonl.gz'
+      plh preview --html report.html logs.jsonl
       plh preview --json logs.jsonl | jq '.models[] | {model, calls, cost_usd}'
 
     Exit codes as of plh validate: 0 everything converts, 2 usage, 3 some records rejected, 4 a source unreadable.
@@ -57,4 +59,5 @@ def preview(
 
     now = datetime.now(UTC)
     specs = typed_sources(ctx, sources)
-    return preview_run(specs, load(options.flags_of(ctx.params), now=now), now=now)
+    flags = options.flags_of({name: value for name, value in ctx.params.items() if name != "html"})
+    return preview_run(specs, load(flags, now=now), now=now, html=html)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.cli.pages import page_maker
 from posthog_llm_cli.cli.previews import rate_of, show_preview
 from posthog_llm_cli.cli.progress import StatusLines, Update, bar, show_cursor
 from posthog_llm_cli.cli.question import confirm
@@ -25,7 +26,6 @@ from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
-from posthog_llm_cli.preview.keeping import ContentStore
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, status_line, summary
@@ -107,8 +107,8 @@ def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> 
     return _finish(settings, report, NoDeadLetters(), talk, out)
 
 
-def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, content: ContentStore | None = None) -> int:
-    """Run `plh preview`, and return its exit code; `content` is given every event. Raises: ConfigError, LedgerError."""
+def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, html: Path | None = None) -> int:
+    """Run `plh preview`, and return its exit code; `html` is where a page goes. Raises: ConfigError, LedgerError."""
     from posthog_llm_cli.preview.folding import PreviewFold  # noqa: PLC0415 - sketches, for previews only
 
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
@@ -116,18 +116,21 @@ def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, cont
     report = _new_report(settings, Mode.PREVIEW)
     stop = pipeline.Stop()
     plan = _plan(settings, report, now=now)
-    fold = PreviewFold(now=now, takes=Rehearsal(settings.endpoint).takes, content=content)
     with (
+        page_maker(html, specs, talk) as page,
         closing(_ledger(settings, report, talk, now)) as ledger,
-        closing(survey(specs, written=())) as sources,
+        closing(survey(specs, written=() if html is None else (html,))) as sources,
     ):
+        fold = PreviewFold(now=now, takes=Rehearsal(settings.endpoint).takes, content=page)
         reader = _reader(sources, settings, stop)
         with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop, ledger=ledger, onlooker=fold)
-    rate = rate_of(settings, report, events=report.accepted + report.already_sent)
+        rate = rate_of(settings, report, events=report.accepted + report.already_sent)
+        preview = fold.preview(report, rate, rate_limit=settings.rate_limit)
+        if page is not None:
+            page.write(preview, made_at=now, is_private=settings.privacy_mode)
     if not settings.json:
         talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
-    preview = fold.preview(report, rate, rate_limit=settings.rate_limit)
     show_preview(preview, settings, exit_code=int(report.exit_code), out=out)
     return _finish(settings, report, NoDeadLetters(), talk, None)
 
