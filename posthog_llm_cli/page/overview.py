@@ -5,9 +5,11 @@ Links are addresses within the page: `#/traces?…` asks the table a question, `
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from posthog_llm_cli.model import SourceRef
 from posthog_llm_cli.page.facts import error_name, plain, short
 from posthog_llm_cli.preview.figures import Distinct, ErrorFigures, ModelFigures, NotableCall, Preview, Timeline, Unit
 from posthog_llm_cli.report.text import count, human_bytes, human_count, human_latency, human_usd, share
@@ -46,11 +48,9 @@ class Plot:
     is_broad: bool = False
 
 
-def headline(preview: Preview) -> str:
-    """Return the overview's first line."""
-    traces = preview.traces.about
-    about = "about " if preview.traces.least != preview.traces.most else ""
-    return f"{count(preview.counts.calls, 'call')} in {about}{count(traces, 'trace')}"
+def headline(preview: Preview, traces: int) -> str:
+    """Return the overview's first line; `traces` are those of the table, which has each once for each destination."""
+    return f"{count(preview.counts.calls, 'call')} in {count(traces, 'trace')}"
 
 
 def span(timeline: Timeline) -> str:
@@ -77,9 +77,9 @@ def totals(preview: Preview) -> list[dict[str, str]]:
             "note": f"{human_count(preview.input_tokens)} in, {human_count(preview.output_tokens)} out",
         },
         {
-            "name": "Latency, half are quicker",
+            "name": "Median latency",
             "value": human_latency(latency.p50_s),
-            "note": f"95 % are quicker than {human_latency(latency.p95_s)}" if latency.calls else "not in the log",
+            "note": f"95 % within {human_latency(latency.p95_s)}" if latency.calls else "not in the log",
         },
         {"name": "Failed", "value": failed, "note": count(preview.errors, "call")},
         {"name": "Users", "value": _about(preview.users), "note": _without(preview.users, calls)},
@@ -135,7 +135,8 @@ def errors(preview: Preview) -> Iterator[dict[str, Any]]:
             "message": plain(kind.message or ""),
             "models": plain(", ".join(kind.models)),
             "example": None if kind.is_rest else call_link(kind.example),
-            "source": plain(str(kind.example.ref)),
+            "source": source(kind.example.ref),
+            "place": plain(str(kind.example.ref)),
         }
 
 
@@ -261,14 +262,15 @@ def _listed(models: Sequence[str]) -> str:
 
 
 def _what(call: NotableCall) -> str:
-    parts = [short(call.model) or "no model", f"{call.timestamp:%d %b %Y %H:%M:%S} UTC", plain(str(call.ref))]
+    parts = [short(call.model) or "no model", f"{call.timestamp:%d %b %Y %H:%M:%S} UTC", source(call.ref)]
     return " · ".join(parts)
 
 
 def _line(call: NotableCall) -> dict[str, Any]:
     return {
         "href": call_link(call),
-        "source": plain(str(call.ref)),
+        "source": source(call.ref),
+        "place": plain(str(call.ref)),
         "model": short(call.model) or _DASH,
         "latency_s": call.latency_s,
         "tokens": call.tokens,
@@ -277,6 +279,11 @@ def _line(call: NotableCall) -> dict[str, Any]:
         "time": f"{call.timestamp:%Y-%m-%d %H:%M:%S}",
         "is_error": call.is_error,
     }
+
+
+def source(ref: SourceRef) -> str:
+    """Return where a record is, in short: its file's name and its line."""
+    return plain(f"{PurePath(ref.uri).name or ref.uri}:{ref.line}")
 
 
 def _model_name(model: ModelFigures) -> str:

@@ -213,7 +213,7 @@ def _render(
         "page": kept,
         "left_out": said,
         "sources": shown,
-        "headline": overview.headline(preview),
+        "headline": overview.headline(preview, store.totals()[0]),
         "span": overview.span(preview.timeline),
         "notes": [*overview.notes(preview), *([said] if said else [])],
         "totals": overview.totals(preview),

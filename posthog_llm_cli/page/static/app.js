@@ -1,5 +1,5 @@
 // Which view is shown (the address says), and the keys that work everywhere.
-import { byId, show, announce } from "./dom.js";
+import { el, byId, show, announce } from "./dom.js";
 import { isReadable } from "./blocks.js";
 import { loadTraces, traceByKey, linkTo } from "./rows.js";
 import { showTraces, setUpTraces, readQuery, neighbour, focusTable } from "./traces.js";
@@ -8,6 +8,7 @@ import { drawCharts } from "./charts.js";
 import { setUpTheme } from "./theme.js";
 
 const VIEWS = ["overview", "traces", "trace"];
+const ROWS_AT_FIRST = 8;
 const TITLE = document.title;
 let lastTraces = "#/traces";
 let place = { view: "overview", parts: [], parameters: new URLSearchParams() };
@@ -92,7 +93,20 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A long table of the overview waits behind a button; without this script it is shown whole.
+function fold(table) {
+  const rest = [...table.tBodies[0].rows].slice(ROWS_AT_FIRST);
+  if (rest.length < 3) return;
+  rest.forEach((row) => show(row, false));
+  const more = el("button", { type: "button", class: "more unfold", onclick: () => {
+    rest.forEach((row) => show(row, true));
+    more.remove();
+  } }, `Show all ${rest.length + ROWS_AT_FIRST}`);
+  table.closest(".scrolling").after(more);
+}
+
 async function start() {
+  document.querySelectorAll(".figures").forEach(fold);
   byId("show-keys").addEventListener("click", KEYS["?"]);
   byId("close-keys").addEventListener("click", back);
   byId("previous").addEventListener("click", () => step(-1));

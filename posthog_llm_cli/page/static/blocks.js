@@ -13,11 +13,19 @@ async function inflate(text) {
   return JSON.parse(await new Response(stream).text());
 }
 
+// The script runs before the blocks are there, so that the page can be used while the browser still reads them.
+async function textOf(id) {
+  if (document.getElementById(id) === null && document.readyState === "loading") {
+    await new Promise((resolve) => { document.addEventListener("DOMContentLoaded", resolve, { once: true }); });
+  }
+  return document.getElementById(id).textContent.trim();
+}
+
 // The value of a block. The last few are held, so that a trace is not inflated again for each of its calls.
 export function open(id) {
   let value = opened.get(id);
   opened.delete(id);
-  value ??= inflate(document.getElementById(id).textContent.trim());
+  value ??= textOf(id).then(inflate);
   opened.set(id, value);
   if (opened.size > OPENED_AT_ONCE) opened.delete(opened.keys().next().value);
   return value;

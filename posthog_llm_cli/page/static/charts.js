@@ -82,7 +82,7 @@ function spending(data) {
 
 function latency(data) {
   return { type: "bar", data: { labels: data.map((model) => model.name),
-    datasets: [bars("half are quicker (p50)", data.map((model) => model.p50_s), "--plot-1"), bars("95 % are quicker (p95)", data.map((model) => model.p95_s), "--plot-3")] },
+    datasets: [bars("p50", data.map((model) => model.p50_s), "--plot-1"), bars("p95", data.map((model) => model.p95_s), "--plot-3")] },
   options: options({ isLying: true, value: duration, pick: byModel(data, "latency") }) };
 }
 

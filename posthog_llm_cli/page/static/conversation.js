@@ -39,7 +39,8 @@ function partBlock(part) {
       ...(part.parts.length === 0 ? [el("p", { class: "dim" }, "empty")] : part.parts.map(partBlock)));
     case "image": return imageBlock(part);
     case "file": return el("p", { class: "part file" }, el("span", { class: "label" }, "File"), ` ${part.name}`, part.note ? el("span", { class: "dim" }, ` ${part.note}`) : null);
-    default: return el("div", { class: "part json" }, part.title ? el("div", { class: "label" }, part.title) : null, jsonBlock(part.value));
+    default: return part.title === null ? el("div", { class: "part json" }, jsonBlock(part.value))
+      : el("details", { class: "part json", open: JSON.stringify(part.value).length < 600 }, el("summary", {}, part.title), jsonBlock(part.value));
   }
 }
 

@@ -1,6 +1,6 @@
 // One trace: the tree of its calls at the left, the call that is looked at at the right.
 import { el, byId, replace, announce } from "./dom.js";
-import { usd, duration, whole, short, time, exactTime, count, NOT_SAID } from "./numbers.js";
+import { usd, duration, whole, short, time, exactTime, count } from "./numbers.js";
 import { page, callsOf, propertiesOf, traceByKey, titleOf, linkTo } from "./rows.js";
 import { inputOf, outputOf } from "./messages.js";
 import { inputCards, messageCard, textBlock, jsonBlock } from "./conversation.js";
@@ -79,10 +79,9 @@ function head(trace) {
   replace(byId("trace-head"),
     el("h1", { dir: "auto" }, titleOf(trace)),
     el("dl", { class: "facts" },
-      ...fact("Trace", trace.trace, "mono"), ...fact("User", trace.user), ...fact("Session", trace.session, "mono"),
+      ...fact("Trace", trace.trace, "mono"), ...fact("User", trace.user === trace.trace ? null : trace.user), ...fact("Session", trace.session, "mono"),
       ...fact("Time", `${time(trace.at_ms)} UTC`), ...fact("Calls", whole(trace.calls)),
-      ...fact("Latency", duration(trace.latency_s)), ...fact("Tokens", tokens(trace.input_tokens, trace.output_tokens)),
-      ...fact("Cost", usd(trace.cost_usd)), ...fact("Errors", trace.errors > 0 ? whole(trace.errors) : null, "bad"),
+      ...fact("Latency", said(trace.latency_s, duration)), ...fact("Tokens", tokens(trace)), ...fact("Cost", said(trace.cost_usd, usd)), ...fact("Errors", trace.errors > 0 ? whole(trace.errors) : null, "bad"),
       ...fact("Destination", destination)),
     trace.listed < trace.events ? el("p", { class: "note" }, `The first ${whole(trace.listed)} of its ${count(trace.events, "event")} are in the page.`) : null);
 }
@@ -91,8 +90,12 @@ function fact(name, value, style = null) {
   return value === null || value === undefined || value === "" ? [] : [el("div", {}, el("dt", {}, name), el("dd", { class: style, title: value }, value))];
 }
 
-function tokens(input, output) {
-  return input === null && output === null ? NOT_SAID : `${short(input)} in, ${short(output)} out`;
+function said(value, words) {
+  return value === null ? null : words(value);
+}
+
+function tokens({ input_tokens, output_tokens }) {
+  return input_tokens === null && output_tokens === null ? null : `${short(input_tokens)} in, ${short(output_tokens)} out`;
 }
 
 // -------------------------------------------------------------------------------------------------------------- tree
@@ -127,7 +130,7 @@ function treeRow(number, start_ms, whole_ms) {
   }
   const row = el("div", { class: `node kind-${call.kind in KINDS ? call.kind : "other"}${call.error === null ? "" : " failed"}`, role: "treeitem", "aria-level": depth + 1, "aria-posinset": number + 1, "aria-setsize": nodes.length },
     el("span", { class: "node-name" }, el("span", { class: "dot", "aria-hidden": "true" }), el("span", { dir: "auto" }, nameOf(call)), call.error === null ? null : el("span", { class: "badge bad" }, "error")),
-    el("span", { class: "node-facts" }, [call.name && call.model ? call.model : null, duration(call.latency_s), usd(call.cost_usd)].filter((text) => text !== null && text !== NOT_SAID).join(" · ")),
+    el("span", { class: "node-facts" }, [call.name && call.model ? call.model : null, said(call.latency_s, duration), said(call.cost_usd, usd)].filter((text) => text !== null).join(" · ")),
     bar);
   row.style.setProperty("--depth", Math.min(depth, 12));
   return row;
@@ -153,11 +156,9 @@ function callHead(call) {
     el("h2", { dir: "auto" }, nameOf(call), el("span", { class: "badge" }, KINDS[call.kind] ?? call.kind)),
     el("dl", { class: "facts" },
       ...fact("Model", call.model), ...fact("Provider", call.provider),
-      ...fact("Latency", call.latency_s === null ? null : duration(call.latency_s)),
-      ...fact("First token", call.ttft_s === null ? null : duration(call.ttft_s)),
-      ...fact("Tokens", call.input_tokens === null && call.output_tokens === null ? null : tokens(call.input_tokens, call.output_tokens)),
-      ...fact("Cost", call.cost_usd === null ? null : usd(call.cost_usd)),
-      ...fact("Time", exactTime(call.at_ms)), ...fact("Source", call.source, "mono")));
+      ...fact("Latency", said(call.latency_s, duration)), ...fact("First token", said(call.ttft_s, duration)),
+      ...fact("Tokens", tokens(call)), ...fact("Cost", said(call.cost_usd, usd)),
+      ...fact("Time", exactTime(call.at_ms)), ...fact("Source", call.source, "mono long")));
 }
 
 function errorPanel(call, properties) {
@@ -187,7 +188,7 @@ function body(call, properties) {
 }
 
 function absent(what) {
-  return el("p", { class: "dim" }, page.isPrivate ? `Left out: --privacy-mode.` : `The log has no ${what}.`);
+  return el("p", { class: "dim" }, page.isPrivate ? "Left out: --privacy-mode." : `The log has no ${what}.`);
 }
 
 function stopOf(properties) {

@@ -47,6 +47,8 @@ export function showTraces(query) {
   byId("traces").setAttribute("aria-rowcount", found.length + 1);
   byId("table").scrollTop = 0;
   table.setCount(found.length);
+  // The heads stand over the columns whether or not a scroll bar takes its width from them.
+  byId("heads").style.paddingRight = `${16 + byId("table").offsetWidth - byId("table").clientWidth}px`;
   const words = found.length === traces.length ? count(found.length, "trace") : `${whole(found.length)} of ${count(traces.length, "trace")}`;
   byId("found").textContent = words;
   show(byId("none-found"), found.length === 0);
