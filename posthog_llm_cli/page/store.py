@@ -42,13 +42,13 @@ CREATE TABLE trace (
 # one rare kind may be what a reader looks for. The longest call counts and not the sum, which many short calls have.
 _RANKED = """
 INSERT INTO trace
-SELECT row_number() OVER (ORDER BY min(by_error, by_cost, by_latency), first), destination, trace, calls, events, errors,
+SELECT row_number() OVER (ORDER BY min(by_error, by_cost, by_latency), errors = 0, first), destination, trace, calls, events, errors,
        cost_usd, latency_s, input_tokens, output_tokens, at_ms
 FROM (
     SELECT *, CASE WHEN errors THEN row_number() OVER (ORDER BY errors = 0, of_kind, at_ms, first) ELSE 1e18 END
                   AS by_error,
-           row_number() OVER (ORDER BY coalesce(cost_usd, 0) DESC, first) AS by_cost,
-           row_number() OVER (ORDER BY coalesce(longest, 0) DESC, first) AS by_latency
+           CASE WHEN cost_usd > 0 THEN row_number() OVER (ORDER BY cost_usd DESC, first) ELSE 1e18 END AS by_cost,
+           CASE WHEN longest > 0 THEN row_number() OVER (ORDER BY longest DESC, first) ELSE 1e18 END AS by_latency
     FROM (
         SELECT *, row_number() OVER (PARTITION BY kind ORDER BY at_ms, first) AS of_kind
         FROM (
@@ -60,6 +60,17 @@ FROM (
             FROM call GROUP BY destination, trace
         )
     )
+)
+"""
+
+
+_FORGET = """
+DELETE FROM content WHERE number NOT IN (
+    SELECT number FROM (
+        SELECT content.number AS number,
+               sum(length(content.body)) OVER (ORDER BY trace.number, call.at_ms, call.number) AS up_to
+        FROM trace JOIN call USING (destination, trace) JOIN content ON content.number = call.number
+    ) WHERE up_to <= ?
 )
 """
 
@@ -194,23 +205,8 @@ class PageStore:
     def _forget(self) -> None:
         """Keep the content of the traces that come first, up to half of the room."""
         self._rank()
-        kept = 0
-        self._file.execute("CREATE TEMP TABLE keep (number INTEGER PRIMARY KEY)")
-        wanted = self._file.execute(
-            "SELECT content.number, length(body) FROM trace JOIN call USING (destination, trace)"
-            " JOIN content ON content.number = call.number ORDER BY trace.number"
-        )
-        numbers = []
-        for number, size in wanted:
-            kept += size
-            if kept > self._content_bytes // 2:
-                kept -= size
-                break
-            numbers.append((number,))
-        self._file.executemany("INSERT INTO keep VALUES (?)", numbers)
-        self._file.execute("DELETE FROM content WHERE number NOT IN (SELECT number FROM keep)")
-        self._file.execute("DROP TABLE keep")
-        self._held = kept
+        self._file.execute(_FORGET, (self._content_bytes // 2,))
+        self._held = self._file.execute("SELECT coalesce(sum(length(body)), 0) FROM content").fetchone()[0]
 
 
 def _row(found: tuple[int | float | str | None, ...], labels: list[list[str | None]], errors: list[str | None]) -> TraceRow:

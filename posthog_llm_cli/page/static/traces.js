@@ -1,7 +1,7 @@
 // The table of traces: search, filters, order.
 import { el, byId, show, announce } from "./dom.js";
 import { usd, duration, whole, short, time, count } from "./numbers.js";
-import { page, traces, matching, sorted, tokensOf, titleOf, linkTo } from "./rows.js";
+import { traces, matching, sorted, tokensOf, titleOf, linkTo } from "./rows.js";
 import { List } from "./list.js";
 
 const FIRST = { time: true, calls: true, latency: true, tokens: true, cost: true, errors: true }; // descending first
