@@ -26,8 +26,11 @@ from posthog_llm_cli.version import __version__
 PAGE_BYTES = 25_000_000
 """A page is at most this large, or it is no longer quick to open, to mail and to keep."""
 
-_LEAST_CONTENT = 0.4
-"""This share of a page is for content, whatever the number of traces."""
+_MOST_FACTS = 0.6
+"""This share of a page is for the table of traces and their trees at most; the rest is for content."""
+
+_MARGIN = 40_000
+"""What the frame grows by when it is known what the page holds: the places of the blocks, and what is left out."""
 
 _ROW = tuple(name for name in TraceRow.__dataclass_fields__ if name != "number")
 _SEAM = "<!-- blocks -->"
@@ -112,11 +115,10 @@ def write_page(path: Path, preview: Preview, store: PageStore, facts: PageFacts,
     """
     with page_file(path) as out, tempfile.TemporaryFile(dir=path.parent) as body:
         store.rank()
-        rows, outlines = _list_traces(store, body, int(page_bytes * (1 - _LEAST_CONTENT)))
+        room = page_bytes - len(_render(preview, store, facts, rows=b"", said="", data={})) - _MARGIN
+        rows, outlines = _list_traces(store, body, int(room * _MOST_FACTS))
         encoded_rows = encode(b"[" + b",".join(rows) + b"]")
-        # The template's own size depends on what is left out, by a few bytes of a sentence: a page's margin.
-        frame = len(_render(preview, store, facts, rows=b"", said="", data={}))
-        room = page_bytes - frame - len(encoded_rows) - body.tell() - 40_000
+        room -= len(encoded_rows) + body.tell()
         contents, kept = _fill(store, len(rows), body, room)
         traces, calls = store.totals()
         left = Written(0, traces - len(rows), calls - kept)
@@ -141,17 +143,19 @@ def _list_traces(store: PageStore, body: BinaryIO, room: int) -> tuple[list[byte
     def values() -> Iterator[bytes]:
         nonlocal size
         for row, calls in store.rows():
-            if body.tell() + size > room:
+            line = orjson.dumps([getattr(row, name) for name in _ROW])
+            tree = b"[" + b",".join(calls) + b"]"
+            # Random ids, which deflate worst, become two thirds of their length in base64.
+            size += (len(line) + len(tree)) * 2 // 3
+            if size > room:
                 return
-            rows.append(orjson.dumps([getattr(row, name) for name in _ROW]))
-            size += len(rows[-1]) // 2  # a row deflates to a third, and base64 adds a third of that
-            yield b"[" + b",".join(calls) + b"]"
+            rows.append(line)
+            yield tree
 
     for place, block in enumerate(fitting(values(), sys.maxsize)):
         _write(body, f"o{place}", block)
         outlines.append([block.first, block.count])
-    listed = sum(number for _, number in outlines)
-    return rows[:listed], outlines
+    return rows, outlines
 
 
 def _fill(store: PageStore, traces: int, body: BinaryIO, room: int) -> tuple[list[list[int]], int]:
