@@ -11,6 +11,7 @@ const VIEWS = ["overview", "traces", "trace"];
 const ROWS_AT_FIRST = 8;
 const TITLE = document.title;
 let lastTraces = "#/traces";
+let isSearchWanted = false;
 let place = { view: "overview", parts: [], parameters: new URLSearchParams() };
 
 function readPlace() {
@@ -28,6 +29,7 @@ function decode(text) {
 }
 
 async function go() {
+  const before = place;
   place = readPlace();
   for (const view of VIEWS) show(byId(`view-${view}`), view === place.view);
   for (const link of document.querySelectorAll("nav a")) {
@@ -37,12 +39,14 @@ async function go() {
   if (place.view === "traces") {
     lastTraces = location.hash;
     showTraces(readQuery(place.parameters));
-    if (!isTyping(document.activeElement)) focusTable();
+    if (isSearchWanted) focusSearch();
+    else if (!isTyping(document.activeElement)) focusTable();
   } else if (place.view === "trace") {
     await showTrace(place.parts[1] ?? "", place.parts[2] ?? null);
     if (document.activeElement?.closest("#view-trace") === null || document.activeElement === null) byId("tree").focus({ preventScroll: true });
   } else {
     scrollTo(0, 0);
+    if (before.view !== "overview") byId("view-overview").focus({ preventScroll: true });
   }
 }
 
@@ -57,8 +61,15 @@ function step(by) {
 }
 
 function search() {
-  if (place.view !== "traces") location.hash = lastTraces;
-  requestAnimationFrame(() => { byId("search").focus(); byId("search").select(); });
+  if (place.view === "traces") return focusSearch();
+  isSearchWanted = true; // the view is shown when the address has changed
+  location.hash = lastTraces;
+}
+
+function focusSearch() {
+  isSearchWanted = false;
+  byId("search").focus();
+  byId("search").select();
 }
 
 function back() {

@@ -78,22 +78,21 @@ export function setUpTraces(currentQuery) {
   });
   fill(byId("by-model"), countsOf((trace) => trace.models));
   fill(byId("by-error"), countsOf((trace) => trace.kinds));
+  let waiting = 0;
   const change = (changes) => {
-    shownQuery = null;
-    const query = { ...currentQuery(), ...changes };
+    clearTimeout(waiting);
+    const query = { ...currentQuery(), text: byId("search").value, ...changes };
     window.history.replaceState(null, "", hashOf(query));
     showTraces(query);
   };
-  let waiting = 0;
   byId("search").addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => change({ text: byId("search").value }), 80);
+    waiting = setTimeout(() => change({}), 80);
   });
   byId("search").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== "ArrowDown") return;
     event.preventDefault();
-    clearTimeout(waiting);
-    change({ text: byId("search").value });
+    change({});
     focusTable();
   });
   byId("only-errors").addEventListener("change", (event) => change({ errors: event.target.checked }));
