@@ -55,7 +55,9 @@ def page_maker(path: Path | None, specs: Sequence[str], talk: Talk) -> Iterator[
         return
     if path.is_dir() or not path.parent.is_dir():
         found = "a folder" if path.is_dir() else f"no folder {harmless(str(path.parent))}"
-        raise ConfigError(f"--html: expected a file to write and found {found}", hint="name a file in a folder that exists")
+        raise ConfigError(
+            f"--html: expected a file to write and found {found}", hint="name a file in a folder that exists"
+        )
     maker = _Maker(path, specs, talk)
     with maker.store:
         yield maker

@@ -1,8 +1,8 @@
 """The page's own files: style, script and the plotting library, each whole in the page and named by hash in its policy.
 
 A page from `file://` cannot load modules (each file is an origin of its own), so the ES modules are put into one
-script: in the order of `MODULES`, without their `import` and `export`. They are written for that: no module renames what
-it imports, no two have a name in common, and imports stand on one line each.
+script: in the order of `MODULES`, without their `import` and `export`. They are written for that: no module renames
+what it imports, no two have a name in common, and imports stand on one line each.
 """
 
 import base64

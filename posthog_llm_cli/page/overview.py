@@ -1,4 +1,4 @@
-"""The figures of a preview → what the page's overview shows: cards, plots, tables, each with the link it leads to. Pure.
+"""The figures of a preview → what the page's overview shows: cards, plots, tables, and where each leads. Pure.
 
 Links are addresses within the page: `#/traces?…` asks the table a question, `#/trace/TRACE/UUID` opens a call.
 """
@@ -156,7 +156,8 @@ def plots(preview: Preview) -> Iterator[Plot]:
     unit = preview.timeline.unit.value
     if preview.timeline.bars:
         busiest = max(preview.timeline.bars, key=lambda bar: bar.calls)
-        words = f"Calls per {unit}: at most {busiest.calls:,}, on {busiest.starts_at:{_UNIT_FORMATS[preview.timeline.unit]}}"
+        at = f"{busiest.starts_at:{_UNIT_FORMATS[preview.timeline.unit]}}"
+        words = f"Calls per {unit}: at most {busiest.calls:,}, from {at} on"
         yield Plot("timeline", f"Calls per {unit}", "UTC", words, is_broad=True)
     bars = min(len(preview.models), _MOST_BARS)
     if preview.models and preview.priced:
@@ -233,7 +234,9 @@ def _model_card(preview: Preview, model: ModelFigures) -> Card:
     if model.cost_usd > 0:
         part = f", {share_of_cost(model.cost_usd, preview.cost_usd)} of the cost" if len(preview.models) > 1 else ""
         what = f"{human_usd(model.cost_usd)} for {count(model.calls, 'call')}{part}"
-        return Card("model", "Most expensive model", name, what, traces_link(model=_filter(model), sort="cost"), "Its traces")
+        return Card(
+            "model", "Most expensive model", name, what, traces_link(model=_filter(model), sort="cost"), "Its traces"
+        )
     tokens = model.input_tokens + model.output_tokens
     what = f"{human_count(tokens)} tokens in {count(model.calls, 'call')}; the log has no costs"
     return Card("model", "Most used model", name, what, traces_link(model=_filter(model), sort="tokens"), "Its traces")
@@ -338,7 +341,12 @@ def _latencies(preview: Preview) -> list[dict[str, Any]]:
     timed = (model for model in preview.models if model.latency.calls)
     found = sorted(timed, key=lambda model: -(model.latency.p95_s or 0))[:_MOST_BARS]
     return [
-        {"name": _model_name(model), "filter": _filter(model), "p50_s": model.latency.p50_s, "p95_s": model.latency.p95_s}
+        {
+            "name": _model_name(model),
+            "filter": _filter(model),
+            "p50_s": model.latency.p50_s,
+            "p95_s": model.latency.p95_s,
+        }
         for model in found
     ]
 
@@ -356,5 +364,3 @@ def _kinds(preview: Preview) -> list[dict[str, Any]]:
 
 def _told(bars: Iterable[dict[str, Any]], value: str) -> str:
     return "; ".join(f"{bar['name']}: {bar[value]}" for bar in bars)
-
-

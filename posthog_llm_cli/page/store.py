@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -42,8 +42,8 @@ CREATE TABLE trace (
 # one rare kind may be what a reader looks for. The longest call counts and not the sum, which many short calls have.
 _RANKED = """
 INSERT INTO trace
-SELECT row_number() OVER (ORDER BY min(by_error, by_cost, by_latency), errors = 0, first), destination, trace, calls, events, errors,
-       cost_usd, latency_s, input_tokens, output_tokens, at_ms
+SELECT row_number() OVER (ORDER BY min(by_error, by_cost, by_latency), errors = 0, first),
+       destination, trace, calls, events, errors, cost_usd, latency_s, input_tokens, output_tokens, at_ms
 FROM (
     SELECT *, CASE WHEN errors THEN row_number() OVER (ORDER BY errors = 0, of_kind, at_ms, first) ELSE 1e18 END
                   AS by_error,
@@ -171,9 +171,12 @@ class PageStore:
         with self._room:
             for found in self._file.execute("SELECT * FROM trace WHERE number <= ? ORDER BY number", (MOST_TRACES,)):
                 destination, trace = found[1], found[2]
-                calls = self._calls(destination, trace, "outline, label, error")
+                calls = list(self._calls(destination, trace, "outline, label, error"))
                 outlines = [outline for outline, _, _ in calls]
-                yield _row(found, [orjson.loads(label) for _, label, _ in calls], [error for *_, error in calls]), outlines
+                yield (
+                    _row(found, [orjson.loads(label) for _, label, _ in calls], [error for *_, error in calls]),
+                    outlines,
+                )
 
     def contents(self, traces: int) -> Iterator[bytes | None]:
         """Yield the properties (JSON) of all listed calls of the first `traces`, in order; None is forgotten."""
@@ -192,11 +195,11 @@ class PageStore:
             traces = self._file.execute("SELECT count(*) FROM trace").fetchone()[0]
         return int(traces), self._number
 
-    def _calls(self, destination: int, trace: str, columns: str) -> list[tuple[bytes, bytes, str | None]]:
+    def _calls(self, destination: int, trace: str, columns: str) -> Iterator[tuple[Any, ...]]:
         return self._file.execute(
             f"SELECT {columns} FROM call WHERE destination = ? AND trace = ? ORDER BY at_ms, number LIMIT ?",  # noqa: S608
             (destination, trace, MOST_CALLS),
-        ).fetchall()
+        )
 
     def _rank(self) -> None:
         self._file.execute("DELETE FROM trace")
@@ -209,7 +212,7 @@ class PageStore:
         self._held = self._file.execute("SELECT coalesce(sum(length(body)), 0) FROM content").fetchone()[0]
 
 
-def _row(found: tuple[int | float | str | None, ...], labels: list[list[str | None]], errors: list[str | None]) -> TraceRow:
+def _row(found: tuple[Any, ...], labels: list[list[str | None]], errors: list[str | None]) -> TraceRow:
     """Make a row of a trace's sums and its calls' labels; what names the trace is what the first of them says."""
     number, destination, trace, calls, events, failed, cost_usd, latency_s, input_tokens, output_tokens, at_ms = found
     trace_names, names, previews, sessions, users, models = zip(*labels, strict=True)

@@ -105,7 +105,9 @@ def page_file(path: Path) -> Iterator[BinaryIO]:
                 held.unlink()
 
 
-def write_page(path: Path, preview: Preview, store: PageStore, facts: PageFacts, *, page_bytes: int = PAGE_BYTES) -> Written:
+def write_page(
+    path: Path, preview: Preview, store: PageStore, facts: PageFacts, *, page_bytes: int = PAGE_BYTES
+) -> Written:
     """Write the page of a preview whose events `store` was given, and say what had no place in it.
 
     Memory holds the table of traces and one block; the rest goes from the store's file to the page's.
@@ -124,7 +126,9 @@ def write_page(path: Path, preview: Preview, store: PageStore, facts: PageFacts,
         left = Written(0, traces - len(rows), calls - kept)
         said = "" if facts.is_private else _left_out(left, traces, calls, page_bytes)
         data = {"outlines": outlines, "contents": contents}
-        head, _, tail = _render(preview, store, facts, rows=encoded_rows, said=said, data=data).partition(_SEAM.encode())
+        head, _, tail = _render(preview, store, facts, rows=encoded_rows, said=said, data=data).partition(
+            _SEAM.encode()
+        )
         out.write(head)
         body.seek(0)
         while piece := body.read(1 << 20):
@@ -249,7 +253,11 @@ def policy() -> str:
 
 def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     made.filters |= {
         "whole": lambda number: "–" if number is None else f"{number:,}",

@@ -81,9 +81,13 @@ class Opened:
 
 
 @contextmanager
-def opened(running: Browser, path: Path, address: str = "", *, width: int = 1280, height: int = 800, scheme: str = "light") -> Iterator[Opened]:
+def opened(
+    running: Browser, path: Path, address: str = "", *, width: int = 1280, height: int = 800, scheme: str = "light"
+) -> Iterator[Opened]:
     """A page in a context of its own, ready for use."""
-    context = running.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light")
+    context = running.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+    )
     try:
         context.add_init_script(_VIOLATIONS)
         found = Opened(context.new_page())

@@ -33,7 +33,12 @@ def call(number: int = 0, *, event: str = "$ai_generation", user: str = "ada", *
         "event": event,
         "distinct_id": user,
         "timestamp": f"2025-06-09T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z",
-        "properties": {"$ai_trace_id": f"trace-{number}", "$ai_span_id": f"span-{number}", "$ai_model": "gpt-4o", **given},
+        "properties": {
+            "$ai_trace_id": f"trace-{number}",
+            "$ai_span_id": f"span-{number}",
+            "$ai_model": "gpt-4o",
+            **given,
+        },
     }
 
 
@@ -100,14 +105,19 @@ class Parsed(HTMLParser):
     @property
     def policy(self) -> dict[str, list[str]]:
         content = next(
-            value for tag, name, value in self.attributes if tag == "meta" and name == "content" and value and "default-src" in value
+            value
+            for tag, name, value in self.attributes
+            if tag == "meta" and name == "content" and value and "default-src" in value
         )
         return {words[0]: words[1:] for words in (part.split() for part in content.split(";"))}
 
     def run(self) -> list[tuple[str, str]]:
         """The scripts that run and the styles that apply, with the hash that the policy must name."""
         found = [(tag, text) for tag, attributes, text in self.raw if tag == "style" or "type" not in attributes]
-        return [(tag, f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'") for tag, text in found]
+        return [
+            (tag, f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'")
+            for tag, text in found
+        ]
 
     def blocks(self, kind: str) -> dict[str, Any]:
         """What the blocks of a kind hold: `rows`, `o` (outlines) or `c` (contents)."""
@@ -129,7 +139,7 @@ class Parsed(HTMLParser):
     @property
     def contents(self) -> dict[int, Any]:
         """The properties of the calls that have them, by their numbers."""
-        found = {}
+        found: dict[int, Any] = {}
         for place, (first, size) in enumerate(self.data["contents"]):
             values = self.blocks("c")[f"c{place}"]
             assert len(values) == size

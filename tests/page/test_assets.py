@@ -41,7 +41,9 @@ def test_a_module_imports_what_an_earlier_one_exports_and_uses_it(name: str) -> 
     for imported, source in _IMPORTS.findall(MODULES[name]):
         assert source in earlier
         for what in imported.split(", "):
-            assert re.search(rf"^export (?:async )?(?:function|const|let|class) {what}\b", MODULES[source], re.MULTILINE)
+            assert re.search(
+                rf"^export (?:async )?(?:function|const|let|class) {what}\b", MODULES[source], re.MULTILINE
+            )
             assert re.search(rf"\b{what}\b", body), f"{name} does not use {what}"
 
 
@@ -81,6 +83,8 @@ def luminance(colour: str) -> float:
 )  # fmt: skip
 def test_text_can_be_read_on_its_ground(theme: str, ink: str, ground: str) -> None:
     """WCAG 2.2 AA: 4.5 to 1; the dots and labels of roles, which are set bold, are held to the same."""
-    colours = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", assets.style().text.partition(theme)[2].partition("}")[0]))
+    colours = dict(
+        re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", assets.style().text.partition(theme)[2].partition("}")[0])
+    )
     light, dark = sorted((luminance(colours[ink]), luminance(colours[ground])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.cli.running import lines, run
 from tests.page.browser import Opened, browser, opened
-from tests.page.making import call, said, write
+from tests.page.making import call, parse, said, write
 from tests.page.test_writing import HOSTILE, named
 
 
@@ -28,7 +28,10 @@ def png() -> str:
     return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + dot).decode()
 
 
-SVG = "data:image/svg+xml;base64," + base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' onload='canary=1'/>").decode()
+SVG = (
+    "data:image/svg+xml;base64,"
+    + base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' onload='canary=1'/>").decode()
+)
 FALSE_PNG = "data:image/png;base64," + base64.b64encode(b"<svg onload=alert(1)>" * 20).decode()
 
 AGENT = [
@@ -41,8 +44,8 @@ AGENT = [
             {"role": "system", "content": "Be brief."},
             *({"role": "user" if at % 2 == 0 else "assistant", "content": f"turn {at}"} for at in range(10)),
             {"role": "user", "content": [{"type": "text", "text": "Which bird?"}, {"type": "image_url", "image_url": {"url": png()}}, {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}, {"type": "image_url", "image_url": {"url": SVG}}, {"type": "image_url", "image_url": {"url": FALSE_PNG}}]},
-            {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": "{\"bird\": \"wren\"}"}}]},
-            {"role": "tool", "tool_call_id": "c1", "content": "{\"latin\": \"Troglodytes\"}"},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": '{"bird": "wren"}'}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": '{"latin": "Troglodytes"}'},
         ],
         output_choices=[{"role": "assistant", "content": [{"type": "reasoning", "text": "A small bird."}, {"type": "text", "text": "A wren.\n```py\nprint('wren')\n```"}, {"type": "function", "id": "c2", "function": {"name": "play_song", "arguments": "{}"}}]}],
     ),
@@ -100,7 +103,12 @@ def test_the_plots_are_drawn(page: Opened) -> None:
             return [canvas.id, data.some((value) => value !== 0)];
         })"""
     )
-    assert sorted(drawn) == [["plot-kinds", True], ["plot-latency", True], ["plot-spending", True], ["plot-timeline", True]]
+    assert sorted(drawn) == [
+        ["plot-kinds", True],
+        ["plot-latency", True],
+        ["plot-spending", True],
+        ["plot-timeline", True],
+    ]
     page.page.locator("#plot-kinds").click()
     expect(page.page.locator("#found")).to_have_text("1 of 401 traces")
 
@@ -117,7 +125,18 @@ def test_a_click_opens_a_trace_with_its_tree_and_its_conversation(page: Opened) 
     tree.nth(1).click()
     expect(page.page.locator(".call-head h2")).to_contain_text("ask")
     talk = page.page.locator("#call")
-    for words in ("Be brief.", "Which bird?", "Result of look_up", "Troglodytes", "A small bird.", "A wren.", "play_song", "tool_calls", "app.jsonl:2", "31.5 s"):
+    for words in (
+        "Be brief.",
+        "Which bird?",
+        "Result of look_up",
+        "Troglodytes",
+        "A small bird.",
+        "A wren.",
+        "play_song",
+        "tool_calls",
+        "app.jsonl:2",
+        "31.5 s",
+    ):
         expect(talk).to_contain_text(words)
     expect(talk).not_to_contain_text("turn 2")
     page.page.click("text=Show 7 earlier messages")
@@ -299,8 +318,6 @@ def test_in_privacy_mode_the_page_says_that_content_is_left_out_and_has_none(run
     (tmp_path / "app.jsonl").write_bytes(lines(record))
     done = run(tmp_path, "preview", "--no-ledger", "--privacy-mode", "--html", "report.html", "app.jsonl")
     assert done.code == 0, done.err
-    from tests.page.making import parse
-
     found = parse(tmp_path / "report.html")
     assert secret not in (tmp_path / "report.html").read_text()
     for kind in ("rows", "o", "c"):

@@ -1,5 +1,7 @@
 """What an outline and a label say, and that no text makes them fail."""
 
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
@@ -31,7 +33,7 @@ JSON = st.recursive(
         ({}, ""),
     ],
 )  # fmt: skip
-def test_a_trace_is_known_by_what_its_user_said_last(given_: dict[str, object], expected: str) -> None:
+def test_a_trace_is_known_by_what_its_user_said_last(given_: dict[str, Any], expected: str) -> None:
     assert preview(to_event(call(**given_)).properties) == expected
 
 
@@ -42,7 +44,9 @@ def test_any_content_has_a_preview(asked: object, answered: object) -> None:
 
 
 def test_an_outline_has_a_value_for_each_of_its_names() -> None:
-    event = to_event(call(4, latency=1.5, total_cost_usd=0.25, is_error=True, http_status=429, error_type="RateLimitError"))
+    event = to_event(
+        call(4, latency=1.5, total_cost_usd=0.25, is_error=True, http_status=429, error_type="RateLimitError")
+    )
     named = dict(zip(OUTLINE, orjson.loads(outline(event, glance_of(event, None, ()))), strict=True))
     assert named["kind"] == "generation"
     assert (named["span"], named["latency_s"], named["cost_usd"]) == ("span-4", 1.5, 0.25)

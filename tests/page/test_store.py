@@ -1,6 +1,7 @@
 """The store gives back every trace it was given, the ones that matter most first, and forgets only content."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.model import Destination
 from posthog_llm_cli.page import store as store_module
 from posthog_llm_cli.page.store import PageStore, TraceRow
 from tests.page.making import call, events, filled, said
@@ -71,7 +73,15 @@ def test_errors_the_dearest_and_the_slowest_take_turns_and_a_rare_kind_is_not_la
 def test_a_trace_is_called_by_its_name_else_by_its_span_and_tells_its_models_and_errors() -> None:
     records = [
         call(1, trace_id="t", span_name="step", session_id="s1", **said("first", "x")),
-        call(2, trace_id="t", trace_name="whole", model="o4-mini", is_error=True, error_type="Timeout", **said("then", "y")),
+        call(
+            2,
+            trace_id="t",
+            trace_name="whole",
+            model="o4-mini",
+            is_error=True,
+            error_type="Timeout",
+            **said("then", "y"),
+        ),
         call(3, trace_id="u", span_name="alone"),
     ]
     with PageStore() as store:
@@ -93,10 +103,6 @@ def test_the_same_trace_for_two_projects_is_two_traces() -> None:
     with PageStore() as store:
         (event,) = events([record])
         other = events([{**record, "distinct_id": "bob"}])[0]
-        from dataclasses import replace
-
-        from posthog_llm_cli.model import Destination
-
         filled(store, [event, replace(other, destination=Destination("https://eu.i.posthog.com", "phc_other"))])
         store.rank()
         assert sorted((row.destination, row.trace) for row, _ in store.rows()) == [(0, "t"), (1, "t")]

@@ -1,5 +1,6 @@
 """The page as a file: whole or not there, closed to others, and of text that stays text whatever a log says."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.page.making import MADE, Parsed, call, events, filled, parse, said, w
 HOSTILE = (
     "</script><script>window.canary = 1</script>",
     "<img src=x onerror='window.canary = 1'>",
-    "\"><svg onload=window.canary=1>",
+    '"><svg onload=window.canary=1>',
     "{{ 7 * 7 }}{% raw %}",
     "<!-- blocks -->",
     "]]>\u2028\u2029\0\x1b[31m\u202e",
@@ -49,7 +50,9 @@ def test_the_policy_names_what_runs_and_nothing_else(harmless: Parsed) -> None:
     ran = harmless.run()
     assert sorted(directives["script-src"]) == sorted(source for tag, source in ran if tag == "script")
     assert sorted(directives["style-src"]) == sorted(source for tag, source in ran if tag == "style")
-    assert not {"'unsafe-inline'", "'unsafe-eval'", "*", "'self'"} & {word for words in directives.values() for word in words}
+    assert not {"'unsafe-inline'", "'unsafe-eval'", "*", "'self'"} & {
+        word for words in directives.values() for word in words
+    }
     assert not re.search(r"https?:", policy())
 
 
@@ -93,7 +96,9 @@ def test_every_call_is_found_with_its_properties(tmp_path: Path) -> None:
     write(tmp_path / "page.html", records)
     page = parse(tmp_path / "page.html")
     assert sum(row["calls"] for row in page.rows) == 50
-    assert {found["$ai_input"][0]["content"] for found in page.contents.values()} == {f"prompt {number}" for number in range(50)}
+    assert {found["$ai_input"][0]["content"] for found in page.contents.values()} == {
+        f"prompt {number}" for number in range(50)
+    }
     first = 0
     for place, row in enumerate(page.rows):
         for number in range(first, first + row["listed"]):
@@ -103,8 +108,6 @@ def test_every_call_is_found_with_its_properties(tmp_path: Path) -> None:
 
 
 def noise(number: int) -> str:
-    import hashlib
-
     return "".join(hashlib.sha256(f"{number}.{at}".encode()).hexdigest() for at in range(300))
 
 
@@ -193,11 +196,19 @@ def test_what_stands_out_is_linked_to_where_it_is(tmp_path: Path) -> None:
     page = parse(tmp_path / "page.html")
     links = {value for _, name, value in page.attributes if name == "href"}
     assert "#/traces?model=dear%20model&sort=cost" in links
-    uuids = {found.properties and orjson.loads(found.properties)["$ai_trace_id"]: found.uuid for found in events(records)}
+    uuids = {
+        found.properties and orjson.loads(found.properties)["$ai_trace_id"]: found.uuid for found in events(records)
+    }
     assert f"#/trace/trace-3/{uuids['trace-3']}" in links
     # An id with other characters than PostHog's is sent under a uuid, and listed as it is sent.
     assert any(link is not None and link.endswith(uuids[row["trace"]]) for row in page.rows for link in links)
-    for words in ("Most expensive model dear model $2.00 for 1 call, 80 % of the cost", "Slowest call 30.0 s", "RateLimitError", "quota is used up", "HTTP 429"):
+    for words in (
+        "Most expensive model dear model $2.00 for 1 call, 80 % of the cost",
+        "Slowest call 30.0 s",
+        "RateLimitError",
+        "quota is used up",
+        "HTTP 429",
+    ):
         assert words in page.text
 
 

@@ -44,12 +44,11 @@ export function treeOf(calls) {
 }
 
 export async function showTrace(key, uuid) {
-  const trace = traceByKey(key);
+  const [trace, calls] = await find(key, uuid);
   if (trace === undefined) return lacking(key);
   if (trace !== shownTrace) {
-    const found = treeOf(await callsOf(trace));
     shownTrace = trace;
-    nodes = found;
+    nodes = treeOf(calls);
     head(trace);
     drawTree();
   }
@@ -58,6 +57,16 @@ export async function showTrace(key, uuid) {
   tree.reveal();
   tree.redraw();
   await showCall(nodes[tree.active].call);
+}
+
+// A card knows a call by its trace's id alone, which traces for several destinations may have in common.
+async function find(key, uuid) {
+  const traces = [key, ...page.destinations.map((_, place) => `${key}@${place}`)].map(traceByKey).filter((trace) => trace !== undefined);
+  for (const trace of traces) {
+    const calls = await callsOf(trace);
+    if (uuid === null || calls.some((call) => call.uuid === uuid)) return [trace, calls];
+  }
+  return traces.length === 0 ? [undefined, []] : [traces[0], await callsOf(traces[0])];
 }
 
 // A trace is opened because of what went wrong in it, if anything did.
@@ -70,7 +79,7 @@ function lacking(key) {
   shownTrace = null;
   nodes = [];
   replace(byId("trace-head"), el("h1", {}, "This trace is not in the page"), el("p", { class: "dim" }, key));
-  replace(byId("tree"));
+  tree?.setCount(0);
   replace(byId("call"), el("p", {}, page.leftOut || "There is no such trace among those of this preview."));
 }
 
