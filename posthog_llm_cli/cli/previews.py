@@ -11,7 +11,7 @@ from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import PlhError
 from posthog_llm_cli.ledger import reading
 from posthog_llm_cli.preview.figures import Preview, Rate
-from posthog_llm_cli.preview.forecasting import measured_rate
+from posthog_llm_cli.preview.forecasting import expected_rate
 from posthog_llm_cli.report import Mode, RunReport
 
 _RUNS = 20
@@ -36,7 +36,9 @@ def show_preview(preview: Preview, settings: Settings, *, exit_code: int, out: B
 
 def rate_of(settings: Settings, report: RunReport, *, events: int) -> Rate | None:
     """Return how many events a second are to be expected, by earlier sends or by this run's conversion."""
-    return measured_rate(_earlier_sends(settings), events=events, elapsed_s=report.elapsed_s)
+    return expected_rate(
+        _earlier_sends(settings), events=events, elapsed_s=report.elapsed_s, rate_limit=settings.rate_limit
+    )
 
 
 def _earlier_sends(settings: Settings) -> Iterator[tuple[int, float]]:

@@ -25,6 +25,10 @@ from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
+from posthog_llm_cli.preview.figures import Forecast
+from posthog_llm_cli.preview.forecast_text import forecast_lines
+from posthog_llm_cli.preview.forecasting import ForecastFold
+from posthog_llm_cli.preview.json import as_dict
 from posthog_llm_cli.preview.keeping import ContentStore
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
@@ -54,11 +58,29 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     ):
         if mode is Mode.SEND:
             _warn(settings, ledger, talk)
-            confirm(settings, sources, talk)
+            confirm(settings, sources, talk, lambda: _look(sources, settings, report, now=now))
         ledger.begin()
-        _deliver(sources, settings, report, letters, ledger, talk, now=now)
+        fold = ForecastFold(now=now, takes=Rehearsal(settings.endpoint).takes) if mode is Mode.DRY_RUN else None
+        _deliver(sources, settings, report, letters, ledger, talk, now=now, onlooker=fold)
         _remember(ledger, report, letters, settings, talk)
+    if fold is not None:
+        _foretell(fold, settings, report, talk)
     return _finish(settings, report, letters, talk, out)
+
+
+def _look(sources: Survey, settings: Settings, report: RunReport, *, now: datetime) -> Forecast | None:
+    from posthog_llm_cli.cli.lookahead import look_ahead  # noqa: PLC0415 - only where a person is asked
+
+    return look_ahead(sources, _plan(settings, report, now=now), settings, now=now)
+
+
+def _foretell(fold: ForecastFold, settings: Settings, report: RunReport, talk: Talk) -> None:
+    """Open a rehearsal's summary with what the send will do."""
+    rate = rate_of(settings, report, events=report.accepted)
+    forecast = fold.forecast(rate, already_read=report.already_read.records)
+    report.forecast = as_dict(forecast)
+    if not settings.json:
+        talk.say(*forecast_lines(forecast, talk.width))
 
 
 def _deliver(
@@ -70,6 +92,7 @@ def _deliver(
     talk: Talk,
     *,
     now: datetime,
+    onlooker: pipeline.Onlooker | None = None,
 ) -> None:
     """Run the pipeline; the report says what became of everything."""
     stop = pipeline.Stop()
@@ -90,6 +113,7 @@ def _deliver(
             report=report,
             observer=watcher,
             stop=stop,
+            onlooker=onlooker,
         )
 
 
@@ -127,7 +151,7 @@ def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, cont
     rate = rate_of(settings, report, events=report.accepted + report.already_sent)
     if not settings.json:
         talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
-    preview = fold.preview(report, rate, rate_limit=settings.rate_limit)
+    preview = fold.preview(report, rate)
     show_preview(preview, settings, exit_code=int(report.exit_code), out=out)
     return _finish(settings, report, NoDeadLetters(), talk, None)
 
