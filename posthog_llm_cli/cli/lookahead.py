@@ -8,16 +8,16 @@ import typer
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.cli.previews import rate_of
+from posthog_llm_cli.cli.runs import plan_of, reader_of
 from posthog_llm_cli.cli.survey import Survey
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import NoLedger, RunStart, view
 from posthog_llm_cli.model import SourceRef
 from posthog_llm_cli.preview.figures import Forecast
 from posthog_llm_cli.preview.forecasting import ForecastFold
 from posthog_llm_cli.report import Mode, RunReport
-from posthog_llm_cli.sources import Ranking, SourceReader
+from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.transport import Rehearsal
 
 MOST_BYTES = 32_000_000
@@ -40,7 +40,7 @@ class _Silence:
         """Say nothing."""
 
 
-def look_ahead(sources: Survey, plan: pipeline.Plan, settings: Settings, *, now: datetime) -> Forecast | None:
+def look_ahead(sources: Survey, settings: Settings, *, now: datetime) -> Forecast | None:
     """Return a forecast by at most 32 MB or 5 s of the sources; None where one of them can't be read twice (a pipe).
 
     The ledger is asked without its lock, and nothing is counted in it. Raises: typer.Abort for Ctrl-C; LedgerError.
@@ -51,18 +51,16 @@ def look_ahead(sources: Survey, plan: pipeline.Plan, settings: Settings, *, now:
     fold = ForecastFold(now=now, takes=Rehearsal(settings.endpoint).takes)
     ledger = NoLedger() if settings.ledger is None else view(settings.ledger, _start(settings, now))
     with closing(ledger):
-        reader: SourceReader = SourceReader(
+        memory = None if isinstance(ledger, NoLedger) else ledger
+        reader: SourceReader = reader_of(
             sources.specs,
-            ranking=Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK),
-            max_record=settings.max_record,
-            should_stop=lambda: stop.should_stop() or reader.bytes_read >= MOST_BYTES,
-            memory=None if isinstance(ledger, NoLedger) else ledger,
+            settings,
+            lambda: stop.should_stop() or reader.bytes_read >= MOST_BYTES,
+            memory=memory,
         )
-        short = replace(plan, convert=replace(plan.convert, glance=True), max_duration_s=MOST_S)
+        plan = replace(plan_of(settings, report, now=now), max_duration_s=MOST_S)
         with stop.installed():
-            pipeline.validate(
-                reader, short, report=report, observer=_Silence(), stop=stop, ledger=ledger, onlooker=fold
-            )
+            pipeline.validate(reader, plan, report=report, observer=_Silence(), stop=stop, ledger=ledger, onlooker=fold)
     if stop.signal is not None:
         raise typer.Abort
     return _forecast(fold, report, reader, sources.size, settings)
