@@ -34,7 +34,7 @@ app = typer.Typer(
 app.command("send")(send)
 app.command("validate")(validate)
 app.command("preview")(preview)
-app.command("explain")(explain)
+app.command("explain", context_settings={"ignore_unknown_options": True})(explain)  # or "-:12" would be one
 app.command("formats")(formats)
 app.add_typer(ledger_app, name="ledger")
 app.command("mock-server")(mock_server)

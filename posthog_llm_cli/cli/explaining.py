@@ -63,9 +63,7 @@ def _parted(place: str) -> tuple[str, int]:
             f"{place}: expected SOURCE:LINE, a file and the number of a line in it", hint="plh explain app.jsonl:1204"
         )
     if source != _STDIN and Path(source).is_dir():
-        raise ConfigError(
-            f"{source}: expected a file and found a directory", hint="name the file, as in app.jsonl:1204"
-        )
+        raise ConfigError(f"{source}: expected a file and found a directory", hint="name a file: logs/app.jsonl:12")
     return source, int(number)
 
 

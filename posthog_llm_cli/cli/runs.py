@@ -205,7 +205,7 @@ def _written(settings: Settings, mode: Mode, letters: Path | None) -> tuple[Path
 def reader_of(
     specs: Iterable[str], settings: Settings, should_stop: Callable[[], bool], *, memory: Memory | None = None
 ) -> SourceReader:
-    """Return what reads the sources, the richer formats first; with a `memory`, from where earlier runs have read to."""
+    """Return what reads the sources, the richer formats first; with a `memory`, from where earlier runs left off."""
     ranking = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
     return SourceReader(
         specs,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import assert_never
 
 import orjson
@@ -40,8 +41,6 @@ _ALWAYS = {
     "$process_person_profile": "because no user is named: calls without one must not make a person each",
     "$ai_cost_passthrough": "because the log has a total and not both parts: PostHog keeps the total as it is",
     "$ai_cache_reporting_exclusive": "how this format counts cached tokens",
-    "$ai_trace_id": "the call's own uuid, for the log names no trace",
-    "$ai_span_id": "the call's own uuid, for the log names no span",
     "$ai_provider": "what the format stands for",
     "event": "what the format stands for",
 }
@@ -189,7 +188,8 @@ class _Explained:
         """
         paths, needed = self._found.followed.get(name, []), self._found.needed.get(name, [])
         if not paths:
-            paths = [path for path in needed if _is_same(at(self._record, path), value)][:1]
+            same = (path for path in (*needed, *self._found.deciding) if _is_same(at(self._record, path), value))
+            paths = list(islice(same, 1))
         return paths, [path for path in needed if path not in paths]
 
     def _rule(self, name: str, value: Json, paths: Sequence[Path], needs: Sequence[Path]) -> str:
@@ -211,6 +211,8 @@ class _Explained:
             return "by --distinct-id" if value == build.distinct_id else _TRACE_STANDS_IN
         if name == "timestamp":
             return "by --default-time"
+        if value == self._facts["uuid"] and name != "uuid":
+            return "the event's own uuid, for the record names none"
         if needs:
             return f"because of {', '.join(map(shown, needs))}"
         return _ALWAYS.get(name, "by the rule of this format")

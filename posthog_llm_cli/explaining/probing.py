@@ -75,7 +75,7 @@ class Prober:
         for step in steps(self._record):
             effect = self.effect(removed(self._record, (step,)))
             for fact in facts:
-                if fact in effect.vanished or fact in effect.followed:
+                if effect.broke or fact in effect.vanished or fact in effect.followed:
                     found.needed.setdefault(fact, []).append((step,))
 
     def effect(self, record: Json) -> Effect:
@@ -136,7 +136,9 @@ class Prober:
         return is_one and isinstance(self._facts[next(iter(names))], dict | list)
 
     def _is_of_several(self, path: Path, value: Json) -> bool:
-        """Whether more than one part of a value has an effect: if only one has, that one is where it comes from."""
+        """Whether more than one part of an object has an effect: if only one has, that one is where it comes from."""
+        if isinstance(value, list):
+            return True
         parts = 0
         for step in steps(value):
             part = at(value, (step,))

@@ -13,9 +13,10 @@ from posthog_llm_cli.sources.resuming import Read
 
 @dataclass(slots=True)
 class Found:
-    """The lines that begin at `begins_at`, the number of the line that was asked for or of the record around it.
+    """The lines whose record begins on the line that was asked for, or lies over it.
 
-    Empty where the source has no such line; `errors` are the source's own.
+    `begins_at` is where that record begins, or, where there is none (`lines` is empty), the last one before it.
+    `errors` are the source's own.
     """
 
     begins_at: int | None = None
@@ -29,25 +30,41 @@ def find(reader: Reader, plan: Plan, number: int, *, stop: Stop) -> Found:
     Reads no further than it must: to the next line, where the record is no part of a stream or a batch.
     """
     found = Found()
+    held: list[LogLine] = []
+    place = _Place(number)
     with Joiner(format_name=plan.convert.format, max_record=plan.max_record) as joiner:
-        for item in joiner.join(_noting(iter(reader), number, found), is_cut=stop.should_stop):
+        for item in joiner.join(place.note(iter(reader)), is_cut=stop.should_stop):
             if isinstance(item, SourceError):
                 found.errors.append(item)
-            if not isinstance(item, LogLine):
-                continue
-            if item.ref.line <= number and (not found.lines or item.ref.line >= found.lines[-1].ref.line):
-                if found.lines and item.ref.line > found.lines[-1].ref.line:
-                    found.lines.clear()
-                found.lines.append(item)
-            elif item.ref.line > number and found.lines and found.lines[-1].ref.line == found.begins_at:
+            if isinstance(item, LogLine):
+                if held and held[0].ref.line < item.ref.line <= number:
+                    held.clear()
+                if item.ref.line <= number and (not held or item.ref.line == held[0].ref.line):
+                    held.append(item)
+            if place.is_passed and held and held[0].ref.line == place.begins_at:
                 break
+    found.begins_at = place.begins_at
+    if place.begins_at is not None and place.ends_at >= number:
+        found.lines = [line for line in held if line.ref.line == place.begins_at]
     return found
 
 
-def _noting(items: Iterator[Read], number: int, found: Found) -> Iterator[LogLine | SourceError | Mark]:
-    """Pass a source's lines on, and note where the record begins that lies over the line `number`."""
-    for item in items:
-        if isinstance(item, LogLine) and item.ref.line <= number:
-            found.begins_at = max(item.ref.line, found.begins_at or 0)
-        if isinstance(item, LogLine | SourceError | Mark):
-            yield item
+class _Place:
+    """Where the record begins and ends, in the source, that lies over a line."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.begins_at: int | None = None
+        self.ends_at = 0
+        self.is_passed = False
+
+    def note(self, items: Iterator[Read]) -> Iterator[LogLine | SourceError | Mark]:
+        """Pass a source's lines on, and look where each begins."""
+        for item in items:
+            if isinstance(item, LogLine):
+                self.is_passed = item.ref.line > self._number
+                if not self.is_passed:
+                    self.begins_at = item.ref.line
+                    self.ends_at = item.ref.line + item.raw.count(b"\n")
+            if isinstance(item, LogLine | SourceError | Mark):
+                yield item
