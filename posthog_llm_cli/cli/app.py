@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from posthog_llm_cli.cli.explain import explain
 from posthog_llm_cli.cli.formats import formats
 from posthog_llm_cli.cli.ledger import ledger_app
 from posthog_llm_cli.cli.mock_server import mock_server
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("send")(send)
 app.command("validate")(validate)
 app.command("preview")(preview)
+app.command("explain", context_settings={"ignore_unknown_options": True})(explain)  # or "-:12" would be one
 app.command("formats")(formats)
 app.add_typer(ledger_app, name="ledger")
 app.command("mock-server")(mock_server)

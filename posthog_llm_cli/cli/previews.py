@@ -6,12 +6,12 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from posthog_llm_cli.cli.talk import Talk, print_data
-from posthog_llm_cli.config.display import read_display
+from posthog_llm_cli.config.display import Display, read_display
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import PlhError
 from posthog_llm_cli.ledger import reading
 from posthog_llm_cli.preview.figures import Preview, Rate
-from posthog_llm_cli.preview.forecasting import measured_rate
+from posthog_llm_cli.preview.forecasting import expected_rate
 from posthog_llm_cli.report import Mode, RunReport
 
 _RUNS = 20
@@ -29,14 +29,20 @@ def show_preview(preview: Preview, settings: Settings, *, exit_code: int, out: B
     from posthog_llm_cli.preview.terminal import render  # noqa: PLC0415 - rich, where it is drawn with
 
     display = read_display()
-    shown, aside = Talk(sys.stdout, display), Talk(sys.stderr, display)
-    width = next((width for width in (shown.width, aside.width) if width is not None), _WIDTH)
-    print_data(render(preview, width=min(width, _MOST_WIDTH), colour=shown.colour).encode(errors="replace"), out)
+    print_data(render(preview, width=width_of(display), colour=Talk(sys.stdout, display).colour).encode(), out)
+
+
+def width_of(display: Display) -> int:
+    """Return how wide a page may be: as the terminal that stdout is, or that stderr is (`| less`); else 80 columns."""
+    widths = (Talk(stream, display).width for stream in (sys.stdout, sys.stderr))
+    return min(next((width for width in widths if width is not None), _WIDTH), _MOST_WIDTH)
 
 
 def rate_of(settings: Settings, report: RunReport, *, events: int) -> Rate | None:
     """Return how many events a second are to be expected, by earlier sends or by this run's conversion."""
-    return measured_rate(_earlier_sends(settings), events=events, elapsed_s=report.elapsed_s)
+    return expected_rate(
+        _earlier_sends(settings), events=events, elapsed_s=report.elapsed_s, rate_limit=settings.rate_limit
+    )
 
 
 def _earlier_sends(settings: Settings) -> Iterator[tuple[int, float]]:

@@ -3,7 +3,7 @@
 import os
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,10 @@ from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
+from posthog_llm_cli.preview.figures import Forecast
+from posthog_llm_cli.preview.forecast_text import forecast_lines
+from posthog_llm_cli.preview.forecasting import ForecastFold
+from posthog_llm_cli.preview.json import as_dict
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.terminal import problems, status_line, summary
@@ -54,11 +58,29 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     ):
         if mode is Mode.SEND:
             _warn(settings, ledger, talk)
-            confirm(settings, sources, talk)
+            confirm(settings, sources, talk, lambda: _look(sources, settings, now=now))
         ledger.begin()
-        _deliver(sources, settings, report, letters, ledger, talk, now=now)
+        fold = ForecastFold(now=now, takes=Rehearsal(settings.endpoint).takes) if mode is Mode.DRY_RUN else None
+        _deliver(sources, settings, report, letters, ledger, talk, now=now, onlooker=fold)
         _remember(ledger, report, letters, settings, talk)
+    if fold is not None:
+        _foretell(fold, settings, report, talk)
     return _finish(settings, report, letters, talk, out)
+
+
+def _look(sources: Survey, settings: Settings, *, now: datetime) -> Forecast | None:
+    from posthog_llm_cli.cli.lookahead import look_ahead  # noqa: PLC0415 - only where a person is asked
+
+    return look_ahead(sources, settings, now=now)
+
+
+def _foretell(fold: ForecastFold, settings: Settings, report: RunReport, talk: Talk) -> None:
+    """Open a rehearsal's summary with what the send will do."""
+    rate = rate_of(settings, report, events=report.accepted)
+    forecast = fold.forecast(rate, already_read=report.already_read.records)
+    report.forecast = as_dict(forecast)
+    if not settings.json:
+        talk.say(*forecast_lines(forecast, talk.width))
 
 
 def _deliver(
@@ -70,11 +92,14 @@ def _deliver(
     talk: Talk,
     *,
     now: datetime,
+    onlooker: pipeline.Onlooker | None = None,
 ) -> None:
     """Run the pipeline; the report says what became of everything."""
     stop = pipeline.Stop()
-    plan = _plan(settings, report, now=now)
-    reader = _reader(sources, settings, stop, memory=None if isinstance(ledger, NoLedger) else ledger)
+    plan = plan_of(settings, report, now=now)
+    reader = reader_of(
+        sources.specs, settings, stop.should_stop, memory=None if isinstance(ledger, NoLedger) else ledger
+    )
     with (
         stop.installed(),
         closing(letters),
@@ -90,6 +115,7 @@ def _deliver(
             report=report,
             observer=watcher,
             stop=stop,
+            onlooker=onlooker,
         )
 
 
@@ -99,9 +125,9 @@ def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> 
     out = _report_stream(settings, Mode.VALIDATE)
     report = _new_report(settings, Mode.VALIDATE)
     stop = pipeline.Stop()
-    plan = _plan(settings, report, now=now)
+    plan = plan_of(settings, report, now=now)
     with closing(survey(specs, written=())) as sources:
-        reader = _reader(sources, settings, stop)
+        reader = reader_of(sources.specs, settings, stop.should_stop)
         with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
     return _finish(settings, report, NoDeadLetters(), talk, out)
@@ -115,18 +141,18 @@ def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, html
     out = data_stream()
     report = _new_report(settings, Mode.PREVIEW)
     stop = pipeline.Stop()
-    plan = _plan(settings, report, now=now)
+    plan = plan_of(settings, report, now=now)
     with (
         page_maker(html, specs, talk) as page,
         closing(_ledger(settings, report, talk, now)) as ledger,
         closing(survey(specs, written=() if html is None else (html,))) as sources,
     ):
         fold = PreviewFold(now=now, takes=Rehearsal(settings.endpoint).takes, content=page)
-        reader = _reader(sources, settings, stop)
+        reader = reader_of(sources.specs, settings, stop.should_stop)
         with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop, ledger=ledger, onlooker=fold)
         rate = rate_of(settings, report, events=report.accepted + report.already_sent)
-        preview = fold.preview(report, rate, rate_limit=settings.rate_limit)
+        preview = fold.preview(report, rate)
         if page is not None:
             page.write(preview, made_at=now, is_private=settings.privacy_mode)
     if not settings.json:
@@ -145,7 +171,8 @@ def _new_report(settings: Settings, mode: Mode) -> RunReport:
     return RunReport(run_id, mode, import_id=import_id)
 
 
-def _plan(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.Plan:
+def plan_of(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.Plan:
+    """Return how a run in the mode of `report` goes."""
     return pipeline.Plan(
         convert=_convert_options(settings, report, now=now),
         bounds=_bounds(settings, report.mode),
@@ -178,13 +205,16 @@ def _written(settings: Settings, mode: Mode, letters: Path | None) -> tuple[Path
     return (*ledger, *(() if letters is None else (letters,)))
 
 
-def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop, *, memory: Memory | None = None) -> SourceReader:
+def reader_of(
+    specs: Iterable[str], settings: Settings, should_stop: Callable[[], bool], *, memory: Memory | None = None
+) -> SourceReader:
+    """Return what reads the sources, the richer formats first; with a `memory`, from where earlier runs left off."""
     ranking = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
     return SourceReader(
-        sources.specs,
+        specs,
         ranking=ranking,
         max_record=settings.max_record,
-        should_stop=stop.should_stop,
+        should_stop=should_stop,
         memory=memory,
     )
 

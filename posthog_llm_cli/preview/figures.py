@@ -177,6 +177,8 @@ class RateSource(StrEnum):
     """What earlier runs have sent, by the ledger."""
     CONVERSION = "conversion"
     """This run's reading and conversion: the network is not in it."""
+    LIMIT = "rate-limit"
+    """`--rate-limit`, which is below either."""
 
 
 @dataclass(frozen=True, slots=True)

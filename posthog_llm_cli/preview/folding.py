@@ -121,7 +121,7 @@ class PreviewFold:
         if glance.is_error:
             self._errors.add(event, glance)
 
-    def preview(self, report: RunReport, rate: Rate | None, *, rate_limit: float | None = None) -> Preview:
+    def preview(self, report: RunReport, rate: Rate | None) -> Preview:
         """Return the figures of everything that was taken; `report` is that of the run, which is over."""
         models = tuple(sorted(self._model_figures(), key=_by_cost))
         return Preview(
@@ -144,7 +144,7 @@ class PreviewFold:
             error_kinds=self._errors.figures(),
             examples=self._sample.examples(MOST_EXAMPLES),
             coverage=tuple(self._coverage.coverage(_by_format(report.advice))),
-            forecast=self.forecast.forecast(rate, rate_limit=rate_limit),
+            forecast=self.forecast.forecast(rate),
         )
 
     def _model(self, key: _ModelKey) -> _Model:

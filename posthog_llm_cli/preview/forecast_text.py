@@ -10,6 +10,7 @@ _MOST_MODELS = 4
 
 _RATE = {
     RateSource.LEDGER: "the rate of earlier sends, by the ledger",
+    RateSource.LIMIT: "which --rate-limit allows",
     RateSource.CONVERSION: "the rate of reading and converting in this run: the network is not in it",
 }
 
@@ -81,6 +82,5 @@ def _models(models: Sequence[tuple[str, int]]) -> str:
 def _time(forecast: Forecast) -> str:
     assert forecast.rate is not None  # noqa: S101 - asked before
     assert forecast.time_s is not None  # noqa: S101
-    limit = ", under --rate-limit" if forecast.time_s * forecast.rate.events_per_s > 1.01 * forecast.events else ""
     per_s = f"{forecast.rate.events_per_s:,.0f} events/s"
-    return f"about {human_seconds(forecast.time_s)} at {per_s}{limit}, {_RATE[forecast.rate.source]}"
+    return f"about {human_seconds(forecast.time_s)} at {per_s}, {_RATE[forecast.rate.source]}"

@@ -73,18 +73,20 @@ class ForecastFold:
         rate: Rate | None,
         *,
         already_read: int = 0,
-        rate_limit: float | None = None,
         sample_bytes: int | None = None,
+        sources_per_sample: float = 1.0,
     ) -> Forecast:
-        """Return what a `send` would do; `already_read` events lie where the ledger says that nothing is read again."""
+        """Return what a `send` would do; `already_read` records lie where the ledger says that nothing is read again.
+
+        `sample_bytes` is set where not all was looked at; the time is for `sources_per_sample` times as much.
+        """
         events = sum(sums.events for sums in self._sums.values())
-        per_s = [at for at in (rate.events_per_s if rate is not None else None, rate_limit) if at is not None]
         return Forecast(
             destinations=tuple(_destination(destination, sums) for destination, sums in self._sums.items()),
             models_without_cost=tuple(sorted(self._unpriced.items(), key=lambda pair: (-pair[1], pair[0]))),
             already_read=already_read,
             rate=rate,
-            time_s=events / min(per_s) if rate is not None and min(per_s) > 0 else None,
+            time_s=events * sources_per_sample / rate.events_per_s if rate is not None else None,
             sample_bytes=sample_bytes,
         )
 
@@ -97,18 +99,22 @@ class ForecastFold:
             self._unpriced[glance.model] += 1
 
 
-def measured_rate(runs: Iterable[tuple[int, float]], *, events: int, elapsed_s: float) -> Rate | None:
+def expected_rate(
+    runs: Iterable[tuple[int, float]], *, events: int, elapsed_s: float, rate_limit: float | None
+) -> Rate | None:
     """Return the rate of earlier sends (events accepted, seconds), else that of this run's conversion, or None.
 
-    Sends of a few events say nothing: they are made of waiting.
+    Sends of a few events say nothing: they are made of waiting. No rate is above `rate_limit`.
     """
     sends = [(accepted, seconds) for accepted, seconds in runs if accepted >= _LEAST_ACCEPTED and seconds > 0]
     if sends:
         accepted, seconds = (sum(column) for column in zip(*sends, strict=True))
-        return Rate(accepted / seconds, RateSource.LEDGER)
-    if events and elapsed_s > 0:
-        return Rate(events / elapsed_s, RateSource.CONVERSION)
-    return None
+        rate = Rate(accepted / seconds, RateSource.LEDGER)
+    elif events and elapsed_s > 0:
+        rate = Rate(events / elapsed_s, RateSource.CONVERSION)
+    else:
+        return None
+    return Rate(rate_limit, RateSource.LIMIT) if rate_limit is not None and rate_limit < rate.events_per_s else rate
 
 
 def _destination(destination: Destination, sums: _Sums) -> DestinationForecast:

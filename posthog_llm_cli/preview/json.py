@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from posthog_llm_cli.model import SourceRef
-from posthog_llm_cli.preview.figures import Preview
+from posthog_llm_cli.preview.figures import Forecast, Preview
 from posthog_llm_cli.report.text import mask_keys
 
 SCHEMA = "plh.preview/1"
@@ -19,7 +19,7 @@ def render_json(preview: Preview, *, exit_code: int) -> bytes:
     return mask_keys(orjson.dumps(document).decode()).encode() + b"\n"
 
 
-def as_dict(preview: Preview) -> dict[str, Any]:
+def as_dict(preview: Preview | Forecast) -> dict[str, Any]:
     """Return the figures as JSON values: keys are the fields' names, times RFC 3339 in UTC, places `SOURCE:LINE`."""
     found = _value(preview)
     assert isinstance(found, dict)  # noqa: S101 - a dataclass becomes one

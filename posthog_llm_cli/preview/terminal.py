@@ -6,9 +6,9 @@ colours are those of the terminal's own palette, and nothing is told by colour a
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from posthog_llm_cli.preview.drawing import bar, chart, span
@@ -27,6 +27,7 @@ from posthog_llm_cli.preview.figures import (
     Unit,
 )
 from posthog_llm_cli.preview.forecast_text import forecast_lines
+from posthog_llm_cli.preview.tables import NUMBER, PLACE, TEXT, WHOLE, Column, cut, end_of, number, table
 from posthog_llm_cli.report.text import (
     count,
     fold,
@@ -40,8 +41,10 @@ from posthog_llm_cli.report.text import (
 )
 
 _WIDE = 110
-_MOST_MODELS, _MOST_CALLS, _MOST_ERRORS, _MOST_TRACES, _MOST_NODES = 12, 5, 8, 3, 12
+_MOST_MODELS, _MOST_CALLS, _MOST_ERRORS, _MOST_TRACES, _MOST_NODES, _MOST_FORMATS = 12, 5, 8, 3, 12, 3
 _MOST_ROWS = 16
+_MOST_MESSAGE_LINES = 2
+_UNDER = " " * 9
 _CHART_HEIGHT = 6
 _DATE = {Unit.HOUR: "%m-%d %H:00", Unit.DAY: "%Y-%m-%d %a", Unit.WEEK: "%Y-%m-%d", Unit.MONTH: "%Y-%m"}
 _DASH = "–"
@@ -70,13 +73,12 @@ def _parts(preview: Preview, width: int) -> Iterator[RenderableType]:
     yield from _overview(preview, width)
     if preview.counts.calls:
         yield from _titled(_timeline_title(preview.timeline), _timeline(preview.timeline, width))
-        yield from _titled("Models, by cost", [_models(preview.models, width)])
+        yield from _titled("Models, by cost", _models(preview.models, width))
         yield from _notable(preview, width)
         if preview.error_kinds:
             yield from _titled("Errors, by kind", _errors(preview.error_kinds, width))
         yield from _titled(_traces_title(preview), _traces(preview.examples, width))
-        for coverage in preview.coverage:
-            yield from _titled(_coverage_title(coverage), _coverage(coverage, width))
+        yield from _coverage(preview.coverage, width)
     if preview.forecast.destinations:
         first, *lines = forecast_lines(preview.forecast, width)
         yield from _titled(first[:1].upper() + first[1:].removesuffix(":"), [Text(harmless(line)) for line in lines])
@@ -138,24 +140,25 @@ def _timeline_title(timeline: Timeline) -> str:
 
 def _timeline(timeline: Timeline, width: int) -> Iterator[RenderableType]:
     if len(timeline.bars) <= _MOST_ROWS:
-        yield _rows(timeline, width)
+        yield from _rows(timeline, width)
     else:
         yield from _chart(timeline, width)
 
 
-def _rows(timeline: Timeline, width: int) -> RenderableType:
-    table = _grid("", "", ">", ">", ">")
+def _rows(timeline: Timeline, width: int) -> Iterator[Text]:
     most = max(one.calls for one in timeline.bars)
-    room = max(10, min(60, width - 60))
-    for one in timeline.bars:
-        table.add_row(
+    room = max(10, min(60, width - 55))
+    rows = [
+        (
             Text(one.starts_at.strftime(_DATE[timeline.unit])),
             Text(bar(one.calls, most, room), style="cyan"),
             Text(f"{one.calls:,}"),
             _errors_of(one),
             Text(human_usd(one.cost_usd) if one.cost_usd else ""),
         )
-    return table
+        for one in timeline.bars
+    ]
+    return table((WHOLE, WHOLE, NUMBER, NUMBER, NUMBER), rows, width)
 
 
 def _errors_of(one: Bar) -> Text:
@@ -187,43 +190,32 @@ def _chart(timeline: Timeline, width: int) -> Iterator[RenderableType]:
 # ------------------------------------------------------------------------------------------------------------ tables
 
 
-def _grid(*columns: str) -> Table:
-    """Return a table without lines: `>` is a column of numbers, other columns of text give way."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for column in columns:
-        if column == ">":
-            table.add_column(justify="right", no_wrap=True)
-        else:
-            table.add_column(no_wrap=True, overflow="ellipsis")
-    return table
-
-
-def _head(table: Table, *titles: str) -> None:
-    table.add_row(*(Text(title, style="dim") for title in titles))
-
-
-def _models(models: Sequence[ModelFigures], width: int) -> RenderableType:
+def _models(models: Sequence[ModelFigures], width: int) -> Iterator[Text]:
     is_wide = width >= _WIDE
-    table = _grid("", *[">"] * (8 if is_wide else 6))
-    tokens = ("tokens in", "tokens out") if is_wide else ("tokens",)
-    _head(table, "model", "calls", *tokens, "cost", "p50", "p95", "errors", *(["priced"] if is_wide else []))
-    for model in models[:_MOST_MODELS]:
-        table.add_row(
-            _model_name(model),
-            Text(f"{model.calls:,}"),
-            *_tokens(model, is_wide=is_wide),
-            Text(human_usd(model.cost_usd) if model.priced else _DASH),
-            Text(human_latency(model.latency.p50_s)),
-            Text(human_latency(model.latency.p95_s)),
-            Text(f"{model.errors:,} ({share(model.errors, model.calls)})", style="red")
-            if model.errors
-            else Text(_DASH),
-            *([Text(share(model.priced, model.calls))] if is_wide else []),
-        )
+    titles = ["tokens in", "tokens out"] if is_wide else ["tokens"]
+    titles = ["calls", *titles, "cost", "p50", "p95", "errors", *(["priced"] if is_wide else [])]
+    columns = [Column("model", gives=True), *map(number, titles)]
+    rows = [(_model_name(model), *_model_cells(model, is_wide=is_wide)) for model in models[:_MOST_MODELS]]
+    yield from table(columns, rows, width)
     if len(models) > _MOST_MODELS:
         rest = models[_MOST_MODELS:]
-        table.add_row(Text(f"{count(len(rest), 'other')}", style="dim"), Text(f"{sum(one.calls for one in rest):,}"))
-    return table
+        calls = count(sum(one.calls for one in rest), "call")
+        yield Text(f"and {count(len(rest), 'other')} with {calls} (--json has all)", style="dim")
+
+
+def _model_cells(model: ModelFigures, *, is_wide: bool) -> Iterator[Text]:
+    yield Text(f"{model.calls:,}")
+    if is_wide:
+        yield Text(human_count(model.input_tokens))
+        yield Text(human_count(model.output_tokens))
+    else:
+        yield Text(human_count(model.input_tokens + model.output_tokens))
+    yield Text(human_usd(model.cost_usd) if model.priced else _DASH)
+    yield Text(human_latency(model.latency.p50_s))
+    yield Text(human_latency(model.latency.p95_s))
+    yield Text(share(model.errors, model.calls), style="red") if model.errors else Text(_DASH)
+    if is_wide:
+        yield Text(share(model.priced, model.calls))
 
 
 def _model_name(model: ModelFigures) -> Text:
@@ -233,14 +225,6 @@ def _model_name(model: ModelFigures) -> Text:
     return name if model.provider is None else Text.assemble(name, (f" {harmless(model.provider)}", "dim"))
 
 
-def _tokens(model: ModelFigures, *, is_wide: bool) -> Iterator[Text]:
-    if is_wide:
-        yield Text(human_count(model.input_tokens))
-        yield Text(human_count(model.output_tokens))
-    else:
-        yield Text(human_count(model.input_tokens + model.output_tokens))
-
-
 def _notable(preview: Preview, width: int) -> Iterator[RenderableType]:
     for title, calls in (
         ("Slowest calls", preview.slowest),
@@ -248,41 +232,38 @@ def _notable(preview: Preview, width: int) -> Iterator[RenderableType]:
         ("Most expensive calls", preview.dearest),
     ):
         if calls:
-            yield from _titled(title, [_calls(calls[:_MOST_CALLS], width)])
+            yield from _titled(title, _calls(calls[:_MOST_CALLS], width))
 
 
-def _calls(calls: Sequence[NotableCall], width: int) -> RenderableType:
-    table = _grid(">", ">", ">", ">", "", "", *([""] if width >= _WIDE else []))
-    for call in calls:
-        table.add_row(
+def _calls(calls: Sequence[NotableCall], width: int) -> Iterator[Text]:
+    is_wide = width >= _WIDE
+    rows = [
+        (
             Text(human_latency(call.latency_s)),
             Text(human_bytes(call.size)),
             Text(human_count(call.tokens) + " tok" if call.tokens is not None else _DASH),
             Text(human_usd(call.cost_usd) if call.cost_usd is not None else _DASH),
             _plain(call.model) if call.model is not None else Text(_DASH),
-            *([Text(f"{call.timestamp:%Y-%m-%d %H:%M:%S}", style="dim")] if width >= _WIDE else []),
-            _place(call, width),
+            *([Text(f"{call.timestamp:%Y-%m-%d %H:%M:%S}", style="dim")] if is_wide else []),
+            _plain(str(call.ref)),
         )
-    return table
-
-
-def _place(call: NotableCall, width: int) -> Text:
-    """Return SOURCE:LINE, its end where it is long: the file's name says more than its folders."""
-    place = harmless(str(call.ref))
-    room = width // 3
-    return Text(place if len(place) <= room else f"…{place[1 - room :]}")
+        for call in calls
+    ]
+    return table((NUMBER, NUMBER, NUMBER, NUMBER, TEXT, *([WHOLE] if is_wide else []), PLACE), rows, width)
 
 
 def _errors(kinds: Sequence[ErrorFigures], width: int) -> Iterator[RenderableType]:
     for kind in kinds[:_MOST_ERRORS]:
         models = f" with {', '.join(harmless(model) for model in kind.models)}" if kind.models else ""
-        yield _cut(Text.assemble((f"{kind.calls:>6,} × ", "red"), (_kind_name(kind), "bold"), models), width)
-        where = f"first {kind.first_at:%Y-%m-%d %H:%M}, {harmless(str(kind.example.ref))}"
+        yield cut(Text.assemble((f"{kind.calls:>6,} × ", "red"), (_kind_name(kind), "bold"), models), width)
         if kind.message is not None:
-            yield _cut(Text(f"         {harmless(' '.join(kind.message.split()))}"), width)
-        yield _cut(Text(f"         {where}", style="dim"), width)
+            message = fold(words(harmless(kind.message)), width, indent=_UNDER, hanging="")
+            yield from (cut(Text(line), width) for line in islice(message, _MOST_MESSAGE_LINES))
+        where = f"first {kind.first_at:%Y-%m-%d %H:%M} at "
+        place = end_of(harmless(str(kind.example.ref)), width - len(_UNDER) - len(where))
+        yield Text(f"{_UNDER}{where}{place}", style="dim")
     if len(kinds) > _MOST_ERRORS:
-        yield Text(f"         and {count(len(kinds) - _MOST_ERRORS, 'more kind')} (--json has all)", style="dim")
+        yield Text(f"{_UNDER}and {count(len(kinds) - _MOST_ERRORS, 'more kind')} (--json has all)", style="dim")
 
 
 def _kind_name(kind: ErrorFigures) -> str:
@@ -297,7 +278,8 @@ def _kind_name(kind: ErrorFigures) -> str:
 
 
 def _traces_title(preview: Preview) -> str:
-    return f"Traces, {min(_MOST_TRACES, len(preview.examples))} of {_distinct(preview.traces, 'trace')}"
+    shown, traces = min(_MOST_TRACES, len(preview.examples)), preview.traces
+    return "Traces" if shown == traces.about else f"Traces, {shown} of {_distinct(traces, 'trace')}"
 
 
 def _traces(traces: Sequence[TraceFigures], width: int) -> Iterator[RenderableType]:
@@ -307,27 +289,29 @@ def _traces(traces: Sequence[TraceFigures], width: int) -> Iterator[RenderableTy
         if trace.cost_usd:
             facts.append(human_usd(trace.cost_usd))
         facts.append(f"{trace.started_at:%Y-%m-%d %H:%M:%S}")
-        yield _cut(Text.assemble((harmless(title), "bold"), "  ", (" · ".join(facts), "dim")), width)
-        yield _tree(trace, width)
+        yield cut(Text.assemble((harmless(title), "bold"), "  ", (" · ".join(facts), "dim")), width)
+        yield from _tree(trace, width)
 
 
-def _tree(trace: TraceFigures, width: int) -> RenderableType:
-    table = _grid("", "", ">", ">")
+def _tree(trace: TraceFigures, width: int) -> Iterator[Text]:
     room = max(10, min(40, width // 4))
     shown = trace.nodes[:_MOST_NODES]
-    for node, stem in zip(shown, _stems(shown), strict=True):
-        latency_s = node.call.latency_s
-        ends_s = node.starts_s + (latency_s if latency_s is not None else 0.0)
-        table.add_row(
-            Text.assemble((stem, "dim"), _node_name(node)),
-            Text(span(node.starts_s, ends_s, trace.duration_s, room), style="red" if node.call.is_error else "cyan"),
-            Text("error", style="red") if node.call.is_error else Text(human_latency(latency_s)),
-            Text(human_count(node.call.tokens) + " tok" if node.call.tokens is not None else ""),
-        )
+    rows = [_branch(stem, node, trace.duration_s, room) for node, stem in zip(shown, _stems(shown), strict=True)]
+    yield from table((TEXT, WHOLE, NUMBER, NUMBER), rows, width)
     left_out = trace.left_out + len(trace.nodes) - len(shown)
     if left_out:
-        table.add_row(Text(f"   … {left_out:,} more", style="dim"))
-    return table
+        yield Text(f"   … {left_out:,} more", style="dim")
+
+
+def _branch(stem: str, node: Node, whole_s: float, room: int) -> tuple[Text, Text, Text, Text]:
+    call = node.call
+    ends_s = node.starts_s + (call.latency_s if call.latency_s is not None else 0.0)
+    return (
+        Text.assemble((stem, "dim"), _node_name(node)),
+        Text(span(node.starts_s, ends_s, whole_s, room), style="red" if call.is_error else "cyan"),
+        Text("error", style="red") if call.is_error else Text(human_latency(call.latency_s)),
+        Text(human_count(call.tokens) + " tok" if call.tokens is not None else ""),
+    )
 
 
 def _node_name(node: Node) -> Text:
@@ -353,33 +337,45 @@ def _stems(nodes: Sequence[Node]) -> list[str]:
 # ---------------------------------------------------------------------------------------------------------- coverage
 
 
-def _coverage_title(coverage: FormatCoverage) -> str:
-    return f"Known in {count(coverage.calls, 'call')} of {coverage.format}"
+def _coverage(coverage: Sequence[FormatCoverage], width: int) -> Iterator[RenderableType]:
+    ranked = sorted(coverage, key=lambda one: -one.calls)
+    for one in ranked[:_MOST_FORMATS]:
+        yield from _titled(f"Known of {count(one.calls, f'{one.format} call')}", _known(one, width))
+    if len(ranked) > _MOST_FORMATS:
+        yield Text(f"  and {count(len(ranked) - _MOST_FORMATS, 'more format')} (--json has all)", style="dim")
+    steps = _next_steps(ranked)
+    if steps:
+        yield from _titled("What would raise that", (Text(line) for line in _advice(steps, width)))
 
 
-def _coverage(coverage: FormatCoverage, width: int) -> Iterator[RenderableType]:
-    shares = [_share(row, coverage.calls) + "," for row in coverage.properties if row.known]
-    if shares:
-        yield from (Text(line) for line in fold([*shares[:-1], shares[-1][:-1]], width, indent="  "))
-    unknown = [row for row in coverage.properties if not row.known]
-    if unknown:
-        shown = [_unknown(row) + "," for row in unknown]
-        yield from (
-            Text(line, style="dim") for line in fold(["unknown:", *shown[:-1], shown[-1][:-1]], width, indent="  ")
-        )
-    told: set[str] = set()
-    for row in coverage.properties:
-        if row.advice is not None and row.advice not in told:
-            told.add(row.advice)
-            yield from (Text(line) for line in fold(words(f"→ {row.title}: {row.advice}"), width, indent="  "))
-
-
-def _share(row: PropertyCoverage, calls: int) -> str:
-    return f"{row.title} {share(row.known, calls)}"
+def _known(coverage: FormatCoverage, width: int) -> Iterator[Text]:
+    known = [f"{row.title} {share(row.known, coverage.calls)}" for row in coverage.properties if row.known]
+    unknown = [_unknown(row) for row in coverage.properties if not row.known]
+    for pieces, style in ((known, ""), (unknown, "dim")):
+        if pieces:
+            listed = [*(f"{piece}," for piece in pieces[:-1]), pieces[-1]]
+            yield from (Text(line, style=style) for line in fold(listed, width, indent="  ", hanging=""))
 
 
 def _unknown(row: PropertyCoverage) -> str:
-    return f"{row.title} (no field found: {', '.join(row.fields)})" if row.fields else row.title
+    return f"{row.title} 0 % (no field found: {', '.join(row.fields)})" if row.fields else f"{row.title} 0 %"
+
+
+def _next_steps(coverage: Sequence[FormatCoverage]) -> dict[str, dict[str, list[str]]]:
+    """Return each advice once, with the formats that it helps and what of them."""
+    steps: dict[str, dict[str, list[str]]] = {}
+    for one in coverage:
+        for row in one.properties:
+            if row.advice is not None:
+                steps.setdefault(row.advice, {}).setdefault(one.format, []).append(row.title)
+    return steps
+
+
+def _advice(steps: dict[str, dict[str, list[str]]], width: int) -> Iterator[str]:
+    for advice, helped in steps.items():
+        for format_, titles in helped.items():
+            yield from fold(words(f"{format_}: {', '.join(titles)}"), width, indent="  ")
+        yield from fold(words(advice), width, indent="    ", hanging="")
 
 
 # -------------------------------------------------------------------------------------------------------------- text
@@ -387,8 +383,3 @@ def _unknown(row: PropertyCoverage) -> str:
 
 def _plain(text: str) -> Text:
     return Text(harmless(text))
-
-
-def _cut(text: Text, width: int) -> Text:
-    text.truncate(width, overflow="ellipsis")
-    return text

@@ -10,14 +10,14 @@ from posthog_llm_cli.preview.money import Money
 MOST_HOURS = 4_000
 """Beyond so many hours with calls only days are kept: some five months of all hours."""
 
-_HOUR_S, _DAY_S = 3600, 86_400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _STEPS = {
     Unit.HOUR: timedelta(hours=1),
     Unit.DAY: timedelta(days=1),
     Unit.WEEK: timedelta(weeks=1),
     Unit.MONTH: timedelta(days=32),  # from a first into the next month
 }
-_LAST_START = datetime.max.replace(tzinfo=UTC) - timedelta(days=32)
 _MOST_BARS = ((Unit.HOUR, timedelta(hours=48)), (Unit.DAY, timedelta(days=62)), (Unit.WEEK, timedelta(weeks=60)))
 
 
@@ -42,7 +42,7 @@ class TimelineFold:
 
     def __init__(self) -> None:
         self._sums: dict[int, _Sums] = {}
-        self._unit_s = _HOUR_S
+        self._unit = _HOUR
         self._first_at: datetime | None = None
         self._last_at: datetime | None = None
 
@@ -53,12 +53,12 @@ class TimelineFold:
             self._first_at = at
         if self._last_at is None or at > self._last_at:
             self._last_at = at
-        place = int(at.timestamp() // self._unit_s)
+        place = (at - _EPOCH) // self._unit
         sums = self._sums.get(place)
         if sums is None:
-            if self._unit_s == _HOUR_S and len(self._sums) == MOST_HOURS:
+            if self._unit is _HOUR and len(self._sums) == MOST_HOURS:
                 self._coarsen()
-                place = int(at.timestamp() // self._unit_s)
+                place = (at - _EPOCH) // self._unit
             sums = self._sums.setdefault(place, _Sums())
         sums.calls += 1
         sums.errors += glance.is_error
@@ -74,7 +74,7 @@ class TimelineFold:
         unit = next((unit for unit, most in _MOST_BARS if span <= most), Unit.MONTH)
         bars: dict[datetime, _Sums] = {at: _Sums() for at in _starts(self._first_at, self._last_at, unit)}
         for place, sums in self._sums.items():
-            bars[start_of(datetime.fromtimestamp(place * self._unit_s, UTC), unit)].add(sums)
+            bars[start_of(_EPOCH + place * self._unit, unit)].add(sums)
         return Timeline(
             self._first_at,
             self._last_at,
@@ -83,9 +83,9 @@ class TimelineFold:
         )
 
     def _coarsen(self) -> None:
-        hours, self._sums, self._unit_s = self._sums, {}, _DAY_S
+        hours, self._sums, self._unit = self._sums, {}, _DAY
         for hour, sums in hours.items():
-            self._sums.setdefault(hour * _HOUR_S // _DAY_S, _Sums()).add(sums)
+            self._sums.setdefault(hour * _HOUR // _DAY, _Sums()).add(sums)
 
 
 def start_of(at: datetime, unit: Unit) -> datetime:
@@ -104,7 +104,14 @@ def start_of(at: datetime, unit: Unit) -> datetime:
 
 def _starts(first_at: datetime, last_at: datetime, unit: Unit) -> Iterator[datetime]:
     """Yield the starts of all units from the first call's to the last one's."""
-    at = start_of(first_at, unit)
-    yield at
-    while at < _LAST_START and (at := start_of(at + _STEPS[unit], unit)) <= last_at:
+    at: datetime | None = start_of(first_at, unit)
+    while at is not None and at <= last_at:
         yield at
+        at = _next_start(at, unit)
+
+
+def _next_start(at: datetime, unit: Unit) -> datetime | None:
+    try:
+        return start_of(at + _STEPS[unit], unit)
+    except OverflowError:  # the last month, day or hour of year 9999
+        return None

@@ -96,6 +96,8 @@ class RunReport:
     out_of_time: bool = False
     limit_reached: bool = False
     ledger_error: LedgerError | None = None
+    forecast: dict[str, Any] | None = None
+    """Of a rehearsal: what the send will do, as JSON (`preview.figures.Forecast`)."""
 
     @property
     def rejected(self) -> int:
@@ -240,6 +242,7 @@ class RunReport:
             "import_id": self.import_id,
             "dead_letter": self.dead_letter,
             "letters_unwritten": self.letters_unwritten,
+            **({} if self.forecast is None else {"forecast": self.forecast}),
         }
 
 

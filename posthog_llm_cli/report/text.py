@@ -82,9 +82,11 @@ def share(part: int, whole: int) -> str:
 
 
 def human_latency(seconds: float | None) -> str:
-    """Return how long a call took: `0.84 s`, `12.3 s`, `2 min 5 s`; a dash where it is not known."""
+    """Return how long a call took: `8 ms`, `1.84 s`, `12.3 s`, `2 min 5 s`; a dash where it is not known."""
     if seconds is None:
         return "–"
+    if seconds < 0.9995:
+        return f"{1000 * seconds:.0f} ms"
     return f"{seconds:.2f} s" if seconds < 9.995 else human_seconds(seconds)
 
 

@@ -62,7 +62,7 @@ def filled(store: PageStore, found: Iterable[Event]) -> Preview:
         fold.see(event, glance_of(event, "posthog-event", ()), is_open=True)
         report.accepted += 1
         report.records += 1
-    return fold.preview(report, None, rate_limit=None)
+    return fold.preview(report, None)
 
 
 def write(
