@@ -3,6 +3,7 @@
 Links are addresses within the page: `#/traces?…` asks the table a question, `#/trace/TRACE/UUID` opens a call.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -11,7 +12,17 @@ from urllib.parse import quote, urlencode
 
 from posthog_llm_cli.model import SourceRef
 from posthog_llm_cli.page.facts import error_name, plain, short
-from posthog_llm_cli.preview.figures import Distinct, ErrorFigures, ModelFigures, NotableCall, Preview, Timeline, Unit
+from posthog_llm_cli.preview.figures import (
+    Distinct,
+    ErrorFigures,
+    ModelFigures,
+    NotableCall,
+    Preview,
+    PropertyCoverage,
+    Timeline,
+    Unit,
+)
+from posthog_llm_cli.preview.forecast_text import forecast_lines
 from posthog_llm_cli.report.text import count, human_bytes, human_count, human_latency, human_usd, share
 
 _MOST_BARS = 10
@@ -65,7 +76,7 @@ def totals(preview: Preview) -> list[dict[str, str]]:
     calls = preview.counts.calls
     priced = "" if preview.priced == calls else f"logged for {count(preview.priced, 'call')}"
     if preview.estimated:
-        priced = f"{priced or 'as logged'}; PostHog will price {preview.estimated:,}"
+        priced = f"{priced or 'as logged'}; PostHog estimates {preview.estimated:,}"
     latency = preview.latency
     failed = share(preview.errors, calls) if calls else _DASH
     return [
@@ -151,6 +162,39 @@ def lists(preview: Preview) -> Iterator[dict[str, Any]]:
             yield {"name": name, "title": title, "calls": [_line(call) for call in found[:_MOST_CALLS]]}
 
 
+def forecast(preview: Preview) -> dict[str, Any]:
+    """Return what a send will do, in the terminal's words: what goes where, and what there is to know of it."""
+    title, *lines = forecast_lines(preview.forecast, None)
+    destinations: list[dict[str, Any]] = []
+    for line in lines:
+        if line.startswith("    ") and destinations:
+            destinations[-1]["remarks"].append(plain(line.strip()))
+        else:
+            destinations.append({"text": plain(line.strip()), "remarks": []})
+    return {"title": title[:1].upper() + title[1:].removesuffix(":"), "destinations": destinations}
+
+
+def coverage(preview: Preview) -> Iterator[dict[str, Any]]:
+    """Yield what is known of the calls of each format, the most used first, and how more would be."""
+    for one in sorted(preview.coverage, key=lambda found: -found.calls):
+        rows = [
+            {
+                "title": row.title,
+                "known": row.known,
+                "calls": one.calls,
+                "share": share(row.known, one.calls),
+                "advice": _advice(row),
+            }
+            for row in one.properties
+        ]
+        yield {"name": one.format, "calls": count(one.calls, "call"), "rows": rows}
+
+
+def _advice(row: PropertyCoverage) -> str:
+    fields = "" if row.known or not row.fields else f"no field found: {', '.join(row.fields)}"
+    return "; ".join(part for part in (fields, row.advice) if part)
+
+
 def plots(preview: Preview) -> Iterator[Plot]:
     """Yield the plots that there is something to plot for."""
     unit = preview.timeline.unit.value
@@ -170,7 +214,7 @@ def plots(preview: Preview) -> Iterator[Plot]:
         yield Plot("latency", "Latency by model", "", _told(slow, "p95_s"), len(slow))
     if preview.error_kinds:
         found = _kinds(preview)
-        yield Plot("kinds", "Errors by kind", "", _told(found, "calls"), len(found), is_broad=not slow)
+        yield Plot("kinds", "Errors by kind", "", _told(found, "calls"), len(found), is_broad=bool(slow))
 
 
 def charts(preview: Preview) -> dict[str, Any]:
@@ -209,7 +253,7 @@ def price_note(preview: Preview) -> str:
     """Return what the costs in the table leave out, empty if nothing."""
     if not preview.estimated:
         return ""
-    return f"Costs are as logged. {count(preview.estimated, 'call')} without one will be priced by PostHog."
+    return f"Costs are as logged. PostHog estimates those of {count(preview.estimated, 'call')}, if it knows the model."
 
 
 # --------------------------------------------------------------------------------------------------------------- links
@@ -322,11 +366,12 @@ def _without(distinct: Distinct, calls: int) -> str:
 
 def _spending(preview: Preview) -> dict[str, Any]:
     found = preview.models[:_MOST_BARS]
+    names = _names(preview)
     return {
         "isCost": bool(preview.priced),
         "models": [
             {
-                "name": _model_name(model),
+                "name": names[model],
                 "filter": _filter(model),
                 "cost_usd": model.cost_usd,
                 "input_tokens": model.input_tokens,
@@ -334,6 +379,16 @@ def _spending(preview: Preview) -> dict[str, Any]:
             }
             for model in found
         ],
+    }
+
+
+def _names(preview: Preview) -> dict[ModelFigures, str]:
+    """Return what the bars are called: a model that several providers have is told apart by them."""
+    often = Counter(_model_name(model) for model in preview.models)
+    return {
+        model: f"{name} ({plain(model.provider or 'no provider')})" if often[name] > 1 else name
+        for model in preview.models
+        for name in (_model_name(model),)
     }
 
 

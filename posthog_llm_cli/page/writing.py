@@ -230,6 +230,8 @@ def _render(
         "models": list(overview.models(preview)),
         "errors": list(overview.errors(preview)),
         "lists": list(overview.lists(preview)),
+        "forecast": overview.forecast(preview),
+        "coverage": list(overview.coverage(preview)),
         "price_note": overview.price_note(preview),
         "traces": store.totals()[0],
         "heads": [{"sort": sort, "title": title, "style": name} for sort, title, name in _HEADS],

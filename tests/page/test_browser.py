@@ -11,6 +11,7 @@ import orjson
 import pytest
 from playwright.sync_api import Browser, expect
 
+from posthog_llm_cli.report.text import human_count, human_latency, human_usd
 from tests.cli.running import lines, run
 from tests.page.browser import Opened, browser, opened
 from tests.page.making import call, parse, said, write
@@ -173,9 +174,18 @@ def test_the_table_is_searched_filtered_and_ordered(page: Opened) -> None:
     expect(page.page.locator("#found")).to_have_text("401 traces")
 
 
+def test_the_words_of_a_call_are_searched_too_if_asked(page: Opened) -> None:
+    page.go("#/traces?q=troglodytes")
+    expect(page.page.locator("#found")).to_have_text("0 of 401 traces")
+    page.page.check("#in-content")
+    expect(page.page.locator("#found")).to_have_text("1 of 401 traces")
+    page.page.fill("#search", "answer user-8 model-2")
+    expect(page.page.locator("#found")).to_have_text("44 of 401 traces")
+
+
 def test_only_the_rows_in_view_are_elements(page: Opened) -> None:
     page.go("#/traces?sort=cost")
-    expect(page.page.locator("#table")).to_be_focused()
+    expect(page.page.locator("#traces")).to_be_focused()
     assert page.page.locator("#table .row").count() < 60
     assert page.page.get_attribute("#traces", "aria-rowcount") == "402"
     page.page.keyboard.press("End")
@@ -189,7 +199,7 @@ def test_the_keyboard_is_enough(page: Opened) -> None:
     expect(page.page.locator("#search")).to_be_focused()
     keys.type("agent")
     keys.press("Enter")
-    expect(page.page.locator("#table")).to_be_focused()
+    expect(page.page.locator("#traces")).to_be_focused()
     expect(page.page.locator("#found")).to_have_text("1 of 401 traces")
     keys.press("Enter")
     expect(page.page.locator("#tree")).to_be_focused()
@@ -326,6 +336,42 @@ def test_in_privacy_mode_the_page_says_that_content_is_left_out_and_has_none(run
         expect(page.page.locator("#call")).to_contain_text("Left out: --privacy-mode.")
         expect(page.page.locator(".error-panel")).to_contain_text("Timeout")
         page.assert_quiet()
+
+
+NUMBERS = (
+    0,
+    0.00000004,
+    0.0123456,
+    0.00994999,
+    0.0999,
+    0.25,
+    0.9949,
+    0.9951,
+    1,
+    9.994,
+    9.996,
+    59.94,
+    61.4,
+    1234.5,
+    3599.6,
+    98765.4,
+)
+
+
+def test_numbers_are_written_as_in_the_terminal(running: Browser, tmp_path: Path) -> None:
+    records = [
+        call(at, latency=number, total_cost_usd=number, input_tokens=round(number * 10**6))
+        for at, number in enumerate(NUMBERS)
+    ]
+    write(tmp_path / "page.html", records)
+    with opened(running, tmp_path / "page.html", "#/traces?order=up&sort=time") as page:
+        shown = [
+            [row.locator(f".{column}").inner_text() for column in ("latency", "cost", "tokens")]
+            for row in (page.page.locator(f"#table [data-number='{at}']") for at in range(len(NUMBERS)))
+        ]
+    assert shown == [
+        [human_latency(number), human_usd(number), human_count(round(number * 10**6))] for number in NUMBERS
+    ]
 
 
 def test_the_figures_are_those_of_the_terminal_s_report(running: Browser, path: Path) -> None:

@@ -98,7 +98,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     KEYS[event.key]();
   } else if ((event.key === "j" || event.key === "k") && place.view !== "overview" && !isTyping(event.target) && !byId("keys").open) {
-    const list = byId(place.view === "trace" ? "tree" : "table");
+    const list = byId(place.view === "trace" ? "tree" : "traces");
     list.focus({ preventScroll: true });
     list.dispatchEvent(new KeyboardEvent("keydown", { key: event.key }));
   }

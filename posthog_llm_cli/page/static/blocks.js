@@ -31,6 +31,14 @@ export function open(id) {
   return value;
 }
 
+// All values of a kind with their numbers, block by block, none of which is held: `see` says whether to go on.
+export async function eachBlock(kind, blocks, see) {
+  for (const [place, [first]] of blocks.entries()) {
+    const values = await textOf(`${kind}${place}`).then(inflate);
+    if (!see(values, first, (place + 1) / blocks.length)) return;
+  }
+}
+
 // A value by its number among all blocks of a kind; `blocks` has [first number, how many] of each. Null: not in the page.
 export async function numbered(kind, blocks, number) {
   let low = 0;

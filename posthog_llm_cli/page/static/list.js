@@ -1,20 +1,21 @@
-// A list of any length: only the rows in view are elements. One row is active; the list has the focus and says which
-// (aria-activedescendant), so that the keyboard works however many rows there are.
+// A list of any length: only the rows in view are elements. One row is active; the list (or the grid around it) has the
+// focus and says which (aria-activedescendant), so that the keyboard works however many rows there are.
 import { el } from "./dom.js";
 
 const BEYOND = 8;
 
 export class List {
-  // `container` scrolls. `row(number)` makes an element; `open(number)` is what Enter and a click do.
-  constructor(container, { rowHeight, row, open, moved = () => {} }) {
-    Object.assign(this, { container, row, open, moved, heightOf: rowHeight });
+  // `container` scrolls, `focused` has the focus. `row(number)` makes an element; `open(number)` is what Enter and a
+  // click do; `moved(number)` is told where the keyboard is.
+  constructor(container, { rowHeight, row, open, moved = () => {}, focused = container }) {
+    Object.assign(this, { container, focused, row, open, moved, heightOf: rowHeight });
     this.count = 0;
     this.active = 0;
     this.shown = new Map();
     this.space = el("div", { class: "space", role: "presentation" });
     container.replaceChildren(this.space);
     container.addEventListener("scroll", () => this.draw(), { passive: true });
-    container.addEventListener("keydown", (event) => this.key(event));
+    focused.addEventListener("keydown", (event) => this.key(event));
     container.addEventListener("click", (event) => {
       const number = this.numberOf(event.target);
       if (number !== null) this.choose(number);
@@ -65,8 +66,8 @@ export class List {
   mark() {
     for (const [number, element] of this.shown) element.setAttribute("aria-selected", number === this.active);
     const isShown = this.shown.has(this.active);
-    if (isShown) this.container.setAttribute("aria-activedescendant", `${this.container.id}-${this.active}`);
-    else this.container.removeAttribute("aria-activedescendant");
+    if (isShown) this.focused.setAttribute("aria-activedescendant", `${this.container.id}-${this.active}`);
+    else this.focused.removeAttribute("aria-activedescendant");
   }
 
   numberOf(target) {
@@ -95,7 +96,7 @@ export class List {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target !== this.focused || event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Math.max(1, Math.floor(this.container.clientHeight / this.rowHeight) - 1);
     const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (event.key in steps) this.move(this.active + steps[event.key]);

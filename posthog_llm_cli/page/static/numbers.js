@@ -1,7 +1,6 @@
 // Numbers and times as the terminal writes them; what the log does not say is a dash. Times are UTC.
 
 const WHOLE = new Intl.NumberFormat("en-US");
-const SHORT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 export const NOT_SAID = "–";
 
 export function whole(number) {
@@ -9,7 +8,9 @@ export function whole(number) {
 }
 
 export function short(number) {
-  return number === null || number === undefined ? NOT_SAID : number < 10_000 ? WHOLE.format(number) : SHORT.format(number);
+  if (number === null || number === undefined || number < 10_000) return whole(number);
+  if (number < 999_950) return `${(number / 1e3).toFixed(1)} k`;
+  return number < 999_950_000 ? `${(number / 1e6).toFixed(1)} M` : `${(number / 1e9).toFixed(1)} G`;
 }
 
 export function usd(amount) {
@@ -22,6 +23,7 @@ export function usd(amount) {
 
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NOT_SAID;
+  if (seconds < 0.9995) return `${(1000 * seconds).toFixed(0)} ms`;
   if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const minutes = Math.floor(Math.round(seconds) / 60);
@@ -34,12 +36,6 @@ export function time(ms) {
 
 export function exactTime(ms) {
   return `${new Date(ms).toISOString().slice(0, 23).replace("T", " ")} UTC`;
-}
-
-export function bytes(size) {
-  if (size < 1000) return `${size} B`;
-  if (size < 1_000_000) return `${(size / 1000).toFixed(1)} kB`;
-  return `${(size / 1_000_000).toFixed(1)} MB`;
 }
 
 export function count(number, noun, plural = `${noun}s`) {

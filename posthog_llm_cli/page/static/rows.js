@@ -1,5 +1,5 @@
 // The traces: one object each, and the questions that are asked of them.
-import { open, numbered } from "./blocks.js";
+import { open, numbered, eachBlock } from "./blocks.js";
 
 export const page = JSON.parse(document.getElementById("page").textContent);
 export let traces = [];
@@ -54,14 +54,43 @@ function hayOf(trace) {
   return trace.hay;
 }
 
-// `query`: text (all words must be there), model, error (a kind), errors (only traces with errors).
-export function matching(query) {
-  const words = query.text.toLowerCase().split(/\s+/).filter(Boolean);
+function wordsOf(query) {
+  return query.text.toLowerCase().split(/\s+/).filter(Boolean);
+}
+
+// `query`: text (all words must be there), model, error (a kind), errors (only traces with errors). `others` are the
+// traces in which the words were found elsewhere.
+export function matching(query, others = new Set()) {
+  const words = wordsOf(query);
   return traces.filter((trace) =>
     (!query.errors || trace.errors > 0) &&
     (query.model === "" || trace.models.includes(query.model)) &&
     (query.error === "" || trace.kinds.includes(query.error)) &&
-    words.every((word) => hayOf(trace).includes(word)));
+    (others.has(trace) || words.every((word) => hayOf(trace).includes(word))));
+}
+
+// The traces of which one call's content has all words that the trace itself has not. `goOn` is told how far it is.
+export async function withContent(query, goOn) {
+  const words = wordsOf(query);
+  const found = new Set();
+  let place = 0;
+  await eachBlock("c", page.contents, (values, first, share) => {
+    values.forEach((properties, at) => {
+      if (properties === null) return;
+      while (place + 1 < traces.length && traces[place + 1].firstCall <= first + at) place += 1;
+      const trace = traces[place];
+      if (found.has(trace)) return;
+      const text = textsIn(properties).join("\n").toLowerCase();
+      if (words.every((word) => text.includes(word) || hayOf(trace).includes(word))) found.add(trace);
+    });
+    return goOn(share);
+  });
+  return found;
+}
+
+function textsIn(value) {
+  if (typeof value === "string") return [value];
+  return value !== null && typeof value === "object" ? Object.values(value).flatMap(textsIn) : [];
 }
 
 const ORDERS = {

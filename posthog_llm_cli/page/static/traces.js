@@ -1,7 +1,7 @@
 // The table of traces: search, filters, order.
 import { el, byId, show, announce } from "./dom.js";
 import { usd, duration, whole, short, time, count } from "./numbers.js";
-import { traces, matching, sorted, tokensOf, titleOf, linkTo } from "./rows.js";
+import { traces, matching, withContent, sorted, tokensOf, titleOf, linkTo } from "./rows.js";
 import { List } from "./list.js";
 
 const FIRST = { time: true, calls: true, latency: true, tokens: true, cost: true, errors: true }; // descending first
@@ -15,6 +15,7 @@ export function readQuery(parameters) {
     model: parameters.get("model") ?? "",
     error: parameters.get("error") ?? "",
     errors: parameters.get("errors") === "1",
+    content: parameters.get("in") === "content",
     sort: parameters.get("sort") ?? "time",
     isDescending: (parameters.get("order") ?? (FIRST[parameters.get("sort") ?? "time"] ? "down" : "up")) === "down",
   };
@@ -26,6 +27,7 @@ function hashOf(query) {
   if (query.model) parameters.set("model", query.model);
   if (query.error) parameters.set("error", query.error);
   if (query.errors) parameters.set("errors", "1");
+  if (query.content) parameters.set("in", "content");
   parameters.set("sort", query.sort);
   if (query.isDescending !== Boolean(FIRST[query.sort])) parameters.set("order", query.isDescending ? "down" : "up");
   return `#/traces?${parameters}`;
@@ -35,15 +37,31 @@ export function showTraces(query) {
   const hash = hashOf(query);
   byId("search").value = query.text;
   byId("only-errors").checked = query.errors;
+  byId("in-content").checked = query.content;
   choose(byId("by-model"), query.model);
   choose(byId("by-error"), query.error);
   if (hash === shownQuery) return;
   shownQuery = hash;
-  found = sorted(matching(query), query.sort, query.isDescending);
   for (const head of document.querySelectorAll("[data-sort]")) {
     const isSorted = head.dataset.sort === query.sort;
     head.setAttribute("aria-sort", isSorted ? (query.isDescending ? "descending" : "ascending") : "none");
   }
+  fillTable(query);
+  if (query.content && query.text.trim() !== "") searchContent(query, hash);
+}
+
+// What the rows say is found at once, what calls said when all of it was looked at.
+async function searchContent(query, hash) {
+  const isStillAsked = () => shownQuery === hash;
+  const others = await withContent(query, (share) => {
+    if (isStillAsked()) byId("found").textContent = `searching, ${Math.round(100 * share)} %`;
+    return isStillAsked();
+  });
+  if (isStillAsked()) fillTable(query, others);
+}
+
+function fillTable(query, others = undefined) {
+  found = sorted(matching(query, others), query.sort, query.isDescending);
   byId("traces").setAttribute("aria-rowcount", found.length + 1);
   byId("table").scrollTop = 0;
   table.setCount(found.length);
@@ -67,13 +85,14 @@ export function neighbour(trace, step) {
 }
 
 export function focusTable() {
-  byId("table").focus({ preventScroll: true });
+  byId("traces").focus({ preventScroll: true });
 }
 
 export function setUpTraces(currentQuery) {
   table = new List(byId("table"), {
     rowHeight: () => (matchMedia("(max-width: 820px)").matches ? 84 : 48),
     row: traceRow,
+    focused: byId("traces"),
     open: (number) => { location.hash = linkTo(found[number]); },
   });
   fill(byId("by-model"), countsOf((trace) => trace.models));
@@ -96,6 +115,7 @@ export function setUpTraces(currentQuery) {
     focusTable();
   });
   byId("only-errors").addEventListener("change", (event) => change({ errors: event.target.checked }));
+  byId("in-content").addEventListener("change", (event) => change({ content: event.target.checked }));
   byId("by-model").addEventListener("change", (event) => change({ model: event.target.value }));
   byId("by-error").addEventListener("change", (event) => change({ error: event.target.value }));
   byId("clear").addEventListener("click", () => change({ text: "", model: "", error: "", errors: false }));
