@@ -219,12 +219,20 @@ class DestinationForecast:
 
 
 @dataclass(frozen=True, slots=True)
+class UnpricedModel:
+    """A model of which so many calls to send carry no cost."""
+
+    model: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What a `send` of the same sources would do. `sample_bytes` is set where only so much of them was looked at."""
 
     destinations: tuple[DestinationForecast, ...]
-    models_without_cost: tuple[tuple[str, int], ...]
-    """Models of events without a cost, with their number, the most first."""
+    models_without_cost: tuple[UnpricedModel, ...]
+    """Models of successful calls without a cost, the most first."""
     already_read: int
     """Records that an earlier run has settled and that are not read again: they are in no other figure."""
     rate: Rate | None

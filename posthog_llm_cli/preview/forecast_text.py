@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, RateSource
+from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, RateSource, UnpricedModel
 from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds, words
 
 _MOST_DESTINATIONS = 4
@@ -21,7 +21,7 @@ def forecast_lines(forecast: Forecast, width: int | None) -> Iterator[str]:
     shown = forecast.destinations[:_MOST_DESTINATIONS]
     for destination in shown:
         yield from fold(words(_destination(destination)), width, indent="  ")
-        for remark in _remarks(destination):
+        for remark in (*_surprises(destination), *_remarks(destination)):
             yield from fold(words(remark), width, indent="    ")
     if len(forecast.destinations) > len(shown):
         yield f"  … and {count(len(forecast.destinations) - len(shown), 'more destination')} (--json has all)"
@@ -36,7 +36,7 @@ def forecast_lines(forecast: Forecast, width: int | None) -> Iterator[str]:
 
 def matters(forecast: Forecast) -> bool:
     """Whether it says something that an operator may want to know before anything is sent."""
-    return any(True for destination in forecast.destinations for _ in _remarks(destination))
+    return any(True for destination in forecast.destinations for _ in _surprises(destination))
 
 
 def _headline(forecast: Forecast) -> str:
@@ -53,11 +53,16 @@ def _destination(destination: DestinationForecast) -> str:
 
 
 def _remarks(destination: DestinationForecast) -> Iterator[str]:
+    """Yield what is as it should be, and good to know."""
+    if destination.historical:
+        yield f"{destination.historical:,} at least 48 h old: sent as historical"
+
+
+def _surprises(destination: DestinationForecast) -> Iterator[str]:
+    """Yield what an operator may not expect."""
     if destination.expired:
         content = f"; {destination.expired_content:,} of them carry any" if destination.expired_content else ""
         yield f"{destination.expired:,} over 30 days old: PostHog keeps no prompt and answer of theirs{content}"
-    if destination.historical:
-        yield f"{destination.historical:,} at least 48 h old: sent as historical"
     if destination.estimated:
         yield f"{destination.estimated:,} without a cost: PostHog estimates at today's prices, if it knows the model"
     if destination.no_tokens:
@@ -72,15 +77,19 @@ def _remarks(destination: DestinationForecast) -> Iterator[str]:
         yield f"{destination.over_ceiling:,} larger than PostHog takes: they will be rejected"
 
 
-def _models(models: Sequence[tuple[str, int]]) -> str:
-    named = [f"{model} {number:,}" for model, number in models[:_MOST_MODELS]]
+def _models(models: Sequence[UnpricedModel]) -> str:
+    named = [f"{one.model} {one.events:,}" for one in models[:_MOST_MODELS]]
     if len(models) > _MOST_MODELS:
-        named.append(f"{len(models) - _MOST_MODELS:,} others {sum(number for _, number in models[_MOST_MODELS:]):,}")
+        named.append(f"{len(models) - _MOST_MODELS:,} others {sum(one.events for one in models[_MOST_MODELS:]):,}")
     return ", ".join(named)
 
 
 def _time(forecast: Forecast) -> str:
     assert forecast.rate is not None  # noqa: S101 - asked before
     assert forecast.time_s is not None  # noqa: S101
-    per_s = f"{forecast.rate.events_per_s:,.0f} events/s"
+    per_s = (
+        f"{forecast.rate.events_per_s:,.3g} events/s"
+        if forecast.rate.events_per_s < 10
+        else (f"{forecast.rate.events_per_s:,.0f} events/s")
+    )
     return f"about {human_seconds(forecast.time_s)} at {per_s}, {_RATE[forecast.rate.source]}"

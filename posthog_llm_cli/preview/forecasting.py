@@ -9,7 +9,7 @@ from posthog_llm_cli.chunking import HISTORICAL_AFTER
 from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Destination, Event, Glance, Pricing
 from posthog_llm_cli.payload import CONTENT_DAYS
-from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, Rate, RateSource
+from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, Rate, RateSource, UnpricedModel
 
 _MOST_MODELS = 500
 _LEAST_ACCEPTED = 500
@@ -60,7 +60,7 @@ class ForecastFold:
             if event.timestamp < self._expires_before:
                 sums.expired += 1
                 sums.expired_content += glance.has_content
-        if glance.is_call and glance.pricing is not Pricing.LOGGED:
+        if glance.is_call and glance.pricing is not Pricing.LOGGED and not glance.is_error:
             self._count_unpriced(sums, glance)
         if not glance.has_user:
             sums.no_user += 1
@@ -83,7 +83,10 @@ class ForecastFold:
         events = sum(sums.events for sums in self._sums.values())
         return Forecast(
             destinations=tuple(_destination(destination, sums) for destination, sums in self._sums.items()),
-            models_without_cost=tuple(sorted(self._unpriced.items(), key=lambda pair: (-pair[1], pair[0]))),
+            models_without_cost=tuple(
+                UnpricedModel(model, number)
+                for model, number in sorted(self._unpriced.items(), key=lambda pair: (-pair[1], pair[0]))
+            ),
             already_read=already_read,
             rate=rate,
             time_s=events * sources_per_sample / rate.events_per_s if rate is not None else None,
