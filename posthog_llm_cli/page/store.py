@@ -187,7 +187,7 @@ class PageStore:
                 for (body,) in self._calls(
                     destination, trace, "(SELECT body FROM content WHERE content.number = call.number)"
                 ):
-                    yield body
+                    yield None if body is None else facts.masked(body)
 
     def totals(self) -> tuple[int, int]:
         """Return how many traces and how many calls there are."""
