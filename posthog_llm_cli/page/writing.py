@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -241,7 +242,7 @@ def _render(
         "is_private": facts.is_private,
         "library": asdict(assets.vendored()),
     }
-    return _environment().from_string(assets.template()).render(context).encode()
+    return _template().render(context).encode()
 
 
 def policy() -> str:
@@ -253,7 +254,8 @@ def policy() -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+@cache
+def _template() -> jinja2.Template:
     made = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -266,4 +268,4 @@ def _environment() -> jinja2.Environment:
         "usd": lambda amount: "–" if amount is None else human_usd(amount),
         "duration": human_latency,
     }
-    return made
+    return made.from_string(assets.template())

@@ -41,7 +41,7 @@ def numbered(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @given(CALLS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_every_call_is_in_one_trace_and_the_sums_are_those_of_its_calls(calls: list[dict[str, Any]]) -> None:
     with PageStore() as store:
         rows = listed(store, numbered(calls))

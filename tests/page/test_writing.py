@@ -76,7 +76,7 @@ def test_hostile_text_makes_no_element(text: str, tmp_path: Path, harmless: Pars
 
 
 @given(st.text(min_size=1, max_size=80))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_no_text_makes_an_element_and_all_of_it_is_there(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.html"
     write(path, [named("name"), call(1, **said(text, text))])
