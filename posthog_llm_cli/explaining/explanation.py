@@ -92,7 +92,8 @@ def _event(converted: Converted, event: Event, record: Json, options: ConvertOpt
     facts = facts_of(event)
     prober = Prober(record, facts, lambda other: _facts_after(other, ref, options))
     found = prober.find()
-    prober.find_needs([name for name in facts if name not in found.followed and name not in _ALWAYS], found)
+    told = {*found.followed, *found.needed, *_ALWAYS}
+    prober.find_needs([name for name in facts if name not in told], found)
     explained = _Explained(record, facts, found, options, ref)
     rows = tuple(explained.rows())
     return Explanation(
