@@ -66,12 +66,10 @@ def running() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory, running: Browser) -> Path:
-    """A page that the program wrote, of traces with everything in them and many plain ones."""
-    home = tmp_path_factory.mktemp("page")
-    (home / "app.jsonl").write_bytes(lines(*AGENT, *OTHERS))
-    done = run(home, "preview", "--no-ledger", "--media", "keep", "--html", "report.html", "app.jsonl")
-    assert done.code == 0, done.err
-    return home / "report.html"
+    """A page of traces with everything in them and many plain ones."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write(path, [*AGENT, *OTHERS])
+    return path
 
 
 @pytest.fixture
@@ -135,7 +133,7 @@ def test_a_click_opens_a_trace_with_its_tree_and_its_conversation(page: Opened) 
         "A wren.",
         "play_song",
         "tool_calls",
-        "app.jsonl:2",
+        "test.jsonl:1",
         "31.5 s",
     ):
         expect(talk).to_contain_text(words)
@@ -374,10 +372,11 @@ def test_numbers_are_written_as_in_the_terminal(running: Browser, tmp_path: Path
     ]
 
 
-def test_the_figures_are_those_of_the_terminal_s_report(running: Browser, path: Path) -> None:
-    done = run(path.parent, "preview", "--no-ledger", "--json", "app.jsonl")
+def test_the_figures_are_those_of_the_program_s_report(running: Browser, tmp_path: Path) -> None:
+    (tmp_path / "app.jsonl").write_bytes(lines(*AGENT, *OTHERS))
+    done = run(tmp_path, "preview", "--no-ledger", "--json", "--html", "report.html", "app.jsonl")
     figures: dict[str, Any] = orjson.loads(done.out)
-    with opened(running, path) as page:
+    with opened(running, tmp_path / "report.html") as page:
         totals = page.text(".totals")
         assert f"Calls {figures['counts']['calls']}" in totals
         assert f"Cost ${figures['cost_usd']:.2f}" in totals
