@@ -395,9 +395,10 @@ def _names(preview: Preview) -> dict[ModelFigures, str]:
 def _latencies(preview: Preview) -> list[dict[str, Any]]:
     timed = (model for model in preview.models if model.latency.calls)
     found = sorted(timed, key=lambda model: -(model.latency.p95_s or 0))[:_MOST_BARS]
+    names = _names(preview)
     return [
         {
-            "name": _model_name(model),
+            "name": names[model],
             "filter": _filter(model),
             "p50_s": model.latency.p50_s,
             "p95_s": model.latency.p95_s,

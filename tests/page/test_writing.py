@@ -221,3 +221,18 @@ def test_without_costs_the_most_used_model_stands_there(tmp_path: Path) -> None:
     assert "Most used model busy" in text
     assert "Most expensive" not in text
     assert "Tokens by model" in text
+
+
+def test_a_model_of_two_providers_has_two_bars_that_are_told_apart(tmp_path: Path) -> None:
+    write(tmp_path / "page.html", [call(at, provider=name, latency=1) for at, name in enumerate(("azure", "openai"))])
+    charts = parse(tmp_path / "page.html").data["charts"]
+    assert sorted(bar["name"] for bar in charts["latency"]) == ["gpt-4o (azure)", "gpt-4o (openai)"]
+    assert {bar["filter"] for bar in charts["spending"]["models"]} == {"gpt-4o"}
+
+
+def test_what_a_send_will_do_and_what_is_known_stand_in_the_page(tmp_path: Path) -> None:
+    write(tmp_path / "page.html", [call(at, **said("a", "b")) for at in range(3)])
+    text = parse(tmp_path / "page.html").text
+    assert "What a send will do" in text
+    assert "3 events to send" in text
+    assert "posthog-event 3 calls" in text
