@@ -267,10 +267,16 @@ def test_what_can_be_pressed_has_a_name(page: Opened) -> None:
 
 
 def test_no_text_of_a_log_runs_wherever_it_is_shown(running: Browser, tmp_path: Path) -> None:
-    # Half a surrogate pair is what no reader of logs lets through; JSON written by the builder may not hold it either.
     records = [named(text, number) for number, text in enumerate(HOSTILE)]
+    # Names that every JavaScript object has, whether or not it was given them.
+    for record, role in zip(
+        records, ("constructor", "__proto__", "toString", "", "user", "tool", "system", "x"), strict=True
+    ):
+        record["properties"]["$ai_input"].append(
+            {"role": role, "content": [{"type": role, "text": "said"}], "tool_calls": [{"id": role}]}
+        )
     write(tmp_path / "page.html", records)
-    with opened(running, tmp_path / "page.html") as page:
+    with opened(running, tmp_path / "page.html", "#/traces?sort=__proto__&order=constructor") as page:
         page.page.evaluate("window.canary = 0")
         count = page.page.evaluate("document.querySelectorAll('script').length")
         for number in range(len(HOSTILE)):

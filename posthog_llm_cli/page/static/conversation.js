@@ -5,7 +5,7 @@ import { isPicture, readJson } from "./messages.js";
 
 const LONG = 3000;
 const EARLIER = 6;
-const ROLE_NAMES = { system: "System", developer: "Developer", user: "User", assistant: "Assistant", tool: "Tool" };
+const ROLE_NAMES = { __proto__: null, system: "System", developer: "Developer", user: "User", assistant: "Assistant", tool: "Tool" };
 
 // The input: with a long history, what came before the last few messages waits behind a button.
 export function inputCards(messages) {

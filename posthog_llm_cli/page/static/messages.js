@@ -5,6 +5,7 @@
 //   {kind: "image", url, note} · {kind: "file", name, note} · {kind: "json", title, value}
 
 const ROLES = {
+  __proto__: null,
   human: "user", model: "assistant", ai: "assistant", bot: "assistant", instructions: "system", context: "system",
 };
 const TEXTS = new Set(["text", "input_text", "output_text", "summary_text"]);

@@ -94,6 +94,7 @@ function textsIn(value) {
 }
 
 const ORDERS = {
+  __proto__: null,
   time: (trace) => trace.at_ms,
   name: (trace) => titleOf(trace).toLowerCase(),
   model: (trace) => (trace.models[0] ?? "").toLowerCase(),

@@ -6,7 +6,7 @@ import { inputOf, outputOf } from "./messages.js";
 import { inputCards, messageCard, textBlock, jsonBlock } from "./conversation.js";
 import { List } from "./list.js";
 
-const KINDS = { generation: "Generation", embedding: "Embedding", span: "Span", trace: "Trace", metric: "Metric", feedback: "Feedback", evaluation: "Evaluation" };
+const KINDS = { __proto__: null, generation: "Generation", embedding: "Embedding", span: "Span", trace: "Trace", metric: "Metric", feedback: "Feedback", evaluation: "Evaluation" };
 const CONTENT = new Set(["$ai_input", "$ai_output_choices", "$ai_output", "$ai_input_state", "$ai_output_state", "$ai_instructions", "$ai_tools", "$ai_error", "$ai_model_parameters"]);
 const TREE_ROW = 58;
 

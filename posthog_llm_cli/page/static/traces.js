@@ -4,7 +4,7 @@ import { usd, duration, whole, short, time, count } from "./numbers.js";
 import { traces, matching, withContent, sorted, tokensOf, titleOf, linkTo } from "./rows.js";
 import { List } from "./list.js";
 
-const FIRST = { time: true, calls: true, latency: true, tokens: true, cost: true, errors: true }; // descending first
+const FIRST = { __proto__: null, time: true, calls: true, latency: true, tokens: true, cost: true, errors: true }; // descending first
 let found = [];
 let table = null;
 let shownQuery = null;
