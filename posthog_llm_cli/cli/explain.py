@@ -41,15 +41,12 @@ def explain(
 ) -> int:
     """Explain one record: which of its fields each property of the event comes from, what is left out. Sends nothing.
 
-    Shows identity, uuid and destination too; of a record that is rejected, why.
-
-    \b
+    Examples:
       plh explain app.jsonl:1204
       zcat app.jsonl.gz | plh explain -:1204
       plh explain --privacy-mode app.jsonl:1204
 
-    Exit codes: 0 it is an event, or skipped as no call; 2 usage, or no such line; 3 it is rejected; 4 the source is
-    unreadable.
+    Exit codes: 0 an event, or skipped as no call; 2 usage, or no such line; 3 rejected; 4 the source is unreadable.
     """
     from posthog_llm_cli.cli.explaining import explain_run  # noqa: PLC0415 - `plh --version` needs none of it
     from posthog_llm_cli.config.resolution import load  # noqa: PLC0415 - the same

@@ -43,14 +43,11 @@ def preview(
 ) -> int:
     """Show what PostHog will show of LLM call logs, and what a send will do. Sends nothing.
 
-    Calls over time, models with tokens, cost and latency, the slowest and the largest calls, errors, traces, what is
-    known of the calls, and what PostHog will not keep or must price itself.
-
-    \b
+    Examples:
       plh preview logs.jsonl
-      plh preview --since 7d 'logs/**/*.jsonl.gz'
+      plh preview --since 7d 'logs/**/*.jsonl.gz' | less -R
       plh preview --html report.html logs.jsonl
-      plh preview --json logs.jsonl | jq '.models[] | {model, calls, cost_usd}'
+      plh preview --json logs.jsonl | jq '.models[] | {model, cost_usd}'
 
     Exit codes as of plh validate: 0 everything converts, 2 usage, 3 some records rejected, 4 a source unreadable.
     """

@@ -61,8 +61,8 @@ def _remarks(destination: DestinationForecast) -> Iterator[str]:
 def _surprises(destination: DestinationForecast) -> Iterator[str]:
     """Yield what an operator may not expect."""
     if destination.expired:
-        content = f"; {destination.expired_content:,} of them carry any" if destination.expired_content else ""
-        yield f"{destination.expired:,} over 30 days old: PostHog keeps no prompt and answer of theirs{content}"
+        content = f" ({destination.expired_content:,} carry some)" if destination.expired_content else ""
+        yield f"{destination.expired:,} over 30 days old: PostHog keeps no prompts and answers of theirs{content}"
     if destination.estimated:
         yield f"{destination.estimated:,} without a cost: PostHog estimates at today's prices, if it knows the model"
     if destination.no_tokens:

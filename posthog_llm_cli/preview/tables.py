@@ -25,7 +25,6 @@ class Column:
 NUMBER = Column(is_number=True)
 WHOLE = Column()
 TEXT = Column(gives=True)
-PLACE = Column(gives=True, keeps_end=True)
 
 
 def number(title: str) -> Column:

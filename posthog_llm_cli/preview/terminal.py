@@ -27,7 +27,7 @@ from posthog_llm_cli.preview.figures import (
     Unit,
 )
 from posthog_llm_cli.preview.forecast_text import forecast_lines
-from posthog_llm_cli.preview.tables import NUMBER, PLACE, TEXT, WHOLE, Column, cut, end_of, number, table
+from posthog_llm_cli.preview.tables import NUMBER, TEXT, WHOLE, Column, cut, end_of, number, table
 from posthog_llm_cli.report.text import (
     count,
     fold,
@@ -241,7 +241,7 @@ def _calls(calls: Sequence[NotableCall], width: int) -> Iterator[Text]:
         (
             Text(human_latency(call.latency_s)),
             Text(human_bytes(call.size)),
-            Text(human_count(call.tokens) + " tok" if call.tokens is not None else _DASH),
+            Text(human_count(call.tokens) if call.tokens is not None else _DASH),
             Text(human_usd(call.cost_usd) if call.cost_usd is not None else _DASH),
             _plain(call.model) if call.model is not None else Text(_DASH),
             *([Text(f"{call.timestamp:%Y-%m-%d %H:%M:%S}", style="dim")] if is_wide else []),
@@ -249,7 +249,13 @@ def _calls(calls: Sequence[NotableCall], width: int) -> Iterator[Text]:
         )
         for call in calls
     ]
-    return table((NUMBER, NUMBER, NUMBER, NUMBER, TEXT, *([WHOLE] if is_wide else []), PLACE), rows, width)
+    columns = [
+        *map(number, ("latency", "size", "tokens", "cost")),
+        Column("model", gives=True),
+        *([Column("time (UTC)")] if is_wide else []),
+        Column("record", gives=True, keeps_end=True),
+    ]
+    return table(columns, rows, width)
 
 
 def _errors(kinds: Sequence[ErrorFigures], width: int) -> Iterator[RenderableType]:

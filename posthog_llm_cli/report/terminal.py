@@ -141,7 +141,7 @@ def _not_read(report: RunReport) -> str:
 
 def _destinations(report: RunReport) -> Iterator[str]:
     counted = [counts for counts in report.destinations.values() if counts.accepted or counts.unconfirmed]
-    if report.mode is Mode.PREVIEW or (report.mode in (Mode.MOCK, Mode.VALIDATE) and len(counted) < 2):
+    if report.mode in (Mode.MOCK, Mode.VALIDATE, Mode.PREVIEW) and len(counted) < 2:
         return
     for counts in counted[:_MAX_DESTINATIONS]:
         yield f"  {_destination(counts, report.mode)}"

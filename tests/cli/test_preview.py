@@ -176,7 +176,7 @@ def test_a_dry_run_opens_with_the_forecast(home: Path, called: Called) -> None:
     first = next(line for line in ran.lines if not line.startswith("warning"))
     assert first == "what a send will do:"
     assert ran.err.index("4 events to send") < ran.err.index("dry-run: 4 records read")
-    assert "over 30 days old: PostHog keeps no prompt and answer" in ran.err
+    assert "over 30 days old: PostHog keeps no prompts and answers of theirs (4 carry some)" in ran.err
     report = orjson.loads(called("send", "--dry-run", "--json", "--no-ledger", "app.jsonl").out)
     assert report["forecast"]["destinations"][0]["events"] == 4
     assert "forecast" not in orjson.loads(called("validate", "--json", "app.jsonl").out)

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from posthog_llm_cli.preview.drawing import bar, chart, span
-from posthog_llm_cli.preview.tables import NUMBER, PLACE, TEXT, end_of, table
+from posthog_llm_cli.preview.tables import NUMBER, TEXT, Column, end_of, table
 
+PLACE = Column(gives=True, keeps_end=True)
 TEXTS = st.text(alphabet=st.sampled_from("ab 東京é"), max_size=60)
 
 
