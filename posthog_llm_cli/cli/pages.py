@@ -53,11 +53,22 @@ def page_maker(path: Path | None, specs: Sequence[str], talk: Talk) -> Iterator[
     if path is None:
         yield None
         return
-    if path.is_dir() or not path.parent.is_dir():
-        found = "a folder" if path.is_dir() else f"no folder {harmless(str(path.parent))}"
+    found = _hindrance(path)
+    if found is not None:
         raise ConfigError(
             f"--html: expected a file to write and found {found}", hint="name a file in a folder that exists"
         )
     maker = _Maker(path, specs, talk)
     with maker.store:
         yield maker
+
+
+def _hindrance(path: Path) -> str | None:
+    """Return why no page can take the place of what is there; a device would be replaced, and not written to."""
+    if path == Path("-"):
+        return "-, which would be a file of that name"
+    if path.is_dir():
+        return "a folder"
+    if path.exists() and not path.is_file():
+        return "a device or a pipe"
+    return None if path.parent.is_dir() else f"no folder {harmless(str(path.parent))}"

@@ -153,11 +153,11 @@ def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, html
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop, ledger=ledger, onlooker=fold)
         rate = rate_of(settings, report, events=report.accepted + report.already_sent)
         preview = fold.preview(report, rate)
+        if not settings.json:
+            talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
+        show_preview(preview, settings, exit_code=int(report.exit_code), out=out)
         if page is not None:
             page.write(preview, made_at=now, is_private=settings.privacy_mode)
-    if not settings.json:
-        talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
-    show_preview(preview, settings, exit_code=int(report.exit_code), out=out)
     return _finish(settings, report, NoDeadLetters(), talk, None)
 
 

@@ -1,9 +1,12 @@
 """`plh preview --html`: where the page goes, what is said of it, and what it never takes the place of."""
 
+import os
 from pathlib import Path
 
 import orjson
+import pytest
 
+from posthog_llm_cli.page import writing
 from tests.cli.running import Called, lines, record, write_log
 from tests.page.making import parse
 
@@ -55,7 +58,14 @@ def test_a_page_among_the_sources_of_a_folder_is_refused_and_kept(home: Path, ca
 
 def test_a_place_that_is_none_is_said_before_the_logs_are_read(home: Path, called: Called) -> None:
     write_log(home, 1)
-    for place, found in (("missing/report.html", "no folder missing"), (".", "a folder")):
+    os.mkfifo(home / "pipe")
+    for place, found in (
+        ("missing/report.html", "no folder missing"),
+        (".", "a folder"),
+        ("pipe", "a device or a pipe"),
+        ("/dev/null", "a device or a pipe"),
+        ("-", "-, which would be"),
+    ):
         ran = called("preview", "--no-ledger", "--html", place, "app.jsonl")
         assert (ran.code, ran.out) == (2, "")
         assert f"--html: expected a file to write and found {found}" in ran.err
@@ -76,3 +86,22 @@ def test_a_key_in_a_name_does_not_reach_the_page(home: Path, called: Called) -> 
     held = [page.blocks(kind) for kind in ("rows", "o", "c")]
     assert key.encode() not in orjson.dumps(held)
     assert b"phc_\xe2\x80\xa62345" in orjson.dumps(held)
+
+
+def test_where_the_page_fails_the_figures_were_shown_all_the_same(
+    home: Path, called: Called, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_log(home, 2)
+    fired = []
+
+    def fail(*_: object) -> None:
+        fired.append(True)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing, "_fill", fail)
+    ran = called("preview", "--no-ledger", "--html", "report.html", "app.jsonl")
+    assert fired == [True]
+    assert ran.code == 2
+    assert ran.out.startswith("2 calls")
+    assert "expected to write the page there, and it failed: No space left on device" in ran.err
+    assert sorted(path.name for path in home.iterdir() if path.is_file()) == ["app.jsonl"]
