@@ -17,7 +17,7 @@ from posthog_llm_cli.page import facts
 from posthog_llm_cli.scratch import Room, open_scratch
 
 CONTENT_BYTES = 512 * 1024 * 1024
-"""Beyond this much content, uncompressed, the half that matters least is forgotten."""
+"""Beyond this much content, uncompressed, what matters least is forgotten, down to a quarter: more than a page holds."""
 
 MOST_TRACES = 20_000
 """So many traces are listed; a browser stays quick with them, and their facts take a few megabytes."""
@@ -206,9 +206,9 @@ class PageStore:
         self._file.execute(_RANKED)
 
     def _forget(self) -> None:
-        """Keep the content of the traces that come first, up to half of the room."""
+        """Keep the content of the traces that come first, up to a quarter of the room."""
         self._rank()
-        self._file.execute(_FORGET, (self._content_bytes // 2,))
+        self._file.execute(_FORGET, (self._content_bytes // 4,))
         self._held = self._file.execute("SELECT coalesce(sum(length(body)), 0) FROM content").fetchone()[0]
 
 
