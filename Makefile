@@ -17,7 +17,7 @@ PEERS_VENV := .venv-peers
 PEERS := $(PEERS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak check format pages pictures bench bench-parts bench-growth compat clean
+.PHONY: help install demo test soak check format pages pictures bench bench-parts bench-growth compat browser vendor clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
@@ -28,8 +28,14 @@ install: $(RUNTIME) ## install plh into .venv
 demo: $(RUNTIME) ## send the samples to a local stand-in for PostHog and show what arrived
 	@sh scripts/demo.sh $(BIN)
 
-test: $(DEV) ## run the tests
+test: $(DEV) browser ## run the tests
 	$(BIN)/python -m pytest -n 4
+
+browser: ## find or install a Chromium, in which the tests try the page of a preview
+	@sh scripts/browser.sh
+
+vendor: ## take another release of the page's plotting library into the package (CHART=version)
+	@sh scripts/vendor.sh $(CHART)
 
 soak: $(DEV) ## a long storm of faults and kills, then 100 seeds of the state machine (SEED=, SEEDS=, CALLS=)
 	$(BIN)/python -m tests.faults.soak

@@ -13,6 +13,7 @@ from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import Decoded, decode, split_documents
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, is_dead_letter, letter_bytes
+from posthog_llm_cli.glance import glance_of
 from posthog_llm_cli.identity import event_uuid
 from posthog_llm_cli.model import (
     BuildOptions,
@@ -152,7 +153,8 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
     coverage = facts_of(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
     if isinstance(result, Filtered):
         more, coverage = (), ()
-    return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage, record.from_letter)
+    glance = glance_of(result, name, more) if options.glance and isinstance(result, Event) else None
+    return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage, record.from_letter, glance)
 
 
 def _placed(error: RecordError, path: str) -> RecordError:

@@ -19,6 +19,13 @@ _NAMESPACE_BYTES = NAMESPACE.bytes
 _VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 """The first digit of a uuid's fourth group: its two upper bits say that the uuid is of RFC 4122."""
 
+RESERVED_IDS = frozenset({
+    "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user", "backend",
+    "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none", "not_authenticated", "null", "system",
+    "true", "undefined", "user", "$posthog_cookieless",
+})  # fmt: skip
+"""Distinct ids that PostHog gives no person; compared without case, trimmed (posthog-ingestion.md, section 7)."""
+
 
 def event_uuid(identity: str) -> str:
     """Return the event's uuid for a call's identity, in canonical form."""

@@ -416,7 +416,7 @@ class ConvertOptions:
     """Everything that turns a line into events: sent to worker processes once, so it must pickle.
 
     `since` (inclusive) and `until` (exclusive) filter on the event's timestamp; `shard` is (I, N) with 1 ≤ I ≤ N.
-    `coverage` asks for the facts of each call (validate).
+    `coverage` asks for the facts of each call (validate), `glance` for what a preview needs of each event.
     """
 
     parse: ParseContext
@@ -426,6 +426,7 @@ class ConvertOptions:
     until: datetime | None = None
     shard: tuple[int, int] | None = None
     coverage: bool = False
+    glance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,6 +475,60 @@ class Fact(StrEnum):
     DIRECT_METADATA = "direct with custom metadata"
 
 
+class Pricing(StrEnum):
+    """Where the cost that PostHog shows for an event comes from."""
+
+    LOGGED = "logged"
+    """The event carries it, or the prices to compute it with."""
+    ESTIMATED = "estimated"
+    """PostHog looks the model up in its own list, at today's prices."""
+    NONE = "none"
+    """There are no tokens to price."""
+
+
+@quick_value
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What figures are made of, as PostHog will read it from the event's own properties; None is "not said".
+
+    Durations are in seconds, `cost_usd` is the cost as logged. `known` has a bit for each row of `glance.PROPERTIES`
+    that the event fills. `is_call` is set for generations and embeddings, not for spans, traces and metrics that were
+    events already. `has_content` is set where PostHog drops a prompt, an answer or tools after 30 days.
+    """
+
+    format: str | None
+    is_call: bool
+    trace_id: str | None
+    span_id: str | None
+    parent_id: str | None
+    session_id: str | None
+    span_name: str | None = field(repr=False)
+    trace_name: str | None = field(repr=False)
+    model: str | None
+    provider: str | None
+    latency_s: float | None
+    ttft_s: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    pricing: Pricing
+    is_error: bool
+    error_type: str | None
+    error_message: str | None = field(repr=False)
+    http_status: int | None
+    has_user: bool
+    has_content: bool
+    is_id_shortened: bool
+    known: int
+
+    @property
+    def tokens(self) -> int | None:
+        """Input and output tokens together, of those that are known."""
+        if self.input_tokens is None:
+            return self.output_tokens
+        return self.input_tokens + (self.output_tokens or 0)
+
+
 @quick_value
 @dataclass(frozen=True, slots=True)
 class Converted:
@@ -482,6 +537,7 @@ class Converted:
     `raw` is the record's own bytes where they are not the whole line (an array's element, a glued document), else None.
     `format` is the name of the recognised format, None where none was. `coverage` has a call's facts, if asked for.
     `from_letter` is set where the record stood in a dead letter: it is taken up again, though it was rejected before.
+    `glance` is there for an event, if asked for.
     """
 
     ref: SourceRef
@@ -491,3 +547,4 @@ class Converted:
     raw: bytes | None = field(default=None, repr=False)
     coverage: tuple[str, ...] = ()
     from_letter: bool = False
+    glance: Glance | None = None

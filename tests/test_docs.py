@@ -48,7 +48,7 @@ def test_the_readme_lists_every_option_of_send_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", [*DOCS, "README.md"])
 def test_a_document_names_only_options_that_exist(name: str) -> None:
-    commands = ((), ("send",), ("validate",), ("mock-server",), *LEDGER)
+    commands = ((), ("send",), ("validate",), ("preview",), ("explain",), ("mock-server",), *LEDGER)
     known = {flag for command in commands for flag in flags_in(help_of(*command))}
     text = README if name == "README.md" else DOCS[name]
     told = "\n".join(re.findall(r"^.*\bplh\b.*$|`--[^`]*`", text, flags=re.MULTILINE))

@@ -11,9 +11,11 @@ import typer
 from typer.main import get_command
 
 from posthog_llm_cli.cli.completion_scripts import completion
+from posthog_llm_cli.cli.explain import explain
 from posthog_llm_cli.cli.formats import formats
 from posthog_llm_cli.cli.ledger import ledger_app
 from posthog_llm_cli.cli.mock_server import mock_server
+from posthog_llm_cli.cli.preview import preview
 from posthog_llm_cli.cli.send import send
 from posthog_llm_cli.cli.talk import Talk, silence
 from posthog_llm_cli.cli.validate import validate
@@ -32,6 +34,8 @@ app = typer.Typer(
 )
 app.command("send")(send)
 app.command("validate")(validate)
+app.command("preview")(preview)
+app.command("explain", context_settings={"ignore_unknown_options": True})(explain)  # or "-:12" would be one
 app.command("formats")(formats)
 app.add_typer(ledger_app, name="ledger")
 app.command("mock-server")(mock_server)

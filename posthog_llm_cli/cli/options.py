@@ -5,6 +5,7 @@ name is its key in `config.options.OPTIONS`, with a `_` behind it where it would
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -379,6 +380,16 @@ Json = Annotated[
         "--json",
         metavar="",
         help="Print the report as one JSON object on stdout (with --mock on stderr) and no summary.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write one page with the figures, every trace and its conversations, for a browser; it holds prompts and "
+        "answers unless --privacy-mode is set.",
         rich_help_panel=_OUTPUT,
     ),
 ]

@@ -1,6 +1,7 @@
 """The question before sending: events are billed, and cannot be taken back."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -8,17 +9,24 @@ from posthog_llm_cli.cli.survey import Survey
 from posthog_llm_cli.cli.talk import Talk
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import ExitCode
+from posthog_llm_cli.preview.figures import Forecast
+from posthog_llm_cli.preview.forecast_text import forecast_lines, matters
 from posthog_llm_cli.report.text import count, harmless, human_bytes
 
 
-def confirm(settings: Settings, sources: Survey, talk: Talk) -> None:
+def confirm(settings: Settings, sources: Survey, talk: Talk, look: Callable[[], Forecast | None]) -> None:
     """Ask before sending where a person can answer: stdin and stderr are terminals and stdin is no source.
+
+    `look` makes the forecast that is told before the question, where it says what an operator may want to know.
 
     Raises: typer.Exit(2) for anything but yes; typer.Abort where the terminal was left.
     """
     answerable = talk.is_terminal and sys.stdin is not None and sys.stdin.isatty()
     if settings.yes or sources.reads_stdin or not answerable:
         return
+    forecast = look()
+    if forecast is not None and matters(forecast):
+        talk.say(*forecast_lines(forecast, talk.width))
     size = f" ({human_bytes(sources.size)})" if sources.size is not None else ""
     key = "the keys in the records" if settings.record_keys_only else f"key {settings.masked_key}"
     question = (

@@ -3,7 +3,7 @@
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.chunking import Bounds
+from posthog_llm_cli.cli.pages import page_maker
+from posthog_llm_cli.cli.previews import rate_of, show_preview
 from posthog_llm_cli.cli.progress import Gauge, Retries, Teller, bar, show_cursor
 from posthog_llm_cli.cli.question import confirm
 from posthog_llm_cli.cli.survey import Survey, survey
@@ -24,6 +26,10 @@ from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, HostLoad, ParseContext
+from posthog_llm_cli.preview.figures import Forecast
+from posthog_llm_cli.preview.forecast_text import forecast_lines
+from posthog_llm_cli.preview.forecasting import ForecastFold
+from posthog_llm_cli.preview.json import as_dict
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.next_steps import CommandLine, next_steps
@@ -31,7 +37,8 @@ from posthog_llm_cli.report.terminal import problems, status_line, summary
 from posthog_llm_cli.sources import Memory, Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
 
-_SHOWN_REJECTIONS = 20
+_MOST_SHOWN = 20
+_SHOWN_REJECTIONS = {Mode.VALIDATE: None, Mode.PREVIEW: 3}
 
 AnyLedger = Ledger | LedgerView | NoLedger
 
@@ -56,14 +63,32 @@ def send_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, no
     ):
         if mode is Mode.SEND:
             _warn(settings, ledger, talk)
-            confirm(settings, sources, talk)
+            confirm(settings, sources, talk, lambda: _look(sources, settings, now=now))
         ledger.begin()
-        _deliver(sources, settings, report, letters, ledger, talk, teller, now=now)
+        fold = ForecastFold(now=now, takes=Rehearsal(settings.endpoint).takes) if mode is Mode.DRY_RUN else None
+        _deliver(sources, settings, report, letters, ledger, talk, teller, now=now, onlooker=fold)
         _remember(ledger, report, letters, settings, talk)
+    if fold is not None:
+        _foretell(fold, settings, report, talk)
     return _finish(settings, report, letters, talk, typed, out)
 
 
-def _deliver(
+def _look(sources: Survey, settings: Settings, *, now: datetime) -> Forecast | None:
+    from posthog_llm_cli.cli.lookahead import look_ahead  # noqa: PLC0415 - only where a person is asked
+
+    return look_ahead(sources, settings, now=now)
+
+
+def _foretell(fold: ForecastFold, settings: Settings, report: RunReport, talk: Talk) -> None:
+    """Open a rehearsal's summary with what the send will do."""
+    rate = rate_of(settings, report, events=report.accepted)
+    forecast = fold.forecast(rate, already_read=report.already_read.records)
+    report.forecast = as_dict(forecast)
+    if not settings.json:
+        talk.say(*forecast_lines(forecast, talk.width))
+
+
+def _deliver(  # noqa: PLR0913 - a neighbour each
     sources: Survey,
     settings: Settings,
     report: RunReport,
@@ -73,11 +98,14 @@ def _deliver(
     teller: Teller,
     *,
     now: datetime,
+    onlooker: pipeline.Onlooker | None = None,
 ) -> None:
     """Run the pipeline; the report says what became of everything."""
     stop = pipeline.Stop()
-    plan = _plan(settings, report, now=now)
-    reader = _reader(sources, settings, stop, memory=None if isinstance(ledger, NoLedger) else ledger)
+    plan = plan_of(settings, report, now=now)
+    reader = reader_of(
+        sources.specs, settings, stop.should_stop, memory=None if isinstance(ledger, NoLedger) else ledger
+    )
     retries = Retries()
     deliverer, loads = _deliverer(settings, report.mode, talk, retries)
     gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read, retries=retries, loads=loads)
@@ -96,6 +124,7 @@ def _deliver(
             report=report,
             observer=watcher,
             stop=stop,
+            onlooker=onlooker,
         )
 
 
@@ -105,13 +134,45 @@ def validate_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *
     out = _report_stream(settings, Mode.VALIDATE)
     report = _new_report(settings, Mode.VALIDATE)
     stop = pipeline.Stop()
-    plan = _plan(settings, report, now=now)
+    plan = plan_of(settings, report, now=now)
     with Teller(talk, Mode.VALIDATE) as teller, closing(survey(specs, written=())) as sources:
-        reader = _reader(sources, settings, stop)
+        reader = reader_of(sources.specs, settings, stop.should_stop)
         gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
         with stop.installed(), _watched(settings, report, talk, gauge, teller, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
     return _finish(settings, report, NoDeadLetters(), talk, typed, out)
+
+
+def preview_run(
+    specs: Sequence[str], settings: Settings, typed: CommandLine, *, now: datetime, html: Path | None = None
+) -> int:
+    """Run `plh preview`, and return its exit code; `html` is where a page goes. Raises: ConfigError, LedgerError."""
+    from posthog_llm_cli.preview.folding import PreviewFold  # noqa: PLC0415 - sketches, for previews only
+
+    talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
+    out = data_stream()
+    report = _new_report(settings, Mode.PREVIEW)
+    stop = pipeline.Stop()
+    plan = plan_of(settings, report, now=now)
+    with (
+        Teller(talk, Mode.PREVIEW) as teller,
+        page_maker(html, specs, talk) as page,
+        closing(_ledger(settings, report, talk, now)) as ledger,
+        closing(survey(specs, written=() if html is None else (html,))) as sources,
+    ):
+        fold = PreviewFold(now=now, takes=Rehearsal(settings.endpoint).takes, content=page)
+        reader = reader_of(sources.specs, settings, stop.should_stop)
+        gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
+        with stop.installed(), _watched(settings, report, talk, gauge, teller, stop) as watcher:
+            pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop, ledger=ledger, onlooker=fold)
+        rate = rate_of(settings, report, events=report.accepted + report.already_sent)
+        preview = fold.preview(report, rate)
+        if not settings.json:
+            talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
+        show_preview(preview, settings, exit_code=int(report.exit_code), out=out)
+        if page is not None:
+            page.write(preview, made_at=now, is_private=settings.privacy_mode)
+    return _finish(settings, report, NoDeadLetters(), talk, typed, None)
 
 
 # ------------------------------------------------------------------------------------------------ settings → objects
@@ -124,7 +185,8 @@ def _new_report(settings: Settings, mode: Mode) -> RunReport:
     return RunReport(run_id, mode, import_id=import_id)
 
 
-def _plan(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.Plan:
+def plan_of(settings: Settings, report: RunReport, *, now: datetime) -> pipeline.Plan:
+    """Return how a run in the mode of `report` goes."""
     return pipeline.Plan(
         convert=_convert_options(settings, report, now=now),
         bounds=_bounds(settings, report.mode),
@@ -157,13 +219,16 @@ def _written(settings: Settings, mode: Mode, letters: Path | None) -> tuple[Path
     return (*ledger, *(() if letters is None else (letters,)))
 
 
-def _reader(sources: Survey, settings: Settings, stop: pipeline.Stop, *, memory: Memory | None = None) -> SourceReader:
+def reader_of(
+    specs: Iterable[str], settings: Settings, should_stop: Callable[[], bool], *, memory: Memory | None = None
+) -> SourceReader:
+    """Return what reads the sources, the richer formats first; with a `memory`, from where earlier runs left off."""
     ranking = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
     return SourceReader(
-        sources.specs,
+        specs,
         ranking=ranking,
         max_record=settings.max_record,
-        should_stop=stop.should_stop,
+        should_stop=should_stop,
         memory=memory,
     )
 
@@ -200,7 +265,8 @@ def _convert_options(settings: Settings, report: RunReport, *, now: datetime) ->
         since=settings.since,
         until=settings.until,
         shard=settings.shard,
-        coverage=report.mode is Mode.VALIDATE,
+        coverage=report.mode in (Mode.VALIDATE, Mode.PREVIEW),
+        glance=report.mode in (Mode.PREVIEW, Mode.DRY_RUN),
     )
 
 
@@ -245,7 +311,7 @@ def _watched(
     has_bar = talk.moves_cursor and not settings.quiet and not _prints_there(report.mode)
     shown: AbstractContextManager[None] = bar(talk, gauge) if has_bar else nullcontext()
     cleaning: AbstractContextManager[None] = stop.at_once(show_cursor) if has_bar else nullcontext()
-    most = None if report.mode is Mode.VALIDATE else _SHOWN_REJECTIONS
+    most = _SHOWN_REJECTIONS.get(report.mode, _MOST_SHOWN)
     with cleaning, shown, teller.of(gauge, is_regular=not has_bar):
         watcher = Watcher(talk, gauge, most=most, routes=settings.verbose)
         yield watcher
@@ -318,7 +384,7 @@ def _finish(
     """Print the report, and return the exit code."""
     if settings.quiet and report.exit_code is not ExitCode.OK:
         talk.note(_now_and(f"{report.mode.value}: exit {report.exit_code}, {status_line(report)}"))
-    if not settings.json:
+    if not settings.json and report.mode is not Mode.PREVIEW:
         talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
     for problem in problems(report):
         talk.error(problem.message, problem.hint)
@@ -326,7 +392,7 @@ def _finish(
         kept = "still in the sources, and not in the dead-letter file: send them again when it can be written"
         talk.error(letters.failure.message, f"{letters.unwritten:,} rejected records are {kept}")
     _tell_steps(settings, report, talk, typed)
-    if settings.json:
+    if settings.json and report.mode is not Mode.PREVIEW:
         print_data(render_json(report), out)
     return int(report.exit_code)
 

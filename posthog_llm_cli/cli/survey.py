@@ -70,6 +70,7 @@ def _refuse_reading(source: Source, own: Sequence[os.stat_result]) -> None:
     found = Path(source.path).stat()
     if any(os.path.samestat(one, found) for one in own):
         raise ConfigError(
-            f"{source.uri}: expected a source and found a file that this run writes: dead letters, or the ledger",
-            hint="name another place with --dead-letter or --ledger",
+            f"{source.uri}: expected a source and found a file that this run writes: "
+            "dead letters, the ledger or the page",
+            hint="name another place with --dead-letter, --ledger or --html",
         )

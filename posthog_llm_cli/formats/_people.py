@@ -7,15 +7,9 @@ from functools import lru_cache
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
+from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import quick_value
-
-RESERVED_IDS = frozenset({
-    "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user", "backend",
-    "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none", "not_authenticated", "null", "system",
-    "true", "undefined", "user", "$posthog_cookieless",
-})  # fmt: skip
-"""Values that PostHog gives no person; compared without case, trimmed."""
 
 _MAX_KNOWN = 200
 """Characters of a candidate that is remembered."""

@@ -7,7 +7,7 @@ reader ─► convert (here, or in workers) ─► count ─► chunks ─► de
 Only the main thread touches the report, the dead letters, the ledger and the observer.
 """
 
-from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
+from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Onlooker, Plan, Reader
 from posthog_llm_cli.pipeline.run import send, validate
 from posthog_llm_cli.pipeline.stop import Stop
 
@@ -16,6 +16,7 @@ __all__ = [
     "DeadLetters",
     "Ledger",
     "Observer",
+    "Onlooker",
     "Plan",
     "Reader",
     "Stop",

@@ -24,7 +24,7 @@ from posthog_llm_cli.model import (
     SourceRef,
 )
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all
-from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
+from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Onlooker, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
@@ -59,6 +59,8 @@ class Intake:
     seen: SeenIds
     tracker: Tracker
     began_s: float
+    onlooker: Onlooker | None = None
+    """Sees events where `plan.convert.glance` is set."""
     left_rejected: set[tuple[Destination, str]] = field(default_factory=set)
     """Events that stay rejected, unless a dead letter in this run takes them up again."""
 
@@ -166,10 +168,7 @@ class Intake:
             self.observer.on_passed(converted.ref)
         match converted.result:
             case Event() as event:
-                duplicates = report.duplicates
-                is_open = self._is_open(event, line.ref, from_letter=converted.from_letter)
-                self.tracker.count(line.ref, is_call=report.duplicates == duplicates)
-                return event if is_open else None
+                return self._take(line, converted, event)
             case Skipped(code=code):
                 report.skips[code] += 1
             case Filtered():
@@ -180,6 +179,16 @@ class Intake:
                 assert_never(never)
         self.tracker.count(line.ref, is_call=False)
         return None
+
+    def _take(self, line: LogLine, converted: Converted, event: Event) -> Event | None:
+        """Count a record that is an event, and return that if it is to be sent."""
+        duplicates = self.report.duplicates
+        is_open = self._is_open(event, line.ref, from_letter=converted.from_letter)
+        is_new = self.report.duplicates == duplicates
+        self.tracker.count(line.ref, is_call=is_new)
+        if converted.glance is not None and is_new and self.onlooker is not None:
+            self.onlooker.see(event, converted.glance, is_open=is_open)
+        return event if is_open else None
 
     def _is_open(self, event: Event, ref: SourceRef, *, from_letter: bool) -> bool:
         """Whether an event of the line at `ref` is still to be sent; counts it if it is not."""

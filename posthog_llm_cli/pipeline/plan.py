@@ -12,6 +12,8 @@ from posthog_llm_cli.model import (
     Converted,
     ConvertOptions,
     Destination,
+    Event,
+    Glance,
     Historical,
     Idle,
     LogLine,
@@ -89,6 +91,13 @@ class Ledger(Protocol):
 
     def commit(self, commits: Sequence[Commit], /) -> None:
         """Note down how far sources are settled."""
+
+
+class Onlooker(Protocol):
+    """Who makes a preview or a forecast of what a run meets: `preview` has two. On the main thread, once an event."""
+
+    def see(self, event: Event, glance: Glance, *, is_open: bool) -> None:
+        """An event that is no duplicate; `is_open` is False where an earlier run has settled it."""
 
 
 class Observer(Protocol):

@@ -10,7 +10,7 @@ from posthog_llm_cli.ledger import NoLedger
 from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.pipeline.memory import collecting_rarely, give_back_early
 from posthog_llm_cli.pipeline.outbox import Outbox
-from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Plan, Reader
+from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Onlooker, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
@@ -28,6 +28,7 @@ def send(  # noqa: PLR0913 - a neighbour each
     observer: Observer,
     stop: Stop,
     ledger: Ledger | None = None,
+    onlooker: Onlooker | None = None,
     convert_line: ConvertLine | None = None,
 ) -> None:
     """Read, convert and deliver what is not settled; fills `report`, whose law holds afterwards however the run ended.
@@ -41,7 +42,7 @@ def send(  # noqa: PLR0913 - a neighbour each
         Anything else is a bug, or the output's end (`BrokenPipeError` of a printer): deliveries are then ended at once.
     """
     kept = ledger if ledger is not None else NoLedger()
-    with _intake(reader, plan, dead_letters, report, observer, stop, convert_line, kept) as intake:
+    with _intake(reader, plan, dead_letters, report, observer, stop, convert_line, kept, onlooker) as intake:
         outbox = Outbox(intake, deliverer)
         try:
             with closing(intake.events()) as events:
@@ -65,11 +66,17 @@ def validate(
     report: RunReport,
     observer: Observer,
     stop: Stop,
+    ledger: Ledger | None = None,
+    onlooker: Onlooker | None = None,
     convert_line: ConvertLine | None = None,
 ) -> None:
-    """Read and convert everything; an event counts as accepted. Fills `report` as `send()` does."""
+    """Read and convert everything; an event counts as accepted. Fills `report` as `send()` does.
+
+    With a `ledger`, what an earlier run has settled counts as already sent. The `onlooker` sees both.
+    """
+    kept = ledger if ledger is not None else NoLedger()
     with (
-        _intake(reader, plan, NoDeadLetters(), report, observer, stop, convert_line, NoLedger()) as intake,
+        _intake(reader, plan, NoDeadLetters(), report, observer, stop, convert_line, kept, onlooker) as intake,
         closing(intake.events()) as events,
     ):
         for event in events:
@@ -78,7 +85,7 @@ def validate(
 
 
 @contextmanager
-def _intake(
+def _intake(  # noqa: PLR0913, PLR0917 - a neighbour each
     reader: Reader,
     plan: Plan,
     dead_letters: DeadLetters,
@@ -87,6 +94,7 @@ def _intake(
     stop: Stop,
     convert_line: ConvertLine | None,
     ledger: Ledger,
+    onlooker: Onlooker | None,
 ) -> Iterator[Intake]:
     """Begin a run, and complete its report at the end."""
     give_back_early()
@@ -106,6 +114,7 @@ def _intake(
             seen=seen,
             tracker=tracker,
             began_s=time.monotonic(),
+            onlooker=onlooker,
         )
         yield intake
         report.interrupted_by = stop.signal

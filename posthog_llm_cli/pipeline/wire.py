@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from posthog_llm_cli.model import Chunk, Converted, Destination, Event, LogLine, Skipped, SourceRef
+from posthog_llm_cli.model import Chunk, Converted, Destination, Event, Glance, LogLine, Skipped, SourceRef
 from posthog_llm_cli.timeparse import from_us, to_us
 
 _PLAIN, _PICKLED = b"m", b"p"
@@ -146,7 +146,7 @@ def _flattened(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, .
 
 # What a frozen slotted dataclass does by itself when pickled asks for its fields each time: several times slower.
 _REDUCERS: Mapping[type, Any] = {
-    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Destination, Skipped, Chunk)
+    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Glance, Destination, Skipped, Chunk)
 }
 
 

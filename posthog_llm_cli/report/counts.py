@@ -23,6 +23,7 @@ class Mode(StrEnum):
     DRY_RUN = "dry-run"
     MOCK = "mock"
     VALIDATE = "validate"
+    PREVIEW = "preview"
 
 
 MEANT = {
@@ -30,6 +31,7 @@ MEANT = {
     Mode.DRY_RUN: "to send",
     Mode.MOCK: "printed",
     Mode.VALIDATE: "convertible",
+    Mode.PREVIEW: "to send",
 }
 """What an accepted event is called where people read of it: only `send` has a server's word for it."""
 
@@ -113,6 +115,8 @@ class RunReport:
     out_of_time: bool = False
     limit_reached: bool = False
     ledger_error: LedgerError | None = None
+    forecast: dict[str, Any] | None = None
+    """Of a rehearsal: what the send will do, as JSON (`preview.figures.Forecast`)."""
 
     @property
     def rejected(self) -> int:
@@ -140,8 +144,8 @@ class RunReport:
 
     @property
     def advice(self) -> list[Advice]:
-        """What the log lacks, and where it is switched on: for `validate`, the only mode that collects coverage."""
-        if self.mode is not Mode.VALIDATE:
+        """What the log lacks, and where it is switched on: for the modes that collect coverage."""
+        if self.mode not in (Mode.VALIDATE, Mode.PREVIEW):
             return []
         return list(advise(self.coverage_by_format, self.rejections, records=self.records))
 
@@ -286,6 +290,7 @@ class RunReport:
             "import_id": self.import_id,
             "dead_letter": self.dead_letter,
             "letters_unwritten": self.letters_unwritten,
+            **({} if self.forecast is None else {"forecast": self.forecast}),
         }
 
 

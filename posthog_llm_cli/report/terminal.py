@@ -14,7 +14,7 @@ from posthog_llm_cli.model import Fact, SourceRef
 from posthog_llm_cli.report.advice import Advice
 from posthog_llm_cli.report.counts import MEANT, Destined, Mode, RunReport
 from posthog_llm_cli.report.models import Models, Tally, total
-from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds, words
+from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds, share, words
 
 _MAX_DESTINATIONS = 4
 _MAX_WARNINGS = 6
@@ -70,7 +70,8 @@ def summary(report: RunReport, *, every_warning: bool = False, width: int | None
     if report.mode is Mode.VALIDATE:
         yield from _coverage(report.coverage_by_format, width)
         yield from _advice(report.advice, width)
-    yield from _warnings(report.warnings, width, most=None if every_warning else _MAX_WARNINGS)
+    if report.mode is not Mode.PREVIEW or every_warning:  # what the preview itself says more of
+        yield from _warnings(report.warnings, width, most=None if every_warning else _MAX_WARNINGS)
     if report.mode in (Mode.SEND, Mode.DRY_RUN) and any(report.warnings[code] for code in _LACKS):
         yield "plh validate tells what the log lacks, and where to switch it on"
     yield from report.callless.notes()
@@ -137,7 +138,7 @@ def _destinations(report: RunReport, width: int | None, *, most_models: int | No
     counted = [
         counts for counts in report.destinations.values() if counts.accepted or counts.unconfirmed or counts.rejected
     ]
-    if report.mode in (Mode.MOCK, Mode.VALIDATE) and len(counted) < 2:
+    if report.mode in (Mode.MOCK, Mode.VALIDATE, Mode.PREVIEW) and len(counted) < 2:
         return
     shown = counted[:_MAX_DESTINATIONS]
     for counts in shown:
@@ -212,8 +213,8 @@ def _share_of(fact: Fact, counts: Mapping[str, int]) -> str:
     """Name a fact with its share of the calls; a time to first token is one of streams only."""
     streams = counts.get(Fact.STREAMS, 0)
     if fact is Fact.TTFT and streams:
-        return f"{fact} {_share(counts.get(Fact.STREAM_TTFT, 0), streams)} of {count(streams, 'stream')}"
-    return f"{fact} {_share(counts[fact], counts[Fact.CALLS])}"
+        return f"{fact} {share(counts.get(Fact.STREAM_TTFT, 0), streams)} of {count(streams, 'stream')}"
+    return f"{fact} {share(counts[fact], counts[Fact.CALLS])}"
 
 
 def _advice(advice: Sequence[Advice], width: int | None) -> Iterator[str]:
@@ -228,12 +229,6 @@ def _advice(advice: Sequence[Advice], width: int | None) -> Iterator[str]:
             about = f"{item.format}: " if item.format is not None else ""
             yield from fold(words(f"{about}{item.sentence}"), width, indent="  ")
         yield from fold(words(text), width, indent="    ", hanging="")
-
-
-def _share(part: int, whole: int) -> str:
-    """Return a percentage that says 0 and 100 only where it is meant."""
-    percent = round(100 * part / whole)
-    return f"{percent if part in (0, whole) else min(max(percent, 1), 99)} %"
 
 
 def _warnings(warnings: Counter[str], width: int | None, *, most: int | None) -> Iterator[str]:

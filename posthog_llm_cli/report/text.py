@@ -75,6 +75,41 @@ def human_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def share(part: int, whole: int) -> str:
+    """Return a percentage that says 0 and 100 only where it is meant."""
+    percent = round(100 * part / whole)
+    return f"{percent if part in (0, whole) else min(max(percent, 1), 99)} %"
+
+
+def human_latency(seconds: float | None) -> str:
+    """Return how long a call took: `8 ms`, `1.84 s`, `12.3 s`, `2 min 5 s`; a dash where it is not known."""
+    if seconds is None:
+        return "–"
+    if seconds < 0.9995:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.2f} s" if seconds < 9.995 else human_seconds(seconds)
+
+
+def human_usd(usd: float) -> str:
+    """Return dollars: `$1,204.50`, below one dollar with as many places as are needed for two digits."""
+    if usd == 0 or usd >= 0.995:
+        return f"${usd:,.2f}"
+    places = next((places for places in range(2, 9) if round(usd, places) >= 10 ** (1 - places)), 9)
+    return f"${usd:.{places}f}"
+
+
+def human_count(number: int) -> str:
+    """Return a large number in short: `9,999`, `12.3 k`, `4.0 M`."""
+    if number < 10_000:
+        return f"{number:,}"
+    size = float(number)
+    for unit in ("k", "M"):
+        size /= 1000
+        if size < 999.95:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:,.1f} G"
+
+
 def _is_unsafe(character: str) -> bool:
     return unicodedata.category(character) in _UNSAFE or character in _DIRECTIONS
 

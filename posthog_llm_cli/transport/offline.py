@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 from posthog_llm_cli.model import Chunk, Delivery, Endpoint, Event, Outcome, Verdict
-from posthog_llm_cli.transport.routes import ROUTES, candidates, encode_legacy, oversize_message
+from posthog_llm_cli.transport.routes import ROUTES, SMALL_EVENT, candidates, encode_legacy, oversize_message
 
 _ACCEPTED = Outcome(Verdict.ACCEPTED)
 
@@ -42,6 +42,10 @@ class Rehearsal:
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
+
+    def takes(self, event: Event) -> bool:
+        """Whether the route would take an event of this size; quick, for most are far below every limit."""
+        return event.size <= SMALL_EVENT or self._weigh(event) is _ACCEPTED
 
     def _weigh(self, event: Event) -> Outcome:
         message = oversize_message(self._route, event, self._route.encode(event))

@@ -33,6 +33,9 @@ MAX_BATCH_EVENT = 900 * 1024
 MAX_BROKER_MESSAGE = 1_000_000
 """The broker's message behind `batch`, which holds the event's JSON once more as a JSON string."""
 
+SMALL_EVENT = 400_000
+"""An event of `Event.size` up to this is below the limits of all routes, whatever is in it."""
+
 _BROKER_OVERHEAD = 1000
 
 

@@ -1,0 +1,60 @@
+"""`plh preview`: read and convert, send nothing, and show what PostHog will show."""
+# ruff: noqa: ARG001, PLR0913, PLR0917 - the parameters are the command line; `ctx.params` hands them on by name
+
+from datetime import UTC, datetime
+
+import typer
+
+from posthog_llm_cli.cli import options
+from posthog_llm_cli.cli.typed import typed_command, typed_sources
+
+
+def preview(
+    ctx: typer.Context,
+    sources: options.Sources = None,
+    format_: options.Format = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    limit: options.Limit = None,
+    metadata_only: options.MetadataOnly = None,
+    default_time: options.DefaultTime = None,
+    timezone: options.Timezone = None,
+    max_record: options.MaxRecord = None,
+    api_key: options.ApiKey = None,
+    api_key_file: options.ApiKeyFile = None,
+    host: options.Host = None,
+    record_keys_only: options.RecordKeysOnly = None,
+    allow_host: options.AllowHost = None,
+    endpoint: options.Endpoint = None,
+    distinct_id: options.DistinctId = None,
+    property_: options.Property = None,
+    privacy_mode: options.PrivacyMode = None,
+    media: options.Media = None,
+    import_id: options.ImportId = None,
+    rate_limit: options.RateLimit = None,
+    ledger: options.Ledger = None,
+    no_ledger: options.NoLedger = None,
+    workers: options.Workers = None,
+    shard: options.Shard = None,
+    html: options.Html = None,
+    json: options.Json = None,
+    quiet: options.Quiet = None,
+    verbose: options.Verbose = None,
+) -> int:
+    """Show what PostHog will show of LLM call logs, and what a send will do. Sends nothing.
+
+    Examples:
+      plh preview logs.jsonl
+      plh preview --since 7d 'logs/**/*.jsonl.gz' | less -R
+      plh preview --html report.html logs.jsonl
+      plh preview --json logs.jsonl | jq '.models[] | {model, cost_usd}'
+
+    Exit codes as of plh validate: 0 everything converts, 2 usage, 3 some records rejected, 4 a source unreadable.
+    """
+    from posthog_llm_cli.cli.runs import preview_run  # noqa: PLC0415 - the pipeline: `plh --version` needs none of it
+    from posthog_llm_cli.config.resolution import load  # noqa: PLC0415 - the same
+
+    now = datetime.now(UTC)
+    specs = typed_sources(ctx, sources)
+    flags = options.flags_of({name: value for name, value in ctx.params.items() if name != "html"})
+    return preview_run(specs, load(flags, now=now), typed_command(ctx), now=now, html=html)
