@@ -1,17 +1,15 @@
-"""The figures of a preview → what the page's overview shows: cards, plots, tables, and where each leads. Pure.
+"""The figures of a preview → what the page's overview shows: cards, tables, and where each leads. Pure.
 
 Links are addresses within the page: `#/traces?…` asks the table a question, `#/trace/TRACE/UUID` opens a call.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from posthog_llm_cli.model import SourceRef
 from posthog_llm_cli.page.facts import error_name, plain, short
+from posthog_llm_cli.page.naming import kind_name, model_filter, model_name, source
 from posthog_llm_cli.preview.figures import (
     Distinct,
     ErrorFigures,
@@ -20,17 +18,14 @@ from posthog_llm_cli.preview.figures import (
     Preview,
     PropertyCoverage,
     Timeline,
-    Unit,
 )
 from posthog_llm_cli.preview.forecast_text import forecast_lines
 from posthog_llm_cli.report.text import count, human_bytes, human_count, human_latency, human_usd, share
 
-_MOST_BARS = 10
 _MOST_MODELS = 40
 _MOST_ERRORS = 20
 _MOST_CALLS = 5
 _DASH = "–"
-_UNIT_FORMATS = {Unit.HOUR: "%d %b %H:00", Unit.DAY: "%d %b %Y", Unit.WEEK: "%d %b %Y", Unit.MONTH: "%b %Y"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +40,6 @@ class Card:
     go: str
     message: str = field(default="", repr=False)
     is_bad: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """One plot: `bars` are what it has, where its height depends on them; `alternative` is what it says in words."""
-
-    name: str
-    title: str
-    note: str
-    alternative: str = field(repr=False)
-    bars: int = 0
-    is_broad: bool = False
 
 
 def headline(preview: Preview, traces: int) -> str:
@@ -120,9 +103,9 @@ def models(preview: Preview) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table of models."""
     for model in preview.models[:_MOST_MODELS]:
         yield {
-            "name": _model_name(model),
+            "name": model_name(model),
             "provider": plain(model.provider or ""),
-            "href": None if _filter(model) is None else traces_link(model=_filter(model), sort="cost"),
+            "href": None if model_filter(model) is None else traces_link(model=model_filter(model), sort="cost"),
             "calls": model.calls,
             "errors": model.errors,
             "share": share(model.errors, model.calls),
@@ -139,7 +122,7 @@ def errors(preview: Preview) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table of errors."""
     for kind in preview.error_kinds[:_MOST_ERRORS]:
         yield {
-            "name": _error_name(kind),
+            "name": kind_name(kind),
             "href": None if kind.is_rest else traces_link(error=error_name(kind.type)),
             "status": _DASH if kind.http_status is None else kind.http_status,
             "calls": kind.calls,
@@ -195,44 +178,6 @@ def _advice(row: PropertyCoverage) -> str:
     return "; ".join(part for part in (fields, row.advice) if part)
 
 
-def plots(preview: Preview) -> Iterator[Plot]:
-    """Yield the plots that there is something to plot for."""
-    unit = preview.timeline.unit.value
-    if preview.timeline.bars:
-        busiest = max(preview.timeline.bars, key=lambda bar: bar.calls)
-        at = f"{busiest.starts_at:{_UNIT_FORMATS[preview.timeline.unit]}}"
-        words = f"Calls per {unit}: at most {busiest.calls:,}, from {at} on"
-        yield Plot("timeline", f"Calls per {unit}", "UTC", words, is_broad=True)
-    bars = min(len(preview.models), _MOST_BARS)
-    if preview.models and preview.priced:
-        yield Plot("spending", "Cost by model", "USD, as logged", _told(_spending(preview)["models"], "cost_usd"), bars)
-    elif preview.models:
-        words = _told(_spending(preview)["models"], "input_tokens")
-        yield Plot("spending", "Tokens by model", "the log has no costs", words, bars)
-    slow = _latencies(preview)
-    if slow:
-        yield Plot("latency", "Latency by model", "", _told(slow, "p95_s"), len(slow))
-    if preview.error_kinds:
-        found = _kinds(preview)
-        yield Plot("kinds", "Errors by kind", "", _told(found, "calls"), len(found), is_broad=bool(slow))
-
-
-def charts(preview: Preview) -> dict[str, Any]:
-    """Return the plots' data, as `charts.js` takes it."""
-    bars = preview.timeline.bars
-    form = _UNIT_FORMATS[preview.timeline.unit]
-    return {
-        "timeline": {
-            "labels": [f"{bar.starts_at:{form}}" for bar in bars],
-            "calls": [bar.calls for bar in bars],
-            "errors": [bar.errors for bar in bars],
-        },
-        "spending": _spending(preview),
-        "latency": _latencies(preview),
-        "kinds": _kinds(preview),
-    }
-
-
 def notes(preview: Preview) -> Iterator[str]:
     """Yield what a reader must know of the whole: what is not in it, and what PostHog will not keep."""
     counts = preview.counts
@@ -274,16 +219,14 @@ def call_link(call: NotableCall) -> str:
 
 
 def _model_card(preview: Preview, model: ModelFigures) -> Card:
-    name = _model_name(model)
+    name, calls = model_name(model), count(model.calls, "call")
     if model.cost_usd > 0:
         part = f", {share_of_cost(model.cost_usd, preview.cost_usd)} of the cost" if len(preview.models) > 1 else ""
-        what = f"{human_usd(model.cost_usd)} for {count(model.calls, 'call')}{part}"
-        return Card(
-            "model", "Most expensive model", name, what, traces_link(model=_filter(model), sort="cost"), "Its traces"
-        )
-    tokens = model.input_tokens + model.output_tokens
-    what = f"{human_count(tokens)} tokens in {count(model.calls, 'call')}; the log has no costs"
-    return Card("model", "Most used model", name, what, traces_link(model=_filter(model), sort="tokens"), "Its traces")
+        title, what, sort = "Most expensive model", f"{human_usd(model.cost_usd)} for {calls}{part}", "cost"
+    else:
+        tokens = human_count(model.input_tokens + model.output_tokens)
+        title, what, sort = "Most used model", f"{tokens} tokens in {calls}; the log has no costs", "tokens"
+    return Card("model", title, name, what, traces_link(model=model_filter(model), sort=sort), "Its traces")
 
 
 def share_of_cost(part: float, whole: float) -> str:
@@ -298,7 +241,7 @@ def _error_card(preview: Preview, kind: ErrorFigures) -> Card:
     what = f"{count(kind.calls, 'call')}{status}, on {_listed(kind.models)}{also}"
     message = plain(kind.message or "")
     href = traces_link(error=error_name(kind.type)) if kind.is_rest else call_link(kind.example)
-    return Card("error", "Most frequent error", _error_name(kind), what, href, "See it happen", message, is_bad=True)
+    return Card("error", "Most frequent error", kind_name(kind), what, href, "See it happen", message, is_bad=True)
 
 
 def _listed(models: Sequence[str]) -> str:
@@ -328,23 +271,6 @@ def _line(call: NotableCall) -> dict[str, Any]:
     }
 
 
-def source(ref: SourceRef) -> str:
-    """Return where a record is, in short: its file's name and its line."""
-    return plain(f"{PurePath(ref.uri).name or ref.uri}:{ref.line}")
-
-
-def _model_name(model: ModelFigures) -> str:
-    return "(all other models)" if model.is_rest else short(model.model) or "(no model)"
-
-
-def _filter(model: ModelFigures) -> str | None:
-    return None if model.is_rest else short(model.model)
-
-
-def _error_name(kind: ErrorFigures) -> str:
-    return "(all other kinds)" if kind.is_rest else error_name(kind.type)
-
-
 def _read(preview: Preview) -> str:
     counts = preview.counts
     left = [(counts.duplicates, "duplicates"), (counts.skipped, "skipped"), (counts.filtered, "filtered")]
@@ -359,64 +285,3 @@ def _about(distinct: Distinct) -> str:
 def _without(distinct: Distinct, calls: int) -> str:
     lacking = calls - distinct.calls
     return f"{count(lacking, 'call')} without one" if lacking else ""
-
-
-# --------------------------------------------------------------------------------------------------------------- plots
-
-
-def _spending(preview: Preview) -> dict[str, Any]:
-    found = preview.models[:_MOST_BARS]
-    names = _names(preview)
-    return {
-        "isCost": bool(preview.priced),
-        "models": [
-            {
-                "name": names[model],
-                "filter": _filter(model),
-                "cost_usd": model.cost_usd,
-                "input_tokens": model.input_tokens,
-                "output_tokens": model.output_tokens,
-            }
-            for model in found
-        ],
-    }
-
-
-def _names(preview: Preview) -> dict[ModelFigures, str]:
-    """Return what the bars are called: a model that several providers have is told apart by them."""
-    often = Counter(_model_name(model) for model in preview.models)
-    return {
-        model: f"{name} ({plain(model.provider or 'no provider')})" if often[name] > 1 else name
-        for model in preview.models
-        for name in (_model_name(model),)
-    }
-
-
-def _latencies(preview: Preview) -> list[dict[str, Any]]:
-    timed = (model for model in preview.models if model.latency.calls)
-    found = sorted(timed, key=lambda model: -(model.latency.p95_s or 0))[:_MOST_BARS]
-    names = _names(preview)
-    return [
-        {
-            "name": names[model],
-            "filter": _filter(model),
-            "p50_s": model.latency.p50_s,
-            "p95_s": model.latency.p95_s,
-        }
-        for model in found
-    ]
-
-
-def _kinds(preview: Preview) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": _error_name(kind) + ("" if kind.http_status is None else f" ({kind.http_status})"),
-            "filter": None if kind.is_rest else error_name(kind.type),
-            "calls": kind.calls,
-        }
-        for kind in preview.error_kinds[:_MOST_BARS]
-    ]
-
-
-def _told(bars: Iterable[dict[str, Any]], value: str) -> str:
-    return "; ".join(f"{bar['name']}: {bar[value]}" for bar in bars)

@@ -17,7 +17,7 @@ from posthog_llm_cli.page import facts
 from posthog_llm_cli.scratch import Room, open_scratch
 
 CONTENT_BYTES = 512 * 1024 * 1024
-"""Beyond this much content, uncompressed, what matters least is forgotten, down to a quarter of it: a page holds less."""
+"""Beyond this much content, uncompressed, what matters least is forgotten, down to a quarter: a page holds less."""
 
 MOST_TRACES = 20_000
 """So many traces are listed; a browser stays quick with them, and their facts take a few megabytes."""

@@ -16,7 +16,7 @@ import orjson
 from markupsafe import Markup
 
 from posthog_llm_cli.errors import ConfigError
-from posthog_llm_cli.page import assets, overview
+from posthog_llm_cli.page import assets, overview, plots
 from posthog_llm_cli.page.blocks import Block, encode, fitting
 from posthog_llm_cli.page.facts import OUTLINE, plain
 from posthog_llm_cli.page.store import PageStore, TraceRow
@@ -205,7 +205,7 @@ def _render(
         "destinations": [f"{found.host} {found.masked_key}" for found in store.destinations],
         "leftOut": said,
         "isPrivate": facts.is_private,
-        "charts": overview.charts(preview),
+        "charts": plots.charts(preview),
     }
     style, script, plotting = assets.style(), assets.script(), assets.plotting()
     names = [plain(name) for name in facts.sources]
@@ -227,7 +227,7 @@ def _render(
         "notes": [*overview.notes(preview), *([said] if said else [])],
         "totals": overview.totals(preview),
         "cards": list(overview.cards(preview)),
-        "plots": list(overview.plots(preview)),
+        "plots": list(plots.plots(preview)),
         "models": list(overview.models(preview)),
         "errors": list(overview.errors(preview)),
         "lists": list(overview.lists(preview)),

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from posthog_llm_cli.report.text import human_count, human_latency, human_usd
 from tests.cli.running import lines, run
+from tests.formats.shared import OPENAI_LOGS, needs_openai_logs
 from tests.page.browser import Opened, browser, opened
 from tests.page.making import call, parse, said, write
 from tests.page.test_writing import HOSTILE, named
@@ -388,4 +389,36 @@ def test_the_figures_are_those_of_the_program_s_report(running: Browser, tmp_pat
         assert f"Cost ${figures['cost_usd']:.2f}" in totals
         assert figures["models"][0]["model"] in page.text("#card-model")
         assert f"{figures['slowest'][0]['latency_s']:.1f} s" in page.text("#card-slowest")
+        page.assert_quiet()
+
+
+_WALK = """async () => {
+    const settle = () => new Promise((resolve) => setTimeout(resolve, 10));
+    const press = (id, key) => document.getElementById(id).dispatchEvent(new KeyboardEvent("keydown", { key }));
+    const total = Number(document.getElementById("traces").getAttribute("aria-rowcount")) - 1;
+    const seen = { traces: total, messages: 0, pictures: 0, calls: 0, results: 0, reasoning: 0 };
+    press("traces", "Enter");
+    await settle();
+    for (let trace = 0; trace < total; trace += 1) {
+        await settle();
+        document.querySelectorAll("#call details").forEach((one) => { one.open = true; });
+        for (const [name, selector] of [["messages", ".message"], ["pictures", "img"], ["calls", ".part.call"], ["results", ".part.result"], ["reasoning", ".reasoning"]]) {
+            seen[name] += document.querySelectorAll(`#call ${selector}`).length;
+        }
+        document.getElementById("next").click();
+    }
+    return seen;
+}"""
+
+
+@needs_openai_logs
+def test_every_real_conversation_is_shown_without_a_complaint(running: Browser, tmp_path: Path) -> None:
+    logs = str(OPENAI_LOGS / "pair_responses")
+    done = run(tmp_path, "preview", "--no-ledger", "--media", "keep", "--html", "report.html", "--json", logs)
+    figures = orjson.loads(done.out)
+    with opened(running, tmp_path / "report.html", "#/traces") as page:
+        seen = page.page.evaluate(_WALK)
+        assert seen["traces"] == figures["traces"]["about"]
+        assert seen["messages"] > 2 * seen["traces"]
+        assert min(seen["pictures"], seen["calls"], seen["results"], seen["reasoning"]) > 0
         page.assert_quiet()
