@@ -11,12 +11,16 @@ DEV := $(VENV)/.installed-dev
 # LiteLLM has an environment of its own: plh needs none of the packages that it brings.
 COMPAT_VENV := .venv-compat
 COMPAT := $(COMPAT_VENV)/.installed
+# So have the peers that plh is measured against.
+BENCH := $(VENV)/.installed-bench
+PEERS_VENV := .venv-peers
+PEERS := $(PEERS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak check format bench compat clean
+.PHONY: help install demo test soak check format bench bench-parts bench-growth compat clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
 		printf '%-16s %s\n' "$$target" "$$what"; done
 
 install: $(RUNTIME) ## install plh into .venv
@@ -40,14 +44,20 @@ format: $(DEV) ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(RUNTIME) ## time the main job (benchmarks/README.md)
-	$(BIN)/python -m benchmarks.run
+bench: $(BENCH) $(PEERS) ## measure plh and its peers (QUICK=1 for two minutes, ARGS='--only …'; benchmarks/README.md)
+	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)
+
+bench-parts: $(BENCH) ## time the parts of the pipe, each alone (ARGS='-k framing')
+	$(BIN)/python -m benchmarks.parts $(ARGS)
+
+bench-growth: $(BENCH) ## how time and memory grow with calls, processes, event sizes and the ledger (ARGS='--only ledger')
+	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 compat: $(RUNTIME) $(COMPAT) ## compare plh with LiteLLM's own PostHog logger (docs/compatibility.md)
 	$(BIN)/python -m compat $(COMPAT_VENV)/bin/python
 
 clean: ## remove the installation and all caches
-	rm -rf $(VENV) $(COMPAT_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo
+	rm -rf $(VENV) $(COMPAT_VENV) $(PEERS_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): pyproject.toml
@@ -71,4 +81,16 @@ $(COMPAT): compat/requirements.txt
 	@rm -rf $(COMPAT_VENV)
 	@$(PYTHON) -m venv $(COMPAT_VENV)
 	@$(COMPAT_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r compat/requirements.txt
+	@touch $@
+
+$(BENCH): pyproject.toml $(RUNTIME)
+	@echo "installing what the benchmarks need into $(VENV) …"
+	@$(PIP) install -e '.[bench]'
+	@touch $@
+
+$(PEERS): benchmarks/peers/requirements.txt
+	@echo "installing posthog and LiteLLM into $(PEERS_VENV) …"
+	@rm -rf $(PEERS_VENV)
+	@$(PYTHON) -m venv $(PEERS_VENV)
+	@$(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r benchmarks/peers/requirements.txt
 	@touch $@

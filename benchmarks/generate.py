@@ -1,172 +1,127 @@
 """Invented logs of realistic shape and size, the same for the same seed.
 
-    python -m benchmarks.generate OUT.jsonl [--calls N] [--seed N] [--share-litellm 0.7]
+    python -m benchmarks.generate OUT.jsonl [--corpus litellm] [--calls N] [--seed N]
 
-LiteLLM lines are bare StandardLoggingPayloads of about 10 KB, three quarters of which are the price table entry that
-LiteLLM puts into each (`model_map_information`); OpenAI lines are request/response pairs of about 6 KB, nearly all
-text.
+A line's size is drawn from a lognormal distribution with a median of 3.6 KB and 100 KB at its 99th percentile (no line
+is over 1 MB); the text takes what the shape's own fields leave. `litellm-priced` has the same texts, and some 10 KB of
+LiteLLM's own on top.
 """
 
 import argparse
+import json
+import math
 import random
-import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 import orjson
 
-BEGIN = datetime(2025, 6, 1, tzinfo=UTC).timestamp()
-PROSE = (
-    "the a of and to in which river tide bird ledger invoice harbour draft customer answer question shipment garden "
-    "winter table column price city train weather recipe letter meeting budget forest engine signal window naïve "
-    "Straße 東京 café 📦 however therefore quickly gently seven twelve first second because although summary"
-)
-WORDS = PROSE.split()
-MODELS = (
-    ("openai", "gpt-4o", 2.5e-6, 1e-5),
-    ("openai", "gpt-4o-mini", 1.5e-7, 6e-7),
-    ("anthropic", "claude-sonnet-4-5", 3e-6, 1.5e-5),
-)
-PRICE_KEYS = tuple(
-    f"{side}_cost_per_{unit}{when}"
-    for side in ("input", "output", "cache_read_input", "cache_creation_input")
-    for unit in ("token", "character", "audio_token", "image_token", "video_token", "second", "image", "query")
-    for when in ("", "_batches", "_flex", "_priority", "_above_200k_tokens")
-)
-SUPPORTS = (
-    "system_messages",
-    "response_schema",
-    "vision",
-    "function_calling",
-    "tool_choice",
-    "prompt_caching",
-    "pdf_input",
-)
+from benchmarks import shapes
+from benchmarks.prose import Book
+from benchmarks.shapes import Draw, Record, Shape
+
+MEDIAN_BYTES = 3_600
+P99_BYTES = 100_000
+LONGEST_BYTES = 1_000_000
+
+_SIGMA = math.log(P99_BYTES / MEDIAN_BYTES) / 2.326348
+"""2.326… standard deviations lie between a normal distribution's median and its 99th percentile."""
+
+_SYSTEM_PROMPTS = 12
+_SYSTEM_CHARACTERS = 400
+_SHORTEST_TEXT = 40
 
 
-def text(chance: random.Random, words: int) -> str:
-    """Return prose of so many words, with line breaks, quotes and characters beyond ASCII."""
-    return " ".join(chance.choices(WORDS, k=words)) + chance.choice((".", '\n"Quoted."', "?", "\n\n- a list\n- of two"))
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """One kind of log: its shapes with their weights, how its writer encodes, and what a line has besides its text."""
+
+    name: str
+    shapes: Mapping[Shape, float]
+    encode: Callable[[Record], bytes]
+    own_bytes: int
 
 
-def identifier(chance: random.Random) -> str:
-    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+def _as_python(record: Record) -> bytes:
+    """As `json.dumps` does, and so LiteLLM: blanks after separators, \\u escapes beyond ASCII."""
+    return json.dumps(record).encode()
 
 
-def litellm_line(chance: random.Random, index: int) -> dict[str, Any]:
-    """Return one StandardLoggingPayload."""
-    provider, model, price_in, price_out = chance.choice(MODELS)
-    tokens_in, tokens_out = chance.randint(50, 900), chance.randint(5, 400)
-    start = BEGIN + index * 0.5 + chance.random()
-    end = start + chance.uniform(0.2, 9)
-    call, answer = identifier(chance), f"chatcmpl-{identifier(chance)}"
-    usage = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
-    cost_in, cost_out = tokens_in * price_in, tokens_out * price_out
-    choice = {"finish_reason": "stop", "index": 0, "message": {"role": "assistant", "content": text(chance, 60)}}
-    return {
-        "id": answer,
-        "litellm_call_id": call,
-        "trace_id": identifier(chance),
-        "session_id": "",
-        "call_type": "acompletion",
-        "cache_hit": None,
-        "stream": None,
-        "status": "success",
-        "status_fields": {"llm_api_status": "success", "guardrail_status": "not_run"},
-        "custom_llm_provider": provider,
-        "startTime": start,
-        "endTime": end,
-        "completionStartTime": end,
-        "response_time": end - start,
-        "model": model,
-        "metadata": {
-            "user_api_key_alias": f"team-{index % 7}",
-            "user_api_key_user_id": f"user-{index % 501}",
-            "requester_metadata": {"feature": chance.choice(("search", "chat", "summary")), "release": index % 12},
-            "usage_object": usage,
-        },
-        "response_cost": cost_in + cost_out,
-        "cost_breakdown": {"input_cost": cost_in, "output_cost": cost_out, "total_cost": cost_in + cost_out},
-        **usage,
-        "request_tags": ["benchmark"],
-        "end_user": f"customer-{index % 997}",
-        "api_base": "https://api.example.com",
-        "messages": [
-            {"role": "system", "content": text(chance, 40)},
-            {"role": "user", "content": text(chance, 80)},
-        ],
-        "response": {"id": answer, "object": "chat.completion", "created": int(end), "model": model,
-                     "choices": [choice], "usage": usage},
-        "model_parameters": {"temperature": 0.2, "max_tokens": 1024},
-        "hidden_params": {"model_id": None, "api_base": "https://api.example.com", "additional_headers": {}},
-        "model_map_information": {
-            "model_map_key": model,
-            "model_map_value": {
-                **dict.fromkeys(PRICE_KEYS),
-                "input_cost_per_token": price_in,
-                "output_cost_per_token": price_out,
-                **{f"supports_{name}": True for name in SUPPORTS},
-            },
-        },
-        "error_str": None,
-        "error_information": {"error_code": "", "error_class": "", "llm_provider": "", "traceback": ""},
-    }  # fmt: skip
-
-
-def openai_pair(chance: random.Random, index: int) -> dict[str, Any]:
-    """Return one request with its chat completion."""
-    end = BEGIN + index * 0.5 + chance.random()
-    tokens_in, tokens_out = chance.randint(500, 2000), chance.randint(50, 600)
-    messages = [{"role": "system", "content": text(chance, 150)}]
-    turns = range(chance.choice((1, 3, 5)))
-    messages += [{"role": "assistant" if turn % 2 else "user", "content": text(chance, 170)} for turn in turns]
-    answer = {"role": "assistant", "content": text(chance, 150), "refusal": None}
-    return {
-        "timestamp": datetime.fromtimestamp(end, UTC).isoformat(),
-        "latency": round(chance.uniform(0.2, 9), 3),
-        "user": f"customer-{index % 997}",
-        "request": {"model": "gpt-4o", "temperature": 0.7, "messages": messages},
-        "response": {
-            "id": f"chatcmpl-{identifier(chance)}",
-            "object": "chat.completion",
-            "created": int(end),
-            "model": "gpt-4o-2024-08-06",
-            "choices": [{"index": 0, "message": answer, "finish_reason": "stop"}],
-            "usage": {
-                "prompt_tokens": tokens_in,
-                "completion_tokens": tokens_out,
-                "total_tokens": tokens_in + tokens_out,
-                "prompt_tokens_details": {"cached_tokens": 0},
-            },
-        },
+CORPORA: Mapping[str, Corpus] = MappingProxyType(
+    {
+        corpus.name: corpus
+        for corpus in (
+            Corpus("litellm", {shapes.litellm: 1.0}, _as_python, 2_250),
+            Corpus("litellm-priced", {shapes.litellm_priced: 1.0}, _as_python, 2_250),
+            Corpus("openai", shapes.OPENAI, orjson.dumps, 500),
+        )
     }
+)
 
 
-def lines(calls: int, seed: int, share_litellm: float = 0.7) -> Iterator[bytes]:
+def records(corpus: Corpus, seed: int) -> Iterator[Record]:
+    """Yield records without end, the same ones for the same seed."""
+    kinds, weights = list(corpus.shapes), list(corpus.shapes.values())
+    for draw in draws(corpus, seed):
+        yield draw.chance.choices(kinds, weights)[0](draw)
+
+
+def draws(corpus: Corpus, seed: int) -> Iterator[Draw]:
+    """Yield what calls say, without end; a corpus decides how much."""
+    chance = random.Random(f"{corpus.name} {seed}")
+    book = _book(seed)
+    prompts = [book.passage(chance, _SYSTEM_CHARACTERS) for _ in range(_SYSTEM_PROMPTS)]
+    for index in count():
+        yield _draw(chance, index, book, prompts, corpus.own_bytes)
+
+
+@lru_cache(maxsize=1)
+def _book(seed: int) -> Book:
+    return Book(seed)
+
+
+def _draw(chance: random.Random, index: int, book: Book, prompts: list[str], own_bytes: int) -> Draw:
+    size = min(chance.lognormvariate(math.log(MEDIAN_BYTES), _SIGMA), LONGEST_BYTES)
+    system = chance.choice(prompts)
+    characters = max(_SHORTEST_TEXT, int(size) - own_bytes - len(system))
+    answer = max(_SHORTEST_TEXT // 2, int(characters * chance.uniform(0.1, 0.5)))
+    turns = chance.choice((1, 1, 1, 3, 5))
+    turn = max(_SHORTEST_TEXT // 2, (characters - answer) // turns)
+    said = tuple(book.passage(chance, turn) for _ in range(turns))
+    return Draw(chance, index, system, said, book.passage(chance, answer))
+
+
+def lines(corpus: Corpus, calls: int, seed: int) -> Iterator[bytes]:
     """Yield so many log lines, each with its line break."""
-    chance = random.Random(seed)
-    for index in range(calls):
-        make = litellm_line if chance.random() < share_litellm else openai_pair
-        yield orjson.dumps(make(chance, index)) + b"\n"
+    for record in islice(records(corpus, seed), calls):
+        yield corpus.encode(record) + b"\n"
 
 
-def write(path: Path, calls: int, seed: int, share_litellm: float = 0.7) -> int:
+def write(path: Path, corpus: Corpus, calls: int, seed: int) -> int:
     """Write the log to `path`; return its size in bytes."""
     with path.open("wb") as out:
-        return sum(out.write(line) for line in lines(calls, seed, share_litellm))
+        return sum(out.write(line) for line in lines(corpus, calls, seed))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="write an invented log of LLM calls")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--corpus", choices=CORPORA, default="litellm")
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--share-litellm", type=float, default=0.7)
     given = parser.parse_args()
-    size = write(given.out, given.calls, given.seed, given.share_litellm)
-    print(f"{given.calls:,} calls, {size:,} bytes, {size / given.calls:,.0f} bytes a call")
+    sizes: list[int] = []
+    with given.out.open("wb") as out:
+        sizes.extend(out.write(line) for line in lines(CORPORA[given.corpus], given.calls, given.seed))
+    sizes.sort()
+    print(
+        f"{given.calls:,} calls, {sum(sizes):,} bytes: a line has {sum(sizes) / len(sizes):,.0f} on average,"
+        f" {sizes[len(sizes) // 2]:,} at the median, {sizes[len(sizes) * 99 // 100]:,} at the 99th percentile"
+    )
 
 
 if __name__ == "__main__":

@@ -1,28 +1,32 @@
-"""A command's wall-clock time and the peak memory of it and its children."""
+"""What a command and all its processes take: wall clock, processor time, and memory at the peak."""
 
 import os
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_INTERVAL_S = 0.02
+_INTERVAL_S = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: seconds, and the highest resident memory in bytes (None where the system has no /proc).
+    """One run of a command.
 
-    `main_bytes` is the main process alone, `tree_bytes` the highest sum over it and its children at one moment (pages
-    that they share count for each).
+    `cpu_s` is user and system time of the process and of those that it waited for. `pss_bytes` and `rss_bytes` are the
+    highest sums over all its processes at one moment, sampled 20 times a second (0 where the system has no /proc): PSS
+    counts a page that several share in parts, RSS counts it for each.
     """
 
     seconds: float
-    main_bytes: int | None
-    tree_bytes: int | None
+    cpu_s: float
+    pss_bytes: int
+    rss_bytes: int
     exit_code: int
+    output: str
     errors: str
 
 
@@ -33,8 +37,8 @@ class _Watch:
         self._pid = pid
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.main_bytes = 0
-        self.tree_bytes = 0
+        self.pss_bytes = 0
+        self.rss_bytes = 0
         self._thread.start()
 
     def stop(self) -> None:
@@ -43,39 +47,44 @@ class _Watch:
 
     def _run(self) -> None:
         while not self._done.wait(_INTERVAL_S):
-            self.main_bytes = max(self.main_bytes, _field(self._pid, "VmHWM:"))
-            self.tree_bytes = max(self.tree_bytes, sum(_field(pid, "VmRSS:") for pid in _tree(self._pid)))
+            found = [_memory(pid) for pid in _tree(self._pid)]
+            self.pss_bytes = max(self.pss_bytes, sum(pss for pss, _ in found))
+            self.rss_bytes = max(self.rss_bytes, sum(rss for _, rss in found))
 
 
-def run(command: Sequence[str], environment: dict[str, str]) -> Measured:
-    """Run a command to its end, its standard output thrown away."""
-    began = time.monotonic()
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
-    ) as process:
-        watch = _Watch(process.pid) if Path("/proc/self/status").exists() else None
-        _, errors = process.communicate()
+def run(command: Sequence[str], environment: Mapping[str, str], *, directory: Path | None = None) -> Measured:
+    """Run a command to its end; what it prints is kept."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=dict(environment), cwd=directory
+        )
+        watch = _Watch(process.pid)
+        _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
-        if watch is not None:
-            watch.stop()
-    return Measured(
-        seconds,
-        watch.main_bytes if watch else None,
-        watch.tree_bytes if watch else None,
-        process.returncode,
-        errors.decode("utf-8", "replace"),
-    )
+        watch.stop()
+        process.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for it again
+        out.seek(0)
+        errors.seek(0)
+        return Measured(
+            seconds=seconds,
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            pss_bytes=watch.pss_bytes,
+            rss_bytes=watch.rss_bytes,
+            exit_code=process.returncode,
+            output=out.read().decode("utf-8", "replace"),
+            errors=errors.read().decode("utf-8", "replace"),
+        )
 
 
-def _field(pid: int, name: str) -> int:
+def _memory(pid: int) -> tuple[int, int]:
+    """Return PSS and RSS of a process in bytes; zeros where it has ended."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
-        return 0  # it has ended
-    for line in status.splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) * 1024
-    return 0
+        return 0, 0
+    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines[1:])}
+    return kib.get("Pss", 0) * 1024, kib.get("Rss", 0) * 1024
 
 
 def _tree(pid: int) -> list[int]:

@@ -1,97 +1,174 @@
-"""Times `plh` on an invented log: a dry run, `--mock` into nothing, and a real send to a mock server.
+"""Measures the main job: plh and its peers over the same invented calls, in turns.
 
-    python -m benchmarks.run [--calls 20000] [--seed 7] [--repeat 1] [--endpoint v1] [-- OPTIONS OF plh send]
+    python -m benchmarks.run [--quick] [--calls N] [--peer-calls N] [--repeat N] [--seed N] [--only REGEX] [--list]
 
-Prints a table and asserts no figure. Exit 1 if a run failed.
+Prints the tables; without --quick and --only they also go into RESULTS.md, and what follows
+from them for a terabyte into docs/performance.md. Exit 1 where a run of plh failed, or where
+its report and the sink disagree. No figure is asserted.
 """
 
 import argparse
-import os
+import json
 import re
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.generate import write
-from benchmarks.measure import Measured, run
+from benchmarks import backfill, machine, results, startup
+from benchmarks.contestants import CONTESTANTS, PLH, Contestant, Place, environment, lacking, measure
+from benchmarks.figures import MB, Floor, Run
+from benchmarks.generate import CORPORA, write
+from benchmarks.sink import Sink
 
-PLH = [sys.executable, "-m", "posthog_llm_cli"]
-KEY = "phc_benchmark_no_real_project_key"
-MIB = 1024 * 1024
-
-
-def environment(work: Path) -> dict[str, str]:
-    """Return the environment without what would change the runs, its state in a folder of the benchmark."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("POSTHOG_", "PLH_"))}
-    folders = {f"XDG_{kind}_HOME": str(work / kind.lower()) for kind in ("STATE", "CONFIG", "DATA", "CACHE")}
-    return kept | folders | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONIOENCODING": "utf-8"}
+PEERS_PYTHON = Path(__file__).parent.parent / ".venv-peers/bin/python"
+PERFORMANCE = Path(__file__).parent.parent / "docs/performance.md"
+FLOOR_CALLS = 2_000
 
 
-@contextmanager
-def mock_server(work: Path) -> Iterator[str]:
-    """Run a mock server in a process of its own; yield its URL."""
-    log = work / "server.log"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(
-            [*PLH, "mock-server", "--port", "0"], stdout=subprocess.PIPE, stderr=out, env=environment(work)
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            found = re.match(rb"listening on (\S+)", process.stdout.readline())
-            if found is None:
-                sys.exit(f"the mock server did not start:\n{log.read_text()}")
-            # Its list of what arrives goes to nobody; a pipe that nobody reads would fill up and stop it.
-            drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
-            yield found[1].decode()
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-    drain.wait()
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured: calls in the logs of plh and of its peers, rounds, and the seed of all chance."""
+
+    calls: int
+    peer_calls: int
+    repeat: int
+    seed: int
+
+    def calls_of(self, contestant: Contestant) -> int:
+        """Return how many calls a contestant's log has."""
+        return {"all": self.calls, "peers": self.peer_calls, "one": 1}[contestant.size]
 
 
-def row(name: str, calls: int, size: int, found: Measured) -> str:
-    memory = ["-" if value is None else f"{value / MIB:,.0f}" for value in (found.main_bytes, found.tree_bytes)]
-    return (
-        f"{name:<34} {found.seconds:>8.2f} {calls / found.seconds:>10,.0f} {size / MIB / found.seconds:>8.1f}"
-        f" {memory[0]:>10} {memory[1]:>10}  {found.exit_code:>4}"
-    )
+FULL = Scale(calls=100_000, peer_calls=10_000, repeat=5, seed=7)
+QUICK = Scale(calls=20_000, peer_calls=3_000, repeat=3, seed=7)
+
+
+class Logs:
+    """The logs of a benchmark, each written when it is first asked for."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder = folder
+        self._seed = seed
+
+    def of(self, corpus: str, calls: int) -> Path:
+        """Return the log of a corpus with so many calls."""
+        path = self._folder / f"{corpus}-{calls}.jsonl"
+        if not path.exists():
+            write(path, CORPORA[corpus], calls, self._seed)
+        return path
+
+    def describe(self) -> list[str]:
+        """Return one line on each log."""
+        return [_about_log(path) for path in sorted(self._folder.glob("*.jsonl"))]
+
+
+def _about_log(path: Path) -> str:
+    with path.open("rb") as log:
+        sizes = sorted(map(len, log))
+    p50, p99 = sizes[len(sizes) // 2], sizes[len(sizes) * 99 // 100]
+    size = f"{sum(sizes) / MB:,.1f} MB, {sum(sizes) / len(sizes) / 1000:.1f} KB a line"
+    return f"log `{path.stem}`: {size} (median {p50 / 1000:.1f}, 99th percentile {p99 / 1000:.1f})"
+
+
+def rounds(contestants: Sequence[Contestant], repeat: int) -> Iterator[Contestant]:
+    """Yield the contestants in turns, each round beginning with another one."""
+    for number in range(repeat):
+        begin = number * len(contestants) // max(1, repeat)
+        order = [*contestants[begin:], *contestants[:begin]]
+        yield from (contestant for contestant in order if number == 0 or not contestant.once)
+
+
+def measure_all(contestants: Sequence[Contestant], scale: Scale, logs: Logs, peers_python: Path) -> list[Run]:
+    """Run all contestants in turns; say on stderr how it goes."""
+    runs: list[Run] = []
+    with Sink.start() as sink:
+        for contestant in rounds(contestants, scale.repeat):
+            calls = scale.calls_of(contestant)
+            with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as work:
+                place = Place(logs.of(contestant.corpus, calls), sink.url, Path(work), peers_python)
+                found = measure(contestant, place, sink, calls)
+            runs.append(found)
+            said = found.problem or f"{found.events_per_s:,.0f} events/s, {found.cpu_s_per_100k:.1f} CPU s per 100,000"
+            print(f"{contestant.name}: {said}", file=sys.stderr, flush=True)
+    return runs
+
+
+def measure_floor(logs: Logs, scale: Scale) -> Floor:
+    """Measure the floor over the first calls of the LiteLLM corpus, in a process of its own."""
+    log = logs.of("litellm", min(FLOOR_CALLS, scale.calls))
+    with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as work:
+        place = Place(log, "http://127.0.0.1:9", Path(work), PEERS_PYTHON)
+        events = Path(work) / "events.jsonl"
+        with events.open("wb") as out:
+            subprocess.run(
+                [*PLH, "send", "--mock", "--quiet", str(log)], stdout=out, check=True, env=environment(place)
+            )
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.floor", str(log), str(events)], stdout=subprocess.PIPE, check=True
+        )
+    return Floor(**json.loads(done.stdout))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="time plh on an invented log")
-    parser.add_argument("--calls", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--endpoint", default="auto")
-    parser.add_argument("options", nargs="*", help="for plh send, after --")
-    given = parser.parse_args()
-    failed = False
+    given = _arguments()
+    usual = QUICK if given.quick else FULL
+    chosen = [getattr(usual, name) if (value := getattr(given, name)) is None else value for name in Scale.__slots__]
+    scale = Scale(*chosen)
+    wanted = [one for one in CONTESTANTS if re.search(given.only, one.name) and (one.quick or not given.quick)]
+    missing = {one.name: lacking(one, given.peers) for one in wanted}
+    if given.list:
+        print("\n".join(f"{one.name}{_left_out(missing[one.name])}" for one in wanted))
+        return 0
+    for name, needs in missing.items():
+        if needs:
+            print(f"{name}{_left_out(needs)}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as folder:
-        work = Path(folder)
-        log, ledger = work / "calls.jsonl", work / "ledger.sqlite"
-        size = write(log, given.calls, given.seed)
-        print(f"{given.calls:,} calls, {size / MIB:,.1f} MiB, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
-        print(f"{'':<34} {'seconds':>8} {'calls/s':>10} {'MiB/s':>8} {'MiB main':>10} {'MiB tree':>10}  exit")
-        with mock_server(work) as url:
-            send = [*PLH, "send", str(log), "--yes", "--dead-letter", str(work / "dead.jsonl"), *given.options]
-            real = [*send, "--host", url, "--api-key", KEY, "--endpoint", given.endpoint, "--ledger", str(ledger)]
-            runs = {"send --dry-run": [*send, "--dry-run"], "send --mock >/dev/null": [*send, "--mock"],
-                    f"send, to a mock server ({given.endpoint})": real}  # fmt: skip
-            for name, command in runs.items():
-                for _ in range(given.repeat):
-                    ledger.unlink(missing_ok=True)  # or the second run would have nothing to send
-                    found = run(command, environment(work))
-                    print(row(name, given.calls, size, found), flush=True)
-                    if found.exit_code:
-                        failed = True
-                        print(found.errors[-2000:], file=sys.stderr)
-    return int(failed)
+        logs = Logs(Path(folder), scale.seed)
+        runs = measure_all([one for one in wanted if not missing[one.name]], scale, logs, given.peers)
+        floor = measure_floor(logs, scale)
+        seconds = startup.measure(5 if given.quick else 21)
+        about = [*machine.describe(given.peers), f"{scale.repeat} rounds, seed {scale.seed}", *logs.describe()]
+    text = "\n\n".join(
+        ("## The main job", results.bullets(about), results.ratio_table(runs, floor, seconds), results.job_table(runs))
+    )
+    print(text)
+    if not given.quick and given.only == "":
+        results.write_section("job", text)
+        results.write_section("terabyte", f"{_source()}\n\n{backfill.terabyte_table(runs)}", PERFORMANCE)
+    problems = [run for run in runs if run.problem is not None]
+    for run in problems:
+        print(f"failed: {run.contestant}: {run.problem}", file=sys.stderr)
+    return int(bool(problems))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="measure plh and its peers over an invented log")
+    parser.add_argument("--quick", action="store_true", help="few contestants, calls and rounds; under two minutes")
+    parser.add_argument("--calls", type=int, help="in the logs of plh")
+    parser.add_argument("--peer-calls", type=int, help="in the logs of the peers")
+    parser.add_argument("--repeat", type=int, help="rounds")
+    parser.add_argument("--seed", type=int, help="of the logs")
+    parser.add_argument("--only", default="", metavar="REGEX", help="contestants whose names match")
+    parser.add_argument("--list", action="store_true", help="list the contestants and end")
+    parser.add_argument(
+        "--peers",
+        type=lambda name: Path(name).absolute(),
+        default=PEERS_PYTHON,
+        help="the Python of the peers' environment",
+    )
+    return parser.parse_args()
+
+
+def _source() -> str:
+    about, _, when = machine.describe()
+    return f"From the figures of {when}, on {about.partition('; load')[0]}."
+
+
+def _left_out(needs: Sequence[str]) -> str:
+    return f": left out, for there is no {', '.join(needs)}" if needs else ""
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ def main() -> None:
     """Run the command line, and exit with its code."""
     # Until a run has its own handlers, and after it: an interrupt is exit 130 and no traceback.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    # What asks a run how far it is must not end one that has not begun, nor a command that is none.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.argv[1:] == ["--version"]:
         # Typer and pydantic take a fifth of a second to load, which scripts that only ask for this need not spend.
         sys.stdout.write(f"plh {__version__}\n")

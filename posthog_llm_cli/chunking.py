@@ -67,13 +67,13 @@ class Chunker:
         """
         key = (event.destination, self._is_historical(event))
         part = self._open.get(key)
-        if part is not None and self._would_overflow(part, event):
+        size = event.size + 1
+        if part is not None and self._would_overflow(part, event, size):
             yield self._close(key)
             part = None
         if part is None:
             part = self._open[key] = _Open(now_s)
             self._open_bytes += part.size
-        size = event.size + 1
         part.events.append(event)
         part.size += size
         part.held += len(event.raw)
@@ -94,11 +94,8 @@ class Chunker:
             if not unless(key[0]):
                 yield self._close(key)
 
-    def _would_overflow(self, part: _Open, event: Event) -> bool:
-        return (
-            part.size + event.size + 1 > self._bounds.max_bytes
-            or part.held + len(event.raw) > self._bounds.max_held_bytes
-        )
+    def _would_overflow(self, part: _Open, event: Event, size: int) -> bool:
+        return part.size + size > self._bounds.max_bytes or part.held + len(event.raw) > self._bounds.max_held_bytes
 
     def _is_historical(self, event: Event) -> bool:
         match self._historical:

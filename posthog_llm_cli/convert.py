@@ -4,13 +4,13 @@ One line is usually one record; an array, a page or documents glued together are
 is in the data: a record that cannot become an event is a `RecordError` in its place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import orjson
 
 from posthog_llm_cli import formats
-from posthog_llm_cli.decoding import decode, split_documents
+from posthog_llm_cli.decoding import Decoded, decode, split_documents
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, is_dead_letter, letter_bytes
 from posthog_llm_cli.glance import glance_of
@@ -34,12 +34,14 @@ from posthog_llm_cli.model import (
 )
 from posthog_llm_cli.payload import build_event, build_pass_through
 from posthog_llm_cli.routing import route
+from posthog_llm_cli.values import quick_value
 
 _PADDING = b" \t\r\n\0\xef\xbb\xbf"
 _JSON_STARTS = frozenset((b"{", b"}", b'"', b"]"))
 _NOT_JSON = frozenset({"invalid-json", "python-repr"})
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class _Record:
     """One record of a line: its value or why there is none; `raw` where it is not the whole line."""
@@ -61,7 +63,7 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
     if line.skipped is not None:
         return [Converted(line.ref, line.skipped, line.format, line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
-    found = [_convert(record, options, console=line.console) for record in records]
+    found = [_convert(record, options, line) for record in records]
     if line.warnings:
         return [replace(converted, warnings=(*line.warnings, *converted.warnings)) for converted in found]
     return found
@@ -70,19 +72,30 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
 # ------------------------------------------------------------------------------------------------- a line's records
 
 
-def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> Iterator[_Record]:
+def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> Iterable[_Record]:
     own = None if whole else raw
     try:
         decoded = decode(raw)
     except RecordError as error:
-        pieces = split_documents(raw)
-        if not pieces:
-            # In a console log, text is noise; what begins like JSON is a record that was cut or broken.
-            yield _Record(ref, error=error, raw=own, is_json_like=raw.lstrip()[:1] in _JSON_STARTS)
-        for offset, piece in pieces:
-            line = ref.line + raw.count(b"\n", 0, offset)
-            yield from _records(piece, SourceRef(ref.uri, line, ref.offset + offset), whole=False, depth=depth)
-        return
+        return _pieces(raw, ref, error, own, depth)
+    if formats.is_single(decoded.value):
+        return (_Record(ref, decoded.value, raw=own, warnings=decoded.warnings),)
+    return _opened(decoded, raw, ref, own, depth)
+
+
+def _pieces(raw: bytes, ref: SourceRef, error: RecordError, own: bytes | None, depth: int) -> Iterator[_Record]:
+    """The documents that are glued in a line which is no JSON value itself."""
+    pieces = split_documents(raw)
+    if not pieces:
+        # In a console log, text is noise; what begins like JSON is a record that was cut or broken.
+        yield _Record(ref, error=error, raw=own, is_json_like=raw.lstrip()[:1] in _JSON_STARTS)
+    for offset, piece in pieces:
+        line = ref.line + raw.count(b"\n", 0, offset)
+        yield from _records(piece, SourceRef(ref.uri, line, ref.offset + offset), whole=False, depth=depth)
+
+
+def _opened(decoded: Decoded, raw: bytes, ref: SourceRef, own: bytes | None, depth: int) -> Iterator[_Record]:
+    """The records in a value that may hold several, or one in a wrapper."""
     if decoded.value is None and raw.strip(_PADDING) != b"null":
         # NaN and its like are null inside of a record; alone they are no empty record.
         yield _Record(ref, error=RecordError("unknown-format", "expected an object, found a number"), raw=own)
@@ -116,9 +129,9 @@ def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_R
 # --------------------------------------------------------------------------------------------------- a record's event
 
 
-def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Converted:
+def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Converted:
     if record.error is not None:
-        if console and record.error.code in _NOT_JSON and not record.is_json_like:
+        if line.console and record.error.code in _NOT_JSON and not record.is_json_like:
             skipped = Skipped("console-log", "a line of a console log")
             return Converted(record.ref, skipped, raw=record.raw)
         return Converted(record.ref, record.error, raw=record.raw)
@@ -133,7 +146,8 @@ def _convert(record: _Record, options: ConvertOptions, *, console: bool) -> Conv
     warnings = record.warnings
     result: Event | Skipped | Filtered | RecordError
     try:
-        result, more = _build(parsed, options, record.ref)
+        raw = line.raw if record.raw is None else record.raw
+        result, more = _build(parsed, options, record.ref, raw)
     except RecordError as error:
         result, more = _placed(error, record.path), parsed.warnings if not isinstance(parsed, Skipped) else ()
     coverage = facts_of(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
@@ -151,7 +165,7 @@ def _placed(error: RecordError, path: str) -> RecordError:
 
 
 def _build(
-    parsed: LLMCall | PassThrough | Skipped, options: ConvertOptions, ref: SourceRef
+    parsed: LLMCall | PassThrough | Skipped, options: ConvertOptions, ref: SourceRef, raw: bytes
 ) -> tuple[Event | Skipped | Filtered, tuple[str, ...]]:
     if isinstance(parsed, Skipped):
         return parsed, ()
@@ -159,8 +173,8 @@ def _build(
         return Filtered(), ()
     if isinstance(parsed, PassThrough):
         _check_name(parsed.name, options.build)
-        return build_pass_through(parsed, options.build, ref, route(Credentials(), options.build))
-    return build_event(parsed, options.build, ref)
+        return build_pass_through(parsed, options.build, ref, route(Credentials(), options.build), raw=raw)
+    return build_event(parsed, options.build, ref, raw=raw)
 
 
 def _check_name(name: str, options: BuildOptions) -> None:

@@ -13,6 +13,7 @@ import orjson
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
 MAX_DEPTH = 100
 """Levels of arrays and objects; far over any real record, and PostHog's parser stops at 127."""
@@ -42,6 +43,7 @@ _DOCUMENT_PARTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTAL
 _BETWEEN = re.compile(rb"[\s\0]*+")
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A JSON value, and the codes of what had to be mended to read it."""
@@ -98,9 +100,22 @@ def _value_of(content: bytes, raw: bytes) -> Json:
         is_plain = True
     if not is_plain:
         return _tolerant(_text_of(content, raw), raw)
-    if content.count(b"[") + content.count(b"{") > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
+    if _has_many_brackets(content) and is_deeper(value, MAX_DEPTH):
         raise _too_deep()
     return value
+
+
+def _has_many_brackets(content: bytes) -> bool:
+    """Whether there are enough for something to be too deep. `find` leaps to the next, `count` looks at every byte."""
+    found = 0
+    for bracket in (b"{", b"["):
+        at = content.find(bracket)
+        while at >= 0:
+            found += 1
+            if found > MAX_DEPTH:
+                return True
+            at = content.find(bracket, at + 1)
+    return False
 
 
 def _inner_value(text: str) -> Json:

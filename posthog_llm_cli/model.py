@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from posthog_llm_cli.errors import DeliveryError, RecordError
+from posthog_llm_cli.values import quick_value
 
 Json = Any
 """A parsed JSON value: dict, list, str, int, float, bool or None."""
@@ -21,6 +22,7 @@ _NOTHING: Mapping[str, Json] = MappingProxyType({})
 # ---------------------------------------------------------------------------------------------------------- reading
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class SourceRef:
     """Where a record stands: `line` counts from 1, `offset` is in bytes of the decompressed stream."""
@@ -33,6 +35,7 @@ class SourceRef:
         return f"{self.uri}:{self.line}"
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """The bytes that framing found for one record (or several, glued), and their place.
@@ -82,6 +85,7 @@ VALUE_PART = "plh_value"
 """The type of an output part that is a JSON value (`{"type", "value"}`); the builder makes it text, media redacted."""
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts by kind, as logged; `raw` is the provider's usage object without nulls.
@@ -101,6 +105,7 @@ class Usage:
     raw: Mapping[str, Json] | None = None
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Cost:
     """USD as logged, never computed here. `input` and `output` are set only if they add up to `total`."""
@@ -118,6 +123,7 @@ class CallError:
     message: str = field(repr=False)
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a record itself says about where it goes; each part may be absent."""
@@ -126,6 +132,7 @@ class Credentials:
     host: str | None = None
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class LLMCall:
     """One request to a model and its result, in no vendor's shape.
@@ -212,12 +219,17 @@ class ParseContext:
 # ------------------------------------------------------------------------------------------------------------ events
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Destination:
     """One project on one host. The key is empty where none is needed (mock, dry run, validate)."""
 
     host: str
     api_key: str = field(repr=False)
+
+    def __hash__(self) -> int:
+        """By the key alone, which remembers its own: events are sorted by destination many times."""
+        return hash(self.api_key)
 
     @property
     def masked_key(self) -> str:
@@ -264,6 +276,7 @@ class Historical(StrEnum):
     OFF = "off"
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Event:
     """One PostHog event, encoded once.
@@ -271,7 +284,8 @@ class Event:
     `properties` is the JSON object of all properties that are the same on every route. The routes differ in where they
     want a few others: `legacy_properties` are the members (no braces) that `batch` and `ai-batch` carry inside
     `properties`; `v1_members` the members that v1 carries beside it (`"options":{…}`). Both are never empty. `raw` is
-    the record as it was read, for the dead letter if the server refuses the event.
+    the record as it was read, for the dead letter if the server refuses the event. `model` is for the report alone:
+    the model of the call, empty where the event names none.
     """
 
     uuid: str
@@ -284,6 +298,7 @@ class Event:
     v1_members: bytes = field(repr=False)
     ref: SourceRef
     raw: bytes = field(default=b"", repr=False)
+    model: str = ""
 
     @property
     def size(self) -> int:
@@ -355,6 +370,22 @@ class Delivery:
     error: DeliveryError | None = None
     concurrency: int = 0
     peak_concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """What one host does at this moment: requests under way, how many it may have of the most that are asked for.
+
+    `failed_in_row` counts the requests that failed since its last good answer. It is asleep where it is spared requests
+    because of them.
+    """
+
+    host: str
+    in_flight: int
+    limit: int
+    ceiling: int
+    failed_in_row: int = 0
+    is_asleep: bool = False
 
 
 # -------------------------------------------------------------------------------------------------------- conversion
@@ -455,6 +486,7 @@ class Pricing(StrEnum):
     """There are no tokens to price."""
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What figures are made of, as PostHog will read it from the event's own properties; None is "not said".
@@ -497,6 +529,7 @@ class Glance:
         return self.input_tokens + (self.output_tokens or 0)
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Converted:
     """What became of one record before delivery.

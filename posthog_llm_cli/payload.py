@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 
 import orjson
 
@@ -50,8 +51,10 @@ _CONTENT = (
 _STRUCTURED_PARAMETERS = ("response_format", "tool_choice")
 
 
-def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[Event, tuple[str, ...]]:
-    """Return the event of a call, and the warnings about it (the call's own first).
+def build_event(
+    call: LLMCall, options: BuildOptions, ref: SourceRef, *, raw: bytes = b""
+) -> tuple[Event, tuple[str, ...]]:
+    """Return the event of a call, and the warnings about it (the call's own first). `raw` is its record.
 
     Raises:
         RecordError: the record's credentials do not allow it to be sent (`host-not-allowed`, `no-api-key`, …).
@@ -65,26 +68,29 @@ def build_event(call: LLMCall, options: BuildOptions, ref: SourceRef) -> tuple[E
         logged = {key: value for key, value in ids.items() if key.endswith("_logged")}
         kept = without_quotes(logged, [call.input, call.output])
         ids = {key: value for key, value in ids.items() if key not in logged or key in kept}
-    built = {**ids, **_facts(call), **_names(call, options), **_numbers(call), **_content(call, options)}
+    known = {**_facts(call), **_names(call, options), **_numbers(call)}
+    properties = {key: value for key, value in known.items() if value is not None}
+    properties = {**ids, **properties, **_content(call, options)}
     own = _own(call, options)
     if call.provider is None:
         warnings["unknown-provider"] = None
     if call.timestamp < options.run_started_at - CONTENT_DAYS:
         warnings["content-expired"] = None
     _warn_of_key(destination, warnings)
-    properties = {**built, **{key: value for key, value in own.items() if key not in built}}
-    legacy: dict[str, Json] = {"$ignore_sent_at": True}
-    v1_options: dict[str, Json] = {"disable_skew_correction": True}
-    if not is_person:
-        legacy["$process_person_profile"] = False
-        v1_options["process_person_profile"] = False
+    if own.keys().isdisjoint(properties):
+        properties |= own
+    else:
+        properties |= {key: value for key, value in own.items() if key not in properties}
+    properties["$geoip_disable"] = True
+    profile = None if is_person else False
+    members = _usual_members if call.posthog_session_id is None else _members
     event = _event(
         (uuid, call.operation.value, distinct_id),
         call,
         destination,
-        {**properties, "$geoip_disable": True},
-        (legacy, v1_options, call.posthog_session_id),
-        ref,
+        properties,
+        members(profile, call.posthog_session_id, has_library="$lib" in properties),
+        (ref, raw),
     )
     return event, tuple(warnings)
 
@@ -94,18 +100,13 @@ def _event(
     call: LLMCall | PassThrough,
     destination: Destination,
     properties: Mapping[str, Json],
-    routed: tuple[dict[str, Json], dict[str, Json], str | None],
-    ref: SourceRef,
+    members: tuple[bytes, bytes],
+    record: tuple[SourceRef, bytes],
 ) -> Event:
-    """Encode what is the same on every route, and what the routes want in different places (section 4.1)."""
+    """Encode what is the same on every route, and what the routes want in different places."""
     uuid, name, distinct_id = key
-    legacy, v1_options, session_id = routed
-    v1: dict[str, Json] = {"options": v1_options}
-    if session_id is not None:
-        legacy["$session_id"] = session_id
-        v1["session_id"] = session_id
-    if "$lib" not in properties:
-        legacy |= {"$lib": LIBRARY, "$lib_version": __version__}
+    legacy, v1 = members
+    ref, raw = record
     return Event(
         uuid=uuid,
         name=name,
@@ -113,10 +114,46 @@ def _event(
         timestamp=call.timestamp,
         destination=destination,
         properties=orjson.dumps(properties),
-        legacy_properties=orjson.dumps(legacy)[1:-1],
-        v1_members=orjson.dumps(v1)[1:-1],
+        legacy_properties=legacy,
+        v1_members=v1,
         ref=ref,
+        raw=raw,
+        model=_model(call),
     )
+
+
+def _members(
+    profile: Json, session_id: str | None, *, has_library: bool, ignore_sent_at: Json = True
+) -> tuple[bytes, bytes]:
+    """Return what the legacy routes carry inside `properties`, and v1 beside it (section 4.1), as JSON members.
+
+    `profile` is whether PostHog makes a person profile, None where it decides.
+    """
+    legacy: dict[str, Json] = {"$ignore_sent_at": ignore_sent_at}
+    v1_options: dict[str, Json] = {"disable_skew_correction": ignore_sent_at is not False}
+    if profile is not None:
+        legacy["$process_person_profile"] = profile
+        if isinstance(profile, bool):
+            v1_options["process_person_profile"] = profile
+    v1: dict[str, Json] = {"options": v1_options}
+    if session_id is not None:
+        legacy["$session_id"] = session_id
+        v1["session_id"] = session_id
+    if not has_library:
+        legacy |= {"$lib": LIBRARY, "$lib_version": __version__}
+    return orjson.dumps(legacy)[1:-1], orjson.dumps(v1)[1:-1]
+
+
+_usual_members = lru_cache(maxsize=16)(_members)
+"""Of calls without a session of PostHog's own, which differ in two answers."""
+
+
+def _model(call: LLMCall | PassThrough) -> str:
+    """Return the model, for the report; a span or a trace that was an event already may name none."""
+    if isinstance(call, LLMCall):
+        return call.model
+    named = call.properties.get("$ai_model")
+    return named if isinstance(named, str) else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------- ids
@@ -170,7 +207,8 @@ def _warn_of_key(destination: Destination, warnings: dict[str, None]) -> None:
 
 
 def _facts(call: LLMCall) -> dict[str, Json]:
-    found: dict[str, Json] = {
+    """What the call was; None where that is not known."""
+    return {
         "$ai_model": call.model,
         "$ai_provider": call.provider,
         "$ai_base_url": call.base_url,
@@ -182,22 +220,24 @@ def _facts(call: LLMCall) -> dict[str, Json]:
         "$ai_stream": call.stream,
         "$ai_service_tier": call.service_tier,
     }
-    return {key: value for key, value in found.items() if value is not None}
 
 
 def _names(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
-    """What the caller named freely, and so may have named after the prompt."""
+    """What the caller named freely, and so may have named after the prompt; None where nothing was named."""
     named: dict[str, Json] = {
         "$ai_span_name": call.span_name,
         "$ai_trace_name": call.trace_name,
         "$ai_prompt_name": call.prompt_name,
         "$groups": dict(call.groups) if call.groups else None,
     }
+    if not options.privacy_mode:
+        return named
     found = {key: value for key, value in named.items() if value is not None}
-    return without_quotes(found, [call.input, call.output]) if options.privacy_mode else found
+    return without_quotes(found, [call.input, call.output])
 
 
 def _numbers(call: LLMCall) -> dict[str, Json]:
+    """Tokens, times and cost; None where the log does not say."""
     usage, cost = call.usage, call.cost
     has_cache = usage.cache_read is not None or usage.cache_creation is not None
     is_generation = call.operation is Operation.GENERATION
@@ -221,7 +261,7 @@ def _numbers(call: LLMCall) -> dict[str, Json]:
             found |= {"$ai_input_cost_usd": cost.input, "$ai_output_cost_usd": cost.output}
         else:
             found["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
-    return {key: value for key, value in found.items() if value is not None}
+    return found
 
 
 def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
@@ -245,9 +285,14 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
             found["$ai_output_choices"] = [_without_audio(message) for message in found["$ai_output_choices"]]
         found = redact_media(found)
     for name in ("$ai_input", "$ai_output_choices"):
-        if isinstance(found.get(name), list):
-            found[name] = [_with_text(message) for message in found[name]]
+        messages = found.get(name)
+        if isinstance(messages, list):
+            found[name] = [message if _is_text(message) else _with_text(message) for message in messages]
     return found
+
+
+def _is_text(message: Json) -> bool:
+    return isinstance(message, dict) and isinstance(message.get("content"), str)
 
 
 def _with_text(message: Json) -> Json:
@@ -297,7 +342,7 @@ def _own(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
 
 
 def build_pass_through(
-    event: PassThrough, options: BuildOptions, ref: SourceRef, destination: Destination
+    event: PassThrough, options: BuildOptions, ref: SourceRef, destination: Destination, *, raw: bytes = b""
 ) -> tuple[Event, tuple[str, ...]]:
     """Return an event that was a record already: what it has stays, what every event carries is added where absent."""
     warnings = dict.fromkeys(event.warnings)
@@ -313,14 +358,10 @@ def build_pass_through(
     ignore_sent_at = properties.pop("$ignore_sent_at", True)
     profile = properties.pop("$process_person_profile", None)
     session_id = properties.get("$session_id")
-    legacy: dict[str, Json] = {"$ignore_sent_at": ignore_sent_at}
-    v1_options: dict[str, Json] = {"disable_skew_correction": ignore_sent_at is not False}
-    if profile is not None:
-        legacy["$process_person_profile"] = profile
-        if isinstance(profile, bool):
-            v1_options["process_person_profile"] = profile
     if isinstance(session_id, str):
         del properties["$session_id"]
+    else:
+        session_id = None
     if event.timestamp < options.run_started_at - CONTENT_DAYS:
         warnings["content-expired"] = None
     _warn_of_key(destination, warnings)
@@ -329,7 +370,7 @@ def build_pass_through(
         event,
         destination,
         properties,
-        (legacy, v1_options, session_id if isinstance(session_id, str) else None),
-        ref,
+        _members(profile, session_id, has_library="$lib" in properties, ignore_sent_at=ignore_sent_at),
+        (ref, raw),
     )
     return built, tuple(warnings)

@@ -54,6 +54,11 @@ _IN_JSON = re.compile(
 )
 _JSON_STARTS = frozenset('{["')
 _KINDS = frozenset({"image", "audio", "video"})
+_NO_MEDIA = frozenset({"text", "function", "reasoning", "object", "string"})
+"""What nearly every `type` says: none of them names a kind of media."""
+_NO_DATA_URL = 12
+_SHORT = 200
+"""A text of at most 12 characters is no data URL; base64 without one is looked for from 200 on."""
 _QUOTED_CHARACTERS = 20
 _MAX_PIECES = 250_000
 _FEW_PIECES = 64
@@ -73,8 +78,13 @@ def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
     if isinstance(value, str):
         return _redact_text(value, kind, in_media=in_media)
     if isinstance(value, list):
-        redacted = [_redact(item, kind, in_media=in_media) for item in value]
-        return redacted if any(new is not old for new, old in zip(redacted, value, strict=True)) else value
+        redacted: list[Json] | None = None
+        for index, item in enumerate(value):
+            new = _redact(item, kind, in_media=in_media)
+            if new is not item:
+                redacted = list(value) if redacted is None else redacted
+                redacted[index] = new
+        return value if redacted is None else redacted
     if isinstance(value, dict):
         return _redact_object(value, kind, in_media=in_media)
     return value
@@ -86,7 +96,10 @@ def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: boo
     own = "result" if is_image_call else "delta" if here == "audio" else None  # audio deltas: of a realtime session
     changed: dict[str, Json] = {}
     for key, member in value.items():
-        if not isinstance(member, str | list | dict):
+        if isinstance(member, str):
+            if len(member) < _SHORT and (len(member) <= _NO_DATA_URL or not _holds_data_url(member)):
+                continue
+        elif not isinstance(member, list | dict):
             continue
         is_media = key in _MEDIA_KEYS or key == own or (in_media and key == "url")
         inner = _MEDIA_KEYS.get(key) or ("image" if is_image_call else here)
@@ -97,21 +110,28 @@ def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: boo
 
 
 def _kind_of(value: Mapping[str, Json]) -> str | None:
-    for key in _MIME_KEYS:
-        mime = value.get(key)
-        if isinstance(mime, str):
-            return mime.split("/")[0].lower()
+    if not value.keys().isdisjoint(_MIME_KEYS):
+        for key in _MIME_KEYS:
+            mime = value.get(key)
+            if isinstance(mime, str):
+                return mime.split("/")[0].lower()
     kind = value.get("type")
-    return next((name for name in _KINDS if name in kind), None) if isinstance(kind, str) else None
+    if not isinstance(kind, str) or kind in _NO_MEDIA:
+        return None
+    return next((name for name in _KINDS if name in kind), None)
+
+
+def _holds_data_url(value: str) -> bool:
+    return "base64," in value or "BASE64," in value or "Base64," in value
 
 
 def _redact_text(value: str, kind: str | None, *, in_media: bool) -> str:
-    if len(value) > 12 and ("base64," in value or "BASE64," in value or "Base64," in value):
+    if len(value) > _NO_DATA_URL and _holds_data_url(value):
         match = _DATA_URL.match(value)
         if match is not None:
             return placeholder((match[1] or kind or "").lower())
         value = _EMBEDDED.sub(lambda found: placeholder(found[1].lower()), value)
-    if len(value) < 200:
+    if len(value) < _SHORT:
         return value
     if in_media and _BASE64.match(value):
         return placeholder(kind)

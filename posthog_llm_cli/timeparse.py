@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -33,12 +35,14 @@ _RFC_5322 = re.compile(
 """The form of HTTP's `Date`, which recorders of HTTP write."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
-_SECONDS_BELOW = 10**11
+SECONDS_BELOW = 10**11
+"""A number below it is a time in seconds."""
 _MILLISECONDS_BELOW = 10**14
 _MICROSECONDS_BELOW = 10**17
 _MAX_US = 253_402_300_799_999_999  # the end of year 9999: datetime holds no more
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class ParsedTime:
     """Microseconds since the epoch, UTC; `naive` when the text named no zone."""
@@ -127,7 +131,7 @@ def _zone(offset: str | None) -> tzinfo | None:
 def _from_number(value: float) -> int:
     """Return microseconds; integers exactly, floats rounded."""
     size = abs(value)
-    if size < _SECONDS_BELOW:
+    if size < SECONDS_BELOW:
         return round(value * 1_000_000)
     if size < _MILLISECONDS_BELOW:
         return round(value * 1_000)
@@ -140,9 +144,15 @@ def _bounded(us: int, *, naive: bool = False) -> ParsedTime | None:
     return ParsedTime(us, naive) if abs(us) <= _MAX_US and us > -62_135_596_800_000_000 else None
 
 
+@lru_cache(maxsize=16)
+def latest_us(run_started_at: datetime) -> int:
+    """Return the last plausible time, in microseconds since the epoch: 23 h after the run began."""
+    return to_us(run_started_at + FUTURE_LIMIT)
+
+
 def plausible(run_started_at: datetime) -> Callable[[int], bool]:
     """Return the test that microseconds lie between 2015 and 23 h after the run began."""
-    latest = to_us(run_started_at + FUTURE_LIMIT)
+    latest = latest_us(run_started_at)
     return lambda us: EARLIEST_US <= us <= latest
 
 

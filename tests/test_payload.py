@@ -43,6 +43,19 @@ def test_a_call_with_a_user_says_nothing_of_person_profiles() -> None:
     assert b"process_person_profile" not in event.legacy_properties + event.v1_members
 
 
+@pytest.mark.parametrize(
+    ("record", "model"),
+    [
+        (payload(model="gpt-4o"), "gpt-4o"),
+        (passed(), "m"),
+        (passed(event="$ai_span", properties={"$ai_trace_id": "t"}), ""),
+        (passed(properties={"$ai_model": 7}), ""),
+    ],
+)
+def test_an_event_tells_its_model_to_the_report(record: dict[str, Any], model: str) -> None:
+    assert to_event(record).model == model
+
+
 def test_no_property_is_ever_null() -> None:
     assert None not in to_properties(payload()).values()
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.chunking import Bounds
 from posthog_llm_cli.cli.previews import rate_of, show_preview
-from posthog_llm_cli.cli.progress import StatusLines, Update, bar, show_cursor
+from posthog_llm_cli.cli.progress import Gauge, Retries, Teller, bar, show_cursor
 from posthog_llm_cli.cli.question import confirm
 from posthog_llm_cli.cli.survey import Survey, survey
 from posthog_llm_cli.cli.talk import Talk, data_stream, print_data, talk_stream
@@ -24,7 +24,7 @@ from posthog_llm_cli.deadletter import DeadLetterFile, NoDeadLetters, plan_file
 from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
-from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
+from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, HostLoad, ParseContext
 from posthog_llm_cli.preview.figures import Forecast
 from posthog_llm_cli.preview.forecast_text import forecast_lines
 from posthog_llm_cli.preview.forecasting import ForecastFold
@@ -32,6 +32,7 @@ from posthog_llm_cli.preview.json import as_dict
 from posthog_llm_cli.preview.keeping import ContentStore
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
+from posthog_llm_cli.report.next_steps import CommandLine, next_steps
 from posthog_llm_cli.report.terminal import problems, status_line, summary
 from posthog_llm_cli.sources import Memory, Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
@@ -42,8 +43,11 @@ _SHOWN_REJECTIONS = {Mode.VALIDATE: None, Mode.PREVIEW: 3}
 AnyLedger = Ledger | LedgerView | NoLedger
 
 
-def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
-    """Run `plh send` in the mode that the settings name, and return its exit code. Raises: ConfigError."""
+def send_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, now: datetime) -> int:
+    """Run `plh send` in the mode that the settings name, and return its exit code.
+
+    `typed` is the command as it may be typed again. Raises: ConfigError.
+    """
     mode = Mode.DRY_RUN if settings.dry_run else Mode.MOCK if settings.mock else Mode.SEND
     if mode is Mode.SEND:
         require_key(settings)
@@ -53,6 +57,7 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
     report = _new_report(settings, mode)
     with (
         _dated(settings, talk),
+        Teller(talk, mode) as teller,
         closing(_ledger(settings, report, talk, now)) as ledger,
         closing(survey(specs, written=_written(settings, mode, letters.added_to))) as sources,
     ):
@@ -61,11 +66,11 @@ def send_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
             confirm(settings, sources, talk, lambda: _look(sources, settings, now=now))
         ledger.begin()
         fold = ForecastFold(now=now, takes=Rehearsal(settings.endpoint).takes) if mode is Mode.DRY_RUN else None
-        _deliver(sources, settings, report, letters, ledger, talk, now=now, onlooker=fold)
+        _deliver(sources, settings, report, letters, ledger, talk, teller, now=now, onlooker=fold)
         _remember(ledger, report, letters, settings, talk)
     if fold is not None:
         _foretell(fold, settings, report, talk)
-    return _finish(settings, report, letters, talk, out)
+    return _finish(settings, report, letters, talk, typed, out)
 
 
 def _look(sources: Survey, settings: Settings, *, now: datetime) -> Forecast | None:
@@ -83,13 +88,14 @@ def _foretell(fold: ForecastFold, settings: Settings, report: RunReport, talk: T
         talk.say(*forecast_lines(forecast, talk.width))
 
 
-def _deliver(
+def _deliver(  # noqa: PLR0913 - a neighbour each
     sources: Survey,
     settings: Settings,
     report: RunReport,
     letters: DeadLetterFile | NoDeadLetters,
     ledger: AnyLedger,
     talk: Talk,
+    teller: Teller,
     *,
     now: datetime,
     onlooker: pipeline.Onlooker | None = None,
@@ -97,14 +103,16 @@ def _deliver(
     """Run the pipeline; the report says what became of everything."""
     stop = pipeline.Stop()
     plan = plan_of(settings, report, now=now)
-    reader = reader_of(
-        sources.specs, settings, stop.should_stop, memory=None if isinstance(ledger, NoLedger) else ledger
-    )
+    memory = None if isinstance(ledger, NoLedger) else ledger
+    reader = reader_of(sources.specs, settings, stop.should_stop, memory=memory)
+    retries = Retries()
+    deliverer, loads = _deliverer(settings, report.mode, talk, retries)
+    gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read, retries=retries, loads=loads)
     with (
         stop.installed(),
         closing(letters),
-        closing(_deliverer(settings, report.mode, talk)) as deliverer,
-        _watched(settings, report, talk, reader, sources, stop) as watcher,
+        closing(deliverer),
+        _watched(settings, report, talk, gauge, teller, stop) as watcher,
     ):
         pipeline.send(
             reader,
@@ -119,21 +127,29 @@ def _deliver(
         )
 
 
-def validate_run(specs: Sequence[str], settings: Settings, *, now: datetime) -> int:
+def validate_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, now: datetime) -> int:
     """Run `plh validate`, and return its exit code. Raises: ConfigError."""
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
     out = _report_stream(settings, Mode.VALIDATE)
     report = _new_report(settings, Mode.VALIDATE)
     stop = pipeline.Stop()
     plan = plan_of(settings, report, now=now)
-    with closing(survey(specs, written=())) as sources:
+    with Teller(talk, Mode.VALIDATE) as teller, closing(survey(specs, written=())) as sources:
         reader = reader_of(sources.specs, settings, stop.should_stop)
-        with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
+        gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
+        with stop.installed(), _watched(settings, report, talk, gauge, teller, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop)
-    return _finish(settings, report, NoDeadLetters(), talk, out)
+    return _finish(settings, report, NoDeadLetters(), talk, typed, out)
 
 
-def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, content: ContentStore | None = None) -> int:
+def preview_run(
+    specs: Sequence[str],
+    settings: Settings,
+    typed: CommandLine,
+    *,
+    now: datetime,
+    content: ContentStore | None = None,
+) -> int:
     """Run `plh preview`, and return its exit code; `content` is given every event. Raises: ConfigError, LedgerError."""
     from posthog_llm_cli.preview.folding import PreviewFold  # noqa: PLC0415 - sketches, for previews only
 
@@ -144,18 +160,20 @@ def preview_run(specs: Sequence[str], settings: Settings, *, now: datetime, cont
     plan = plan_of(settings, report, now=now)
     fold = PreviewFold(now=now, takes=Rehearsal(settings.endpoint).takes, content=content)
     with (
+        Teller(talk, Mode.PREVIEW) as teller,
         closing(_ledger(settings, report, talk, now)) as ledger,
         closing(survey(specs, written=())) as sources,
     ):
         reader = reader_of(sources.specs, settings, stop.should_stop)
-        with stop.installed(), _watched(settings, report, talk, reader, sources, stop) as watcher:
+        gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
+        with stop.installed(), _watched(settings, report, talk, gauge, teller, stop) as watcher:
             pipeline.validate(reader, plan, report=report, observer=watcher, stop=stop, ledger=ledger, onlooker=fold)
     rate = rate_of(settings, report, events=report.accepted + report.already_sent)
     if not settings.json:
         talk.say(*summary(report, every_warning=settings.verbose, width=talk.width))
     preview = fold.preview(report, rate)
     show_preview(preview, settings, exit_code=int(report.exit_code), out=out)
-    return _finish(settings, report, NoDeadLetters(), talk, None)
+    return _finish(settings, report, NoDeadLetters(), talk, typed, None)
 
 
 # ------------------------------------------------------------------------------------------------ settings → objects
@@ -253,28 +271,34 @@ def _convert_options(settings: Settings, report: RunReport, *, now: datetime) ->
     )
 
 
-def _deliverer(settings: Settings, mode: Mode, talk: Talk) -> Deliverer:
+def _deliverer(
+    settings: Settings, mode: Mode, talk: Talk, retries: Retries
+) -> tuple[Deliverer, Callable[[], Sequence[HostLoad]]]:
+    """Return what delivers, and what tells how its hosts do."""
     if mode is Mode.MOCK:
-        return Printer(data_stream())
+        return Printer(data_stream()), tuple
     if mode is not Mode.SEND:
-        return Rehearsal(settings.endpoint)
+        return Rehearsal(settings.endpoint), tuple
     from posthog_llm_cli.transport import Capture, new_client  # noqa: PLC0415 - httpx, for sending only
 
     def tell(notice: RetryNotice) -> None:
-        talk.say(f"retry {notice.attempt} of {notice.max_retries} in {notice.wait_s:.1f} s: {notice.reason}")
+        retries.add(notice)
+        if settings.verbose:
+            talk.say(f"retry {notice.attempt} of {notice.max_retries} in {notice.wait_s:.1f} s: {notice.reason}")
 
     def tell_limit(notice: LimitNotice) -> None:
         talk.say(f"{notice.host} gets {notice.limit} of {notice.ceiling} requests at once: {notice.reason}")
 
-    return Capture(
+    capture = Capture(
         new_client(timeout_s=settings.timeout_s),
         endpoint=settings.endpoint,
         max_retries=settings.max_retries,
         concurrency=settings.concurrency,
         rate_limit=settings.rate_limit,
-        on_retry=tell if settings.verbose else None,
+        on_retry=tell,
         on_limit=tell_limit if settings.verbose else None,
     )
+    return capture, capture.loads
 
 
 # -------------------------------------------------------------------------------------------------- what people see
@@ -282,17 +306,15 @@ def _deliverer(settings: Settings, mode: Mode, talk: Talk) -> Deliverer:
 
 @contextmanager
 def _watched(
-    settings: Settings, report: RunReport, talk: Talk, reader: SourceReader, sources: Survey, stop: pipeline.Stop
+    settings: Settings, report: RunReport, talk: Talk, gauge: Gauge, teller: Teller, stop: pipeline.Stop
 ) -> Iterator[Watcher]:
     """Show how the run goes, and at its end what was not shown."""
-    shown: AbstractContextManager[Update] = nullcontext(StatusLines(talk))
-    cleaning: AbstractContextManager[None] = nullcontext()
-    if talk.moves_cursor and not settings.quiet and not _prints_there(report.mode):
-        shown = bar(talk, total=sources.size, read_so_far=lambda: reader.raw_bytes_read)
-        cleaning = stop.at_once(show_cursor)
+    has_bar = talk.moves_cursor and not settings.quiet and not _prints_there(report.mode)
+    shown: AbstractContextManager[None] = bar(talk, gauge) if has_bar else nullcontext()
+    cleaning: AbstractContextManager[None] = stop.at_once(show_cursor) if has_bar else nullcontext()
     most = _SHOWN_REJECTIONS.get(report.mode, _MOST_SHOWN)
-    with cleaning, shown as update:
-        watcher = Watcher(talk, update, most=most, routes=settings.verbose)
+    with cleaning, shown, teller.of(gauge, is_regular=not has_bar):
+        watcher = Watcher(talk, gauge, most=most, routes=settings.verbose)
         yield watcher
         watcher.finish()
 
@@ -357,6 +379,7 @@ def _finish(
     report: RunReport,
     letters: DeadLetterFile | NoDeadLetters,
     talk: Talk,
+    typed: CommandLine,
     out: BinaryIO | None,
 ) -> int:
     """Print the report, and return the exit code."""
@@ -369,6 +392,15 @@ def _finish(
     if letters.failure is not None:
         kept = "still in the sources, and not in the dead-letter file: send them again when it can be written"
         talk.error(letters.failure.message, f"{letters.unwritten:,} rejected records are {kept}")
+    _tell_steps(settings, report, talk, typed)
     if settings.json and report.mode is not Mode.PREVIEW:
         print_data(render_json(report), out)
     return int(report.exit_code)
+
+
+def _tell_steps(settings: Settings, report: RunReport, talk: Talk, typed: CommandLine) -> None:
+    """Say what to run next; whoever wants the report as JSON only where something went wrong."""
+    if settings.json and report.exit_code is ExitCode.OK:
+        return
+    for step in next_steps(report, typed, keeps_ledger=settings.ledger is not None):
+        talk.say(f"next: {step.why}", *(() if step.command is None else (f"  {step.command}",)))

@@ -12,7 +12,7 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.report.text import harmless
 
 _NARROWEST = 20
-_COLOURS = {"error:": "31", "warning:": "33", "hint:": "36"}
+_COLOURS = {"error:": "31", "warning:": "33", "hint:": "36", "next:": "32"}
 
 
 class Talk:

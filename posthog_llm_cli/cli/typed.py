@@ -1,4 +1,4 @@
-"""What was typed as SOURCE, or meant by typing none."""
+"""What was typed: the sources, those that are meant by typing none, and the whole command, to be typed again."""
 
 import sys
 from contextlib import redirect_stdout
@@ -6,6 +6,10 @@ from contextlib import redirect_stdout
 import typer
 
 from posthog_llm_cli.errors import ExitCode
+from posthog_llm_cli.model import mask_key
+from posthog_llm_cli.report.next_steps import CommandLine
+
+_KEY = "--api-key"
 
 
 def typed_sources(ctx: typer.Context, sources: list[str] | None) -> tuple[str, ...]:
@@ -20,3 +24,22 @@ def typed_sources(ctx: typer.Context, sources: list[str] | None) -> tuple[str, .
     with redirect_stdout(sys.stderr):  # Typer prints help with rich, and to stdout
         typer.echo(ctx.get_help())
     raise typer.Exit(ExitCode.USAGE)
+
+
+def typed_command(ctx: typer.Context) -> CommandLine:
+    """Return the command that was typed, as it was understood: `-n` comes back as `--dry-run`, a key masked."""
+    options: list[tuple[str, str | None]] = []
+    for parameter in ctx.command.params:
+        name, value = parameter.opts[0], ctx.params.get(str(parameter.name))
+        match value:
+            case None | False | [] | ():
+                continue
+            case _ if parameter.param_type_name == "argument":
+                continue
+            case True:
+                options.append((name, None))
+            case list() | tuple():
+                options += [(name, str(one)) for one in value]
+            case _:
+                options.append((name, mask_key(str(value)) if name == _KEY else str(value)))
+    return CommandLine(str(ctx.info_name), tuple(options), tuple(ctx.params.get("sources") or ()))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import typer
 
 from posthog_llm_cli.cli import options
-from posthog_llm_cli.cli.typed import typed_sources
+from posthog_llm_cli.cli.typed import typed_command, typed_sources
 
 
 def validate(
@@ -44,4 +44,4 @@ def validate(
 
     now = datetime.now(UTC)
     specs = typed_sources(ctx, sources)
-    return validate_run(specs, load(options.flags_of(ctx.params), now=now), now=now)
+    return validate_run(specs, load(options.flags_of(ctx.params), now=now), typed_command(ctx), now=now)

@@ -1,8 +1,8 @@
 """Who watches a run for the person at the terminal: `pipeline.Observer`."""
 
 from collections import Counter
+from collections.abc import Callable
 
-from posthog_llm_cli.cli.progress import Update
 from posthog_llm_cli.cli.talk import Talk
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Destination, Endpoint, SourceRef
@@ -22,7 +22,9 @@ class Watcher:
     sources, not records, but for what waits (10,000 records at most).
     """
 
-    def __init__(self, talk: Talk, update: Update, *, most: int | None, routes: bool = False) -> None:
+    def __init__(
+        self, talk: Talk, update: Callable[[RunReport], None], *, most: int | None, routes: bool = False
+    ) -> None:
         self._talk = talk
         self._update = update
         self._most = most

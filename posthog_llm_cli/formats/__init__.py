@@ -27,9 +27,9 @@ from posthog_llm_cli.formats import (
     refusals,
 )
 from posthog_llm_cli.formats._fields import mapping
-from posthog_llm_cli.formats._litellm_datadog import is_envelope, open_envelope
+from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, open_envelope
 from posthog_llm_cli.formats._openai_shapes import classify, classify_response
-from posthog_llm_cli.formats._wrappers import exchanges, wrapped
+from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
 
@@ -40,6 +40,7 @@ __all__ = [
     "LogFormat",
     "detect",
     "expand",
+    "is_single",
     "parse",
     "rows",
 ]
@@ -56,6 +57,7 @@ _DEAD_LETTER = LogFormat(
     smallest=dead_letter.SMALLEST,
     matches=dead_letter.is_dead_letter,
     parse=_unwrapped,
+    needs=frozenset({"plh_dead_letter"}),
 )
 
 DETECTION: tuple[LogFormat | Refusal, ...] = (
@@ -87,9 +89,14 @@ FORMATS: tuple[LogFormat, ...] = tuple(row for row in DETECTION if isinstance(ro
 FORMAT_NAMES: tuple[str, ...] = tuple(found.name for found in FORMATS)
 
 _NOT_IN_LINES = frozenset({posthog_event.FORMAT.name, _DEAD_LETTER.name, openai_batch.FORMAT.name})
+_LITELLM = DETECTION.index(litellm.FORMAT)
+_EARLIER_KEYS = frozenset[str]().union(*(row.needs for row in DETECTION[:_LITELLM]))
+"""An object without any of these keys is none of the rows before a bare payload, which most records are."""
+_HOLDERS = frozenset({"plh_dead_letter", "data", "Items", *ENVELOPE_KEYS, *HOLDERS})
 _BY_NAME = {found.name: found for found in FORMATS}
 _OPENAI_FROM = DETECTION.index(openai_parallel.FORMAT)
 _BEFORE_OPENAI = DETECTION[:_OPENAI_FROM]
+_FROM_LITELLM = DETECTION[_LITELLM:_OPENAI_FROM]
 _BY_SHAPE: dict[str, LogFormat | Refusal] = {
     **{row.name: row for row in DETECTION[_OPENAI_FROM:]},
     "batch-input": openai_batch.FORMAT,
@@ -104,7 +111,8 @@ def detect(record: Json) -> LogFormat | Refusal | None:
 
     The OpenAI rows all ask the same question, so it is asked once.
     """
-    for row in _BEFORE_OPENAI:
+    is_none_earlier = isinstance(record, dict) and record.keys().isdisjoint(_EARLIER_KEYS)
+    for row in _FROM_LITELLM if is_none_earlier else _BEFORE_OPENAI:
         if row.matches(record):
             return row
     return _BY_SHAPE.get(classify(record))
@@ -144,6 +152,11 @@ def expand(value: Json) -> Iterator[tuple[str, Json]]:
     """
     for path, item in rows(value):
         yield _opened(path, item)
+
+
+def is_single(value: Json) -> bool:
+    """Whether a parsed value is certainly one record as it stands, and no letter: nothing that `expand` opens."""
+    return isinstance(value, dict) and value.keys().isdisjoint(_HOLDERS)
 
 
 def rows(value: Json) -> Iterator[tuple[str, Json]]:

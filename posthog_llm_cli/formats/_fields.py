@@ -17,6 +17,7 @@ _MAX_TOKENS = 10**9
 UNWRITTEN = frozenset({"CircularReference Detected", "MaxDepthExceeded", "Unserializable Object"})
 """What LiteLLM's loggers write in place of a value that they cannot write."""
 
+_OPENINGS = frozenset({"{", "["})
 _NO_IDS = frozenset({"", "None", "null", *UNWRITTEN})
 
 
@@ -72,8 +73,8 @@ def first_id(*values: Json) -> str | None:
 
 def token_count(value: Json, warn: Callable[[str], None]) -> int | None:
     """Return a token count; what is none (a bool, negative, other text) is left out with `bad-usage`."""
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value <= _MAX_TOKENS):
+        return value
     if isinstance(value, str):
         stripped = value.strip()
         value = int(stripped) if stripped.isascii() and stripped.isdigit() and len(stripped) <= 13 else None
@@ -86,7 +87,11 @@ def token_count(value: Json, warn: Callable[[str], None]) -> int | None:
 def without_nulls(value: Json) -> Json:
     """Return a copy of an object without members that are null, on every level."""
     if isinstance(value, dict):
-        return {key: without_nulls(member) for key, member in value.items() if member is not None}
+        return {
+            key: without_nulls(member) if isinstance(member, dict | list) else member
+            for key, member in value.items()
+            if member is not None
+        }
     if isinstance(value, list):
         return [without_nulls(member) for member in value]
     return value
@@ -103,7 +108,7 @@ def decoded(value: Json) -> Json:
     Raises:
         RecordError: `too-deep`.
     """
-    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+    if isinstance(value, str) and value.lstrip()[:1] in _OPENINGS:
         try:
             return decode(value.encode()).value
         except RecordError as error:

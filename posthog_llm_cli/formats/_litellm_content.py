@@ -17,11 +17,13 @@ from posthog_llm_cli.formats._litellm_output import (
 from posthog_llm_cli.formats._messages import clean_tools, embedding_input, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
+from posthog_llm_cli.values import quick_value
 
 _NO_INPUT = "default-message-value"
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Content:
     """Input, output and tools in canonical form; `redacted` where LiteLLM took the content out."""
@@ -48,7 +50,7 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
         entered = with_instructions(entered, parameters.get("instructions"))
     if entered is None and not redacted:
         warn("no-input")
-    if any(is_cut(payload.get(field)) for field in ("messages", "response", "error_str")):
+    if is_cut(payload.get("messages")) or is_cut(response) or is_cut(payload.get("error_str")):
         warn("truncated-content")
     output = None
     if not embedding and not output_redacted:
@@ -62,8 +64,10 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
 def _logged_input(messages: Json) -> Json:
     """The input as logged; None where LiteLLM logged only its word for an input that it does not know."""
     listed = messages if isinstance(messages, list) else [messages]
-    said = [item.get("content") if isinstance(item, dict) else item for item in listed]
-    return None if said and all(text == _NO_INPUT for text in said) else messages
+    for item in listed:
+        if (item.get("content") if isinstance(item, dict) else item) != _NO_INPUT:
+            return messages
+    return None if listed else messages
 
 
 def _without_reasoning(output: list[Json]) -> list[Json] | None:

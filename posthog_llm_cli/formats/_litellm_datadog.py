@@ -12,6 +12,8 @@ from posthog_llm_cli.formats._fields import decoded, mapping
 from posthog_llm_cli.model import Json, Skipped
 
 SOURCE = "litellm"
+ENVELOPE_KEYS = frozenset({"attributes", "ddsource", "source"})
+"""An object without any of them is no envelope."""
 
 
 def is_envelope(record: Json) -> bool:

@@ -8,10 +8,12 @@ from posthog_llm_cli.formats._fields import first_id, id_text
 from posthog_llm_cli.formats._metadata import CallerMetadata
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Credentials, Json
+from posthog_llm_cli.values import quick_value
 
 _CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z", re.ASCII)
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What may stand around a payload: the caller's metadata, ids and credentials, and what its reader warns of."""

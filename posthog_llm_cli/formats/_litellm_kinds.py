@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 from posthog_llm_cli.model import Json
 
@@ -34,6 +35,9 @@ _NO_CALL_PATTERN = re.compile(
     re.DOTALL,  # so that the last `.*` takes anything, and no earlier one is tried again
 )
 
+_MAX_KNOWN = 100
+"""Characters of a call type that is remembered."""
+
 
 def call_kind(call_type: Json) -> CallKind:
     """Return the kind of a call type; each also has its asynchronous twin with a leading `a`."""
@@ -41,6 +45,11 @@ def call_kind(call_type: Json) -> CallKind:
         return CallKind.PASS_THROUGH
     if not isinstance(call_type, str):
         return CallKind.UNKNOWN
+    return _kind_of(call_type) if len(call_type) <= _MAX_KNOWN else _kind_of.__wrapped__(call_type)
+
+
+@lru_cache(maxsize=256)
+def _kind_of(call_type: str) -> CallKind:
     for name in _twins(call_type):
         if name == "embedding":
             return CallKind.EMBEDDING

@@ -73,7 +73,7 @@ def _is_sentinel(part: Mapping[str, Json]) -> bool:
     """Whether a part says nothing but the sentinel; an item of reasoning holds its texts in lists."""
     if part.get("type") != "reasoning" or "text" in part:
         return bool(part.get("text") == SENTINEL)
-    texts = list(_strings(part.get("summary"), part.get("content")))
+    texts = _strings(part.get("summary"), part.get("content"))
     return bool(texts) and all(text == SENTINEL for text in texts)
 
 
@@ -141,7 +141,9 @@ def is_redacted_input(messages: Json) -> bool:
         return False
     if isinstance(messages, dict):
         content = messages.get("content")
-        return SENTINEL in (messages.get("text"), content) or (isinstance(content, list) and is_redacted_input(content))
+        if isinstance(content, list) and is_redacted_input(content):
+            return True
+        return bool(content == SENTINEL or messages.get("text") == SENTINEL)
     return bool(messages == SENTINEL)
 
 
@@ -154,33 +156,49 @@ def output_redaction(response: Json) -> Redaction:
         return Redaction.ALL if response == SENTINEL else Redaction.NONE
     if response.get("text") == SENTINEL:
         return Redaction.ALL
-    texts = set(_output_texts(response))
+    texts = _output_texts(response)
     if SENTINEL not in texts:
         return Redaction.NONE
-    return Redaction.ALL if len(texts) == 1 else Redaction.SOME
+    return Redaction.ALL if all(text == SENTINEL for text in texts) else Redaction.SOME
 
 
-def _output_texts(response: Mapping[str, Json]) -> Iterator[str]:
-    for choice in map(mapping, items(response.get("choices"))):
+def _output_texts(response: Mapping[str, Json]) -> list[str]:
+    found: list[str] = []
+    for choice in items(response.get("choices")):
+        if not isinstance(choice, dict):
+            continue
         message = mapping(choice.get("message"))
-        yield from _strings(choice.get("text"), message.get("content"))
+        _add_texts(found, choice.get("text"), message.get("content"))
         for call in items(message.get("tool_calls")):
-            yield from _strings(mapping(mapping(call).get("function")).get("arguments"))
+            _add_texts(found, mapping(mapping(call).get("function")).get("arguments"))
         if message.get("function_call") is not None:
-            yield from _strings(mapping(message["function_call"]).get("arguments"))
+            _add_texts(found, mapping(message["function_call"]).get("arguments"))
         if message.get("reasoning_content") == SENTINEL:
-            yield SENTINEL
-    for item in map(mapping, items(response.get("output"))):
+            found.append(SENTINEL)
+    for item in items(response.get("output")):
+        if not isinstance(item, dict):
+            continue
         if item.get("type") == "reasoning":
-            yield from (text for text in _strings(item.get("summary"), item.get("content")) if text == SENTINEL)
+            found += [text for text in _strings(item.get("summary"), item.get("content")) if text == SENTINEL]
         else:
-            yield from _strings(item.get("text"), item.get("arguments"), item.get("input"), item.get("content"))
+            _add_texts(found, item.get("text"), item.get("arguments"), item.get("input"), item.get("content"))
+    return found
 
 
-def _strings(*values: Json) -> Iterator[str]:
+def _strings(*values: Json) -> list[str]:
+    found: list[str] = []
+    _add_texts(found, *values)
+    return found
+
+
+def _add_texts(found: list[str], *values: Json) -> None:
     for value in values:
-        if isinstance(value, str) and value:
-            yield value
+        if isinstance(value, str):
+            if value:
+                found.append(value)
         elif isinstance(value, list):
             for part in value:
-                yield from _strings(*(part.get("text"), part.get("refusal")) if isinstance(part, dict) else (part,))
+                if isinstance(part, dict):
+                    _add_texts(found, part.get("text"), part.get("refusal"))
+                else:
+                    _add_texts(found, part)

@@ -13,6 +13,7 @@ from posthog_llm_cli.model import VALUE_PART, Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
 _MESSAGE_KEYS = frozenset({"role", "content", "parts"})
+_CANONICAL = ["role", "content"]
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
 REDACTED = "[REDACTED]"
@@ -32,13 +33,15 @@ def input_messages(value: Json) -> list[Json] | None:
         return [_input_item(value) if value.keys() & _MESSAGE_KEYS else _user_value(value)] if value else None
     if not isinstance(value, list) or not value:
         return None
-    if all(_is_int(item) for item in value):
+    if _is_int(value[0]) and all(_is_int(item) for item in value):
         return [_user(value)]
-    return [_input_item(item) for item in value if item is not None] or None
+    return [item if _is_canonical(item) else _input_item(item) for item in value if item is not None] or None
 
 
 def with_instructions(messages: list[Json] | None, instructions: Json) -> list[Json] | None:
     """Prepend instructions (text, or a list of input items) unless the messages begin with a system message."""
+    if instructions is None:
+        return messages
     first = mapping(messages[0]) if messages else {}
     if is_one_of(first.get("role"), _SYSTEM_ROLES):
         return messages
@@ -83,6 +86,14 @@ def _input_item(item: Json) -> Json:
     if isinstance(message["content"], list):
         message["content"] = [without_encrypted(part) for part in message["content"]]
     return message
+
+
+def _is_canonical(item: Json) -> bool:
+    """Whether an item is a role and a text, in this order, as most are."""
+    if not isinstance(item, dict) or len(item) != 2:
+        return False
+    role, content = item.values()
+    return isinstance(role, str) and isinstance(content, str) and list(item) == _CANONICAL
 
 
 def _with_clean_session(event: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -134,7 +145,7 @@ def chat_output(choices: Json) -> list[Json] | None:
     for choice in sorted_choices(choices):
         message = choice.get("message")
         if isinstance(message, dict):
-            messages.append(assistant(list(_message_parts(message))))
+            messages.append(assistant(_message_parts(message)))
         elif isinstance(choice.get("text"), str):
             messages.append(assistant([text_part(choice["text"])] if choice["text"] else []))
     return messages if any(message["content"] for message in messages) else None
@@ -143,28 +154,29 @@ def chat_output(choices: Json) -> list[Json] | None:
 def sorted_choices(choices: Json) -> list[Mapping[str, Json]]:
     """Return the choices that are objects, by `index` where each has one."""
     found: list[Mapping[str, Json]] = [choice for choice in items(choices) if isinstance(choice, dict)]
-    if all(_is_int(choice.get("index")) for choice in found):
+    if len(found) > 1 and all(_is_int(choice.get("index")) for choice in found):
         found.sort(key=lambda choice: int(choice["index"]))
     return found
 
 
-def _message_parts(message: Mapping[str, Json]) -> Iterator[Json]:
+def _message_parts(message: Mapping[str, Json]) -> list[Json]:
+    parts: list[Json] = []
     reasoning = text(message.get("reasoning_content")) or text(message.get("reasoning"))
     if reasoning is not None:
-        yield {"type": "reasoning", "text": reasoning}
-    yield from _content_parts(message.get("content"))
+        parts.append({"type": "reasoning", "text": reasoning})
+    parts += _content_parts(message.get("content"))
     refusal = message.get("refusal") or mapping(message.get("provider_specific_fields")).get("refusal")
     if isinstance(refusal, str) and refusal:
-        yield text_part(refusal)
-    yield from _audio_parts(mapping(message.get("audio")))
+        parts.append(text_part(refusal))
+    if isinstance(audio := message.get("audio"), dict):
+        parts += _audio_parts(audio)
     for image in items(message.get("images")):
-        yield from _content_part(image)
-    for call in items(message.get("tool_calls")):
-        if isinstance(call, dict):
-            yield _tool_call_part(call)
+        parts += _content_part(image)
+    parts += [_tool_call_part(call) for call in items(message.get("tool_calls")) if isinstance(call, dict)]
     function = message.get("function_call")
     if isinstance(function, dict) and function:
-        yield {"type": "function", "function": _function(function.get("name"), function.get("arguments"))}
+        parts.append({"type": "function", "function": _function(function.get("name"), function.get("arguments"))})
+    return parts
 
 
 def _content_parts(content: Json) -> Iterator[Json]:
@@ -315,22 +327,21 @@ def _tool_member(key: str, value: Json) -> Json:
 def web_searches(response: Mapping[str, Json]) -> int | None:
     """Return how often the answer searched the web: its `web_search_call` items, else 1 when it cites a URL."""
     output = items(response.get("output"))
-    calls = sum(1 for item in output if isinstance(item, dict) and item.get("type") == "web_search_call")
+    calls = [item for item in output if isinstance(item, dict) and item.get("type") == "web_search_call"]
     if calls:
-        return calls
+        return len(calls)
     if items(response.get("citations")) or items(response.get("search_results")):
         return 1
     if mapping(response.get("usage")).get("search_context_size"):
         return 1
-    return 1 if any(_cites(message) for message in _answers(response, output)) else None
-
-
-def _answers(response: Mapping[str, Json], output: list[Json]) -> Iterator[Json]:
-    for choice in items(response.get("choices")):
-        yield mapping(mapping(choice).get("message"))
+    answers = [mapping(choice).get("message") for choice in items(response.get("choices"))]
     for item in output:
-        yield from items(mapping(item).get("content"))
+        answers += items(mapping(item).get("content"))
+    for answer in answers:
+        if isinstance(answer, dict) and (notes := answer.get("annotations")) and _cite(notes):
+            return 1
+    return None
 
 
-def _cites(part: Json) -> bool:
-    return any(mapping(note).get("type") == "url_citation" for note in items(mapping(part).get("annotations")))
+def _cite(notes: Json) -> bool:
+    return any(mapping(note).get("type") == "url_citation" for note in items(notes))

@@ -11,6 +11,7 @@ from functools import lru_cache
 from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
 _BASELINE_INTERNAL = frozenset({
     "endpoint", "caching_groups", "user_api_key_hash", "user_api_key_alias", "user_api_key_team_id",
@@ -49,6 +50,7 @@ _HONOURED = frozenset({
 })  # fmt: skip
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class CallerMetadata:
     """What the caller's metadata say; `custom` may leave the machine as properties."""
@@ -72,6 +74,8 @@ class CallerMetadata:
 
 def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
     """Sort a caller's metadata into ids, names and custom properties; what a proxy mixed in is left out."""
+    if not logged:
+        return _NO_METADATA
     metadata = {key: value for key, value in own_metadata(logged).items() if not is_one_of(value, UNWRITTEN)}
     groups = mapping(metadata.get("$groups"))
     return CallerMetadata(
@@ -95,7 +99,14 @@ def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
 
 def custom_properties(metadata: Mapping[str, Json]) -> dict[str, Json]:
     """Return the keys that become properties: not null, not used elsewhere, not the proxy's, not secret, not `$…`."""
-    return {key: without_secrets(value) for key, value in metadata.items() if value is not None and _is_custom(key)}
+    return {
+        key: without_secrets(value) if isinstance(value, dict | list) else value
+        for key, value in metadata.items()
+        if value is not None and _is_custom(key)
+    }
+
+
+_NO_METADATA = CallerMetadata()
 
 
 def _wish(metadata: Mapping[str, Json], key: str) -> str | None:
@@ -110,6 +121,11 @@ def _is_reserved(key: str, value: Json) -> bool:
 
 
 def _is_custom(key: str) -> bool:
+    return _may_go(key) if len(key) <= _MAX_KNOWN else _may_go.__wrapped__(key)
+
+
+@lru_cache(maxsize=4096)
+def _may_go(key: str) -> bool:
     return not (
         not key
         or key.startswith("$")
@@ -138,7 +154,7 @@ def without_secrets(value: Json) -> Json:
     """
     if isinstance(value, dict):
         return {
-            key: without_secrets(member)
+            key: without_secrets(member) if isinstance(member, dict | list) else member
             for key, member in value.items()
             if not (is_secret_name(key) or is_one_of(member, UNWRITTEN))
         }

@@ -3,23 +3,31 @@
 import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
 from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import quick_value
 
+_MAX_KNOWN = 200
+"""Characters of a candidate that is remembered."""
 _CLAUDE_CODE = re.compile(
     r"user_(?P<hash>[0-9a-zA-Z]+)_account_(?P<account>[0-9a-fA-F-]*)_session_(?P<session>[0-9a-fA-F-]+)"
 )
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Person:
     """A user's id, and the session that was packed into it (Claude Code does that)."""
 
     user: str | None = field(repr=False)
     session_id: str | None = None
+
+
+_NOBODY = Person(None)
 
 
 def find_person(
@@ -31,10 +39,25 @@ def find_person(
     `nobody`: further words that name nobody in this record, its API key's hash for one.
     `take_object_id`: an object's `id` stands for it (OpenAI-format logs); else objects become compact JSON.
     """
-    found = [_person(candidate, take_object_id=take_object_id) for candidate in candidates]
-    named = (person.user for person in found if person.user is not None and person.user not in nobody)
-    sessions = (person.session_id for person in found if person.session_id is not None)
-    return Person(next(named, None), next(sessions, None))
+    user = session_id = None
+    for candidate in candidates:
+        if candidate is None:
+            continue
+        if isinstance(candidate, str) and len(candidate) <= _MAX_KNOWN:
+            person = _known(candidate, take_object_id)
+        else:
+            person = _person(candidate, take_object_id=take_object_id)
+        if user is None and person.user is not None and person.user not in nobody:
+            user = person.user
+        if session_id is None:
+            session_id = person.session_id
+    return _NOBODY if user is None and session_id is None else Person(user, session_id)
+
+
+@lru_cache(maxsize=4096)
+def _known(candidate: str, take_object_id: bool) -> Person:  # noqa: FBT001 - a key of the cache
+    """The same people call again and again."""
+    return _person(candidate, take_object_id=take_object_id)
 
 
 def _person(candidate: Json, *, take_object_id: bool) -> Person:

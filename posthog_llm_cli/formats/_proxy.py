@@ -14,6 +14,7 @@ _MASTER_KEY = "litellm_proxy_master_key"
 _MASKED = "REDACTED_BY_LITELM"
 _KEY_FIELDS = ("user_api_key_hash", "user_api_key")
 _KEY = re.compile(rf"[0-9a-f]{{64}}|{_MASTER_KEY}|{_MASKED}|sk-.*", re.DOTALL)
+_KEY_WORDS = frozenset({_MASTER_KEY, _MASKED})
 _ROUTE = re.compile(
     r"/(?:v\d|chat|completions|embeddings|responses|messages|openai|anthropic|engines|images|audio|rerank)"
 )
@@ -25,8 +26,9 @@ def is_from_proxy(metadata: Mapping[str, Json], *, by_client: bool = False) -> b
 
     `by_client`: the client's address or agent is a sign, too; an SDK's caller may note those.
     """
-    return (
-        any(_fits(_KEY, metadata.get(name)) for name in _KEY_FIELDS)
+    return bool(metadata) and (
+        _fits(_KEY, metadata.get("user_api_key_hash"))
+        or _fits(_KEY, metadata.get("user_api_key"))
         or _begins(_ROUTE, metadata.get("user_api_key_request_route"))
         or _begins(_VERSION, metadata.get("litellm_api_version"))
         or (by_client and bool(metadata.get("requester_ip_address") or metadata.get("user_agent")))
@@ -46,8 +48,8 @@ def key_names(metadata: Mapping[str, Json]) -> frozenset[str]:
 
     `overwrite_user_with_key_hash` puts it into `user`.
     """
-    logged = (metadata.get(name) for name in _KEY_FIELDS)
-    return frozenset({_MASTER_KEY, _MASKED, *(value for value in logged if isinstance(value, str) and value)})
+    logged = [value for name in _KEY_FIELDS if isinstance(value := metadata.get(name), str) and value]
+    return frozenset((*_KEY_WORDS, *logged)) if logged else _KEY_WORDS
 
 
 def _fits(pattern: re.Pattern[str], value: Json) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 
 from posthog_llm_cli.model import Json, ParseContext
-from posthog_llm_cli.timeparse import from_us, parse_time, plausible
+from posthog_llm_cli.timeparse import EARLIEST_US, SECONDS_BELOW, from_us, latest_us, parse_time
+
+_EARLIEST_S = EARLIEST_US / 1_000_000
 
 Warn = Callable[[str], None]
 
@@ -12,10 +14,10 @@ Warn = Callable[[str], None]
 class Clock:
     """Reads times in one record's context; keeps the bounds of the plausible at hand."""
 
-    __slots__ = ("_is_plausible", "_warn", "_zone")
+    __slots__ = ("_latest_us", "_warn", "_zone")
 
     def __init__(self, context: ParseContext, warn: Warn, *, zone: tzinfo | None = None) -> None:
-        self._is_plausible = plausible(context.run_started_at)
+        self._latest_us = latest_us(context.run_started_at)
         self._zone = zone or context.timezone
         self._warn = warn
 
@@ -24,6 +26,10 @@ class Clock:
 
         `utc`: a text without zone is UTC whatever the context says (the key or the format fixes it).
         """
+        if type(value) is float and _EARLIEST_S <= value < SECONDS_BELOW:  # what LiteLLM writes
+            us = round(value * 1_000_000)
+            if us <= self._latest_us:
+                return us
         if isinstance(value, dict) and value.keys() == {"$date"}:  # MongoDB's extended JSON
             value = value["$date"]
             value = value.get("$numberLong") if isinstance(value, dict) else value
@@ -34,7 +40,7 @@ class Clock:
             if isinstance(value, str | int | float) and not isinstance(value, bool):
                 self._warn("bad-timestamp")
             return None
-        if not self._is_plausible(parsed.us):
+        if not EARLIEST_US <= parsed.us <= self._latest_us:
             self._warn("bad-timestamp")
             return None
         if parsed.naive and not utc:

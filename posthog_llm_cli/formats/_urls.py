@@ -1,10 +1,13 @@
 """URLs as they may leave the machine: without user info, query and fragment."""
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from posthog_llm_cli.model import Json
 
+_MAX_KNOWN = 200
+"""Characters of a URL that is remembered."""
 _ROUTE = re.compile(
     r"(?P<base>.*?)/(?:chat/completions|responses|embeddings|completions|api/chat|api/generate|api/embed(?:dings)?)(?:/.*)?\Z"
 )
@@ -12,6 +15,14 @@ _ROUTE = re.compile(
 
 def clean_url(value: Json) -> str | None:
     """Return a URL without user info, query, fragment and trailing slash; None for what is none."""
+    if not isinstance(value, str):
+        return None
+    return _cleaned(value) if len(value) <= _MAX_KNOWN else _cleaned.__wrapped__(value)
+
+
+@lru_cache(maxsize=1024)
+def _cleaned(value: str) -> str | None:
+    """The same few addresses stand in every record."""
     parts = _split(value)
     if parts is None or not parts.scheme:
         return None

@@ -16,9 +16,10 @@ TOTAL_KEYS = ("total_tokens", "totalTokens")
 def first_count(warn: Warn, *values: Json) -> int | None:
     """Return the first value that is a token count."""
     for value in values:
-        count = token_count(value, warn)
-        if count is not None:
-            return count
+        if value is not None:
+            count = token_count(value, warn)
+            if count is not None:
+                return count
     return None
 
 
@@ -85,13 +86,24 @@ def _believed(usage: Mapping[str, Json], warn: Warn) -> dict[str, Json]:
     return kept
 
 
-def litellm_usage(counts: Mapping[str, Json], usage: Mapping[str, Json], warn: Warn, *, embedding: bool) -> Usage:
-    """Read LiteLLM's counts (inclusive of cache for every provider) and the kinds from its usage object."""
+def litellm_usage(
+    counts: Mapping[str, Json],
+    usage: Mapping[str, Json],
+    warn: Warn,
+    *,
+    embedding: bool,
+    raw: Mapping[str, Json],
+    web_searches: int | None,
+) -> Usage:
+    """Read LiteLLM's counts (inclusive of cache for every provider) and the kinds from its usage object.
+
+    Neither the kinds in `usage` nor the object as it was logged, `raw`, hold nulls.
+    """
     prompt = token_count(counts.get("prompt_tokens"), warn)
     completion = token_count(counts.get("completion_tokens"), warn)
     total = token_count(counts.get("total_tokens"), warn)
-    if not any((prompt, completion, total)):
-        return Usage()
+    if not (prompt or completion or total):
+        return Usage(web_searches=web_searches)
     into, out = _details(usage)
     cache_read = first_count(warn, usage.get("cache_read_input_tokens"), into.get("cached_tokens"))
     cache_creation = first_count(
@@ -107,5 +119,6 @@ def litellm_usage(counts: Mapping[str, Json], usage: Mapping[str, Json], warn: W
         cache_read=positive(cache_read),
         cache_creation=positive(cache_creation),
         reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
-        raw=without_nulls(usage) or None,
+        web_searches=web_searches,
+        raw=raw or usage or None,
     )

@@ -25,6 +25,9 @@ _CONTEXT = ("user_id", "user", "session_id", "conversation_id", "trace_id")
 _LISTS = (("interactions",), ("http_interactions",), ("calls",), ("entries",), ("log", "entries"))
 """Where the exchanges of a cassette lie: VCR (Python, Ruby), home-made, a browser's recording (HAR)."""
 
+HOLDERS = frozenset(place[0] for place in (*_PLACES, *_LISTS))
+"""An object without any of these keys holds no other record."""
+
 
 def exchanges(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
     """Return the exchanges of a cassette and their JSON path; None where the value is none."""

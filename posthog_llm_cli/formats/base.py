@@ -15,6 +15,7 @@ class LogFormat:
 
     `matches` says whether a parsed JSON value is of this shape; `parse` turns it into a call (or says why it is none)
     and raises `RecordError`. `recognised_by` and `smallest` (a record as JSON text) are what `plh formats` shows.
+    An object without any of the keys in `needs` is never of this shape; none are named where that is not so.
     """
 
     name: str
@@ -23,6 +24,7 @@ class LogFormat:
     smallest: str
     matches: Callable[[Json], bool]
     parse: Callable[[Json, ParseContext], Parsed]
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,14 @@ class Refusal:
     """A shape that is recognised and is no call of a known format: skipped or rejected, with a message that names it.
 
     `answer` returns the skip, or raises `RecordError`. `format` is the name that the report counts it under, if any.
+    `needs` is that of `LogFormat`.
     """
 
     name: str
     matches: Callable[[Json], bool]
     answer: Callable[[Json], Skipped]
     format: str | None = None
+    needs: frozenset[str] = frozenset()
 
 
 def rejecting(code: str, message: str, *, path: str = "$", hint: str | None = None) -> Callable[[Json], Skipped]:

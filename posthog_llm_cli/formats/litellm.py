@@ -8,13 +8,12 @@ The defects of LiteLLM's own PostHog logger that this corrects are numbered in s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import (
     Warnings,
-    first_text,
     id_text,
     is_number,
     is_one_of,
@@ -38,7 +37,9 @@ from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Skipped, Usage
+from posthog_llm_cli.values import quick_value
 
+_NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
 _MAX_NAME = 40
@@ -62,7 +63,9 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         RecordError: `missing-field` without a model or any usable time.
     """
     metadata = mapping(record.get("metadata"))
-    requester = mapping(metadata.get("requester_metadata")) if is_from_proxy(metadata, by_client=True) else {}
+    requester = mapping(metadata.get("requester_metadata"))
+    if not requester or not is_from_proxy(metadata, by_client=True):
+        return parse_payload(record, _NO_ENVELOPE, context)
     return parse_payload(record, Envelope(caller=requester), context)
 
 
@@ -72,24 +75,27 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
-    skipped = _skip(payload)
+    kind = call_kind(payload.get("call_type"))
+    metadata = mapping(payload.get("metadata"))
+    skipped = _skip(payload, kind, metadata)
     if skipped is not None:
         return skipped
     warn = Warnings(envelope.warnings)
-    kind = call_kind(payload.get("call_type"))
     if kind is CallKind.UNKNOWN:
         warn("unknown-call-type")
     model = _model(payload)
     times = _times(payload, context, warn)
     embedding = kind is CallKind.EMBEDDING
-    usage = _usage(payload, warn, embedding=embedding)
+    usage = _usage(payload, metadata, warn, embedding=embedding)
     failed = payload.get("status") == "failure"
     content = read_content(payload, warn, embedding=embedding)
     caller = read_caller_metadata(envelope.caller)
     if caller.has_reserved:
         warn("reserved-metadata")
     parameters = mapping(payload.get("model_parameters"))
-    person = find_person((caller.user_id, payload.get("end_user"), _asking_user(payload)), nobody=_keys(payload))
+    nobody = key_names(metadata)
+    asking = _asking_user(parameters, metadata)
+    person = find_person((caller.user_id, payload.get("end_user"), asking), nobody=nobody)
     session_id, trace_id = session_and_trace(payload, envelope, caller, person.session_id)
     span_id = id_text(payload.get("id")) or id_text(payload.get("litellm_call_id"))
     base_id = base_id_of(payload)
@@ -127,33 +133,33 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         posthog_session_id=caller.posthog_session_id,
         groups=caller.groups,
         metadata=caller.custom,
-        properties=_properties(payload, envelope, caller, person, redacted=content.redacted),
+        properties={
+            **_properties(payload, metadata, envelope, caller),
+            **_notes(payload, person, nobody, redacted=content.redacted),
+        },
         credentials=envelope.credentials,
         warnings=warn.codes(),
     )
 
 
-def _keys(payload: Mapping[str, Json]) -> frozenset[str]:
-    return key_names(mapping(payload.get("metadata")))
-
-
-def _asking_user(payload: Mapping[str, Json]) -> Json:
+def _asking_user(parameters: Mapping[str, Json], metadata: Mapping[str, Json]) -> Json:
     """The request's `user`: the proxy logs a caller's as end user and puts the key's owner into a speech's without."""
-    user = mapping(payload.get("model_parameters")).get("user")
-    return None if user == mapping(payload.get("metadata")).get("user_api_key_user_id") else user
+    user = parameters.get("user")
+    return None if user == metadata.get("user_api_key_user_id") else user
 
 
 # ------------------------------------------------------------------------------------------------- what is no call
 
 
-def _skip(payload: Mapping[str, Json]) -> Skipped | None:
-    metadata = mapping(payload.get("metadata"))
-    tags = items(payload.get("request_tags"))
-    if HEALTH_CHECK in (metadata.get("user_api_key_alias"), metadata.get("user_api_key_hash"), *tags):
+def _skip(payload: Mapping[str, Json], kind: CallKind, metadata: Mapping[str, Json]) -> Skipped | None:
+    named = (metadata.get("user_api_key_alias"), metadata.get("user_api_key_hash"))
+    if HEALTH_CHECK in named or HEALTH_CHECK in items(payload.get("request_tags")):
         return Skipped("health-check", "LiteLLM's own probe of a deployment")
+    if kind is CallKind.GENERATION or kind is CallKind.EMBEDDING:
+        return None
     call_type = payload.get("call_type")
     total = number(payload.get("total_tokens")) or 0
-    match call_kind(call_type):
+    match kind:
         case CallKind.NO_CALL:
             return Skipped("not-a-model-call", f"LiteLLM logged {_named(call_type)}: no model ran")
         case CallKind.PASS_THROUGH:
@@ -175,6 +181,7 @@ def _named(call_type: Json) -> str:
 # ------------------------------------------------------------------------------------------------------------- times
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class _Times:
     start_us: int | None
@@ -225,7 +232,7 @@ def _end_from_start(payload: Mapping[str, Json], start: int | None, *, streamed:
 def _model(payload: Mapping[str, Json]) -> str:
     """The model without the provider's routing prefix, which no price list knows (6.13)."""
     response = mapping(payload.get("response"))
-    model = first_text(payload.get("model"), response.get("model"), payload.get("model_group"))
+    model = text(payload.get("model")) or text(response.get("model")) or text(payload.get("model_group"))
     if model is None:
         raise RecordError("missing-field", "the record names no model", path="$.model")
     provider = text(payload.get("custom_llm_provider"))
@@ -235,15 +242,15 @@ def _model(payload: Mapping[str, Json]) -> str:
     return model
 
 
-def _usage(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Usage:
-    metadata, response = mapping(payload.get("metadata")), mapping(payload.get("response"))
+def _usage(payload: Mapping[str, Json], metadata: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Usage:
+    response = mapping(payload.get("response"))
     logged = without_nulls(mapping(metadata.get("usage_object"))) or without_nulls(mapping(response.get("usage")))
     kinds = {**without_nulls(mapping(metadata.get("additional_usage_values"))), **logged}
-    usage = litellm_usage(payload, kinds, warn, embedding=embedding)
+    searches = web_searches(response)
+    usage = litellm_usage(payload, kinds, warn, embedding=embedding, raw=logged, web_searches=searches)
     if usage.total is None and usage.input is None and payload.get("status") != "failure":
         warn("no-usage")
-    raw = (logged or usage.raw) if usage.raw is not None else None
-    return replace(usage, web_searches=web_searches(response), raw=raw)
+    return usage
 
 
 def _cost(payload: Mapping[str, Json], usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
@@ -273,14 +280,11 @@ def _stream(payload: Mapping[str, Json], parameters: Mapping[str, Json]) -> bool
 
 
 def _properties(
-    payload: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata, person: Person, *, redacted: bool
+    payload: Mapping[str, Json], metadata: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata
 ) -> dict[str, Json]:
     """What LiteLLM itself says and may leave the machine, each only when it says something (6.15)."""
-    metadata = mapping(payload.get("metadata"))
     saved = number(payload.get("saved_cache_cost"))
     retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
-    end_user = find_person((payload.get("end_user"),), nobody=_keys(payload)).user
-    guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
     found: dict[str, Json] = {
         "litellm_call_type": text(payload.get("call_type")),
         "litellm_call_id": id_text(payload.get("litellm_call_id")),
@@ -292,6 +296,15 @@ def _properties(
         "litellm_team_alias": text(metadata.get("user_api_key_team_alias")),
         "litellm_saved_cache_cost_usd": saved if saved is not None and saved > 0 else None,
         "litellm_attempted_retries": retries if is_number(retries) and retries > 0 else None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], *, redacted: bool) -> dict[str, Json]:
+    """What a reader of the event should know: another end user, a guardrail that acted, a redaction."""
+    end_user = find_person((payload.get("end_user"),), nobody=nobody).user
+    guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
+    found = {
         "litellm_end_user": end_user if end_user != person.user else None,  # or the distinct id says it
         "litellm_guardrail_status": None if is_one_of(guardrail, _QUIET_GUARDRAILS) else guardrail,
         "litellm_redacted": True if redacted else None,

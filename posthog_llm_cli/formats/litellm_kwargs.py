@@ -99,4 +99,5 @@ FORMAT = LogFormat(
     '"endTime": 1748772001.5, "model": "gpt-4o", "trace_id": "t-1"}}',
     matches=matches,
     parse=parse,
+    needs=frozenset({PAYLOAD, *_PLACES}),
 )

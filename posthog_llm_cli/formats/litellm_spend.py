@@ -150,4 +150,5 @@ FORMAT = LogFormat(
     '"2025-06-01T10:00:01.5", "model": "gpt-4o", "spend": 0.1}',
     matches=matches,
     parse=parse,
+    needs=frozenset({"request_id"}),
 )

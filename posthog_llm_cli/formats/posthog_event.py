@@ -76,4 +76,5 @@ FORMAT = LogFormat(
     '{"$ai_model": "gpt-4o", "$ai_trace_id": "t-1"}}',
     matches=matches,
     parse=parse,
+    needs=frozenset({"event"}),
 )

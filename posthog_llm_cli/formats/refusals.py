@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import items, mapping
-from posthog_llm_cli.formats._litellm_datadog import is_envelope, refuse
+from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats._openai_shapes import (
     PROMPT_TEXT_KEYS,
@@ -130,8 +130,9 @@ BEFORE_LITELLM: tuple[Refusal, ...] = (
             "LiteLLM encrypted this record",
             hint="decrypt it, or switch encryption off in LiteLLM's message queue logger",
         ),
+        needs=frozenset({"__encrypted__"}),
     ),
-    Refusal("litellm-datadog", is_envelope, refuse),
+    Refusal("litellm-datadog", is_envelope, refuse, needs=ENVELOPE_KEYS),
 )
 """Recognised before the LiteLLM formats (litellm-logs.md, detection rules 1 and 2)."""
 

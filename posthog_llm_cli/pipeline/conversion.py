@@ -11,6 +11,7 @@ from posthog_llm_cli.model import Converted, Idle, LogLine
 from posthog_llm_cli.pipeline.plan import ConvertLine, Plan
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.pipeline.workers import Task, WorkerPool
+from posthog_llm_cli.values import quick_value
 
 BATCH_BYTES = 512 * 1024
 BATCH_LINES = 256
@@ -23,6 +24,7 @@ READ_AHEAD_BYTES = 32 * 1024 * 1024
 Item = LogLine | SourceError | Idle | AlreadyRead
 
 
+@quick_value
 @dataclass(frozen=True, slots=True)
 class Done:
     """A line, and what became of its records."""
@@ -58,8 +60,8 @@ def convert_in_workers(
     for item in items:
         match item:
             case LogLine():
-                ahead.add(item)
-                yield from ahead.take_ready()
+                if ahead.add(item):
+                    yield from ahead.take_ready()
             case SourceError() | AlreadyRead():
                 ahead.add_other(item)
             case Idle():
@@ -80,8 +82,8 @@ class _ReadAhead:
         self._batch_bytes = 0
         self._batch_due_s = 0.0
 
-    def add(self, line: LogLine) -> None:
-        """Take a line into the batch, and send the batch off if it is due."""
+    def add(self, line: LogLine) -> bool:
+        """Take a line into the batch, and send the batch off if it is due; return whether it was."""
         now_s = time.monotonic()
         if not self._batch:
             self._batch_due_s = now_s + BATCH_AGE_S
@@ -89,6 +91,8 @@ class _ReadAhead:
         self._batch_bytes += len(line.raw)
         if self._batch_bytes >= BATCH_BYTES or len(self._batch) >= BATCH_LINES or now_s >= self._batch_due_s:
             self._send_batch()
+            return True
+        return False
 
     def add_other(self, item: SourceError | AlreadyRead) -> None:
         """Take what a source says, which comes out after the lines before it."""

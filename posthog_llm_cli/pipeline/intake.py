@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
@@ -181,20 +181,20 @@ class Intake:
         return None
 
     def _take(self, line: LogLine, converted: Converted, event: Event) -> Event | None:
-        """Count a record that is an event, and return that with its record if it is to be sent."""
+        """Count a record that is an event, and return that if it is to be sent."""
         duplicates = self.report.duplicates
         is_open = self._is_open(event, line.ref, from_letter=converted.from_letter)
         is_new = self.report.duplicates == duplicates
         self.tracker.count(line.ref, is_call=is_new)
         if converted.glance is not None and is_new and self.onlooker is not None:
             self.onlooker.see(event, converted.glance, is_open=is_open)
-        return replace(event, raw=line.raw if converted.raw is None else converted.raw) if is_open else None
+        return event if is_open else None
 
     def _is_open(self, event: Event, ref: SourceRef, *, from_letter: bool) -> bool:
         """Whether an event of the line at `ref` is still to be sent; counts it if it is not."""
         key = (event.destination, event.uuid)
         if not self.seen.add(*key) and not (from_letter and key in self.left_rejected):
-            self.report.duplicates += 1
+            self.report.add_duplicate(event)
             self._wait_for_first(key, ref)
             return False
         try:
@@ -202,14 +202,14 @@ class Intake:
         except LedgerError as error:
             self.report.ledger_error = error
         if self.report.ledger_error is not None:
-            self.report.add_unconfirmed(event.destination)
+            self.report.add_unconfirmed(event)
             self.tracker.hold(ref)
             return False
         if outcome is None or (from_letter and outcome is Settlement.REJECTED):
             self.left_rejected.discard(key)
             self.tracker.send(ref, key)
             return True
-        self.report.already_sent += 1
+        self.report.add_already_sent(event)
         if outcome is Settlement.REJECTED and len(self.left_rejected) < _MOST_LEFT:
             self.left_rejected.add(key)
         return False

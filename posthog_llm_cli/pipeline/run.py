@@ -80,9 +80,7 @@ def validate(
     ):
         for event in events:
             if not isinstance(event, Beat):
-                report.accepted += 1
-                report.events[event.name] += 1
-                report.destined(event.destination).accepted += 1
+                report.add_convertible(event)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
 from posthog_llm_cli.model import Chunk, Destination
-from posthog_llm_cli.pipeline.workers import dumps
+from posthog_llm_cli.pipeline.wire import dumps
 
 SHELF_BYTES = 256 * 1024 * 1024
 """How much may lie on disk; beyond it the reader waits."""

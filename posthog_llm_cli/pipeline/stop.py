@@ -9,6 +9,9 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+UNHEARD = (*SIGNALS, signal.SIGUSR1)
+"""What the processes of a run leave to its main one, though it may be sent to all of them: to stop, and to tell."""
+
 
 class Stop:
     """Says whether a signal has asked the run to stop: `signal` is its number, `since_s` when (monotonic seconds).

@@ -6,35 +6,22 @@ converted.
 """
 
 import contextlib
-import io
 import multiprocessing
-import operator
 import os
-import pickle
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Any, Self
 
-from posthog_llm_cli.model import (
-    Chunk,
-    Converted,
-    ConvertOptions,
-    Destination,
-    Event,
-    Glance,
-    LogLine,
-    Skipped,
-    SourceRef,
-)
+from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
 from posthog_llm_cli.pipeline.plan import ConvertLine
-from posthog_llm_cli.pipeline.stop import SIGNALS
+from posthog_llm_cli.pipeline.stop import UNHEARD
+from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
 
 _POLL_S = 0.2
 _JOIN_S = 2.0
@@ -145,12 +132,13 @@ class WorkerPool:
 
     def _serve(self, connection: "Connection[Any, Any]") -> None:
         """Feed one worker; its thread reads while the worker writes, so neither waits for the other."""
+        unpacker = Unpacker()
         with connection:
             while (task := self._tasks.get()) is not None:
                 results = None
                 try:
-                    connection.send_bytes(dumps(task.lines))
-                    results = _loads(connection.recv_bytes())
+                    connection.send_bytes(pack_lines(task.lines))
+                    results = unpacker.results(connection.recv_bytes(), task.lines)
                 except (EOFError, OSError):
                     return
                 finally:
@@ -161,10 +149,11 @@ class WorkerPool:
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Start processes that never see SIGINT or SIGTERM, not even before they can say so: the mask is inherited."""
-    resource_tracker.ensure_running()  # or `start()` does it, and unblocks both signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    """Start processes that never see the run's signals, not even before they can say so: the mask is inherited."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
     try:
+        resource_tracker.ensure_running()  # or `start()` does it; it unblocks the two that it ignores itself
+        signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -174,15 +163,15 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _work(connection: "Connection[Any, Any]", convert_line: ConvertLine, options: ConvertOptions) -> None:
-    for number in SIGNALS:
+    for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Whatever goes wrong here ends the worker in silence: the main process converts the batch again, meets the bug
     # itself, and its traceback is the one to read.
     with contextlib.suppress(Exception):
         while True:
-            lines: Sequence[LogLine] = _loads(connection.recv_bytes())
-            connection.send_bytes(dumps([convert_line(line, options) for line in lines]))
+            lines = unpack_lines(connection.recv_bytes())
+            connection.send_bytes(pack_results([convert_line(line, options) for line in lines], lines))
 
 
 def _end_with_parent() -> None:
@@ -190,30 +179,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
     os._exit(1)
-
-
-# ------------------------------------------------------------------------------------------------------------- the wire
-
-
-def _flattened(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, ...]]]:
-    values = operator.attrgetter(*(field.name for field in fields(kind)))
-    return lambda instance: (kind, values(instance))
-
-
-# What a frozen slotted dataclass does by itself when pickled asks for its fields each time: several times slower.
-_REDUCERS: Mapping[type, Any] = {
-    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Glance, Destination, Skipped, Chunk)
-}
-
-
-def dumps(value: object) -> bytes:
-    """Pickle values of the model, several times as fast as they do it by themselves."""
-    buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _REDUCERS
-    pickler.dump(value)
-    return buffer.getvalue()
-
-
-def _loads(data: bytes) -> Any:
-    return pickle.loads(data)  # noqa: S301 - from our own child, over a pipe that nobody else holds

@@ -8,9 +8,10 @@ from typing import Any
 
 from posthog_llm_cli.committed import Committed
 from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, LedgerError, SourceError
-from posthog_llm_cli.model import Delivery, Destination, Endpoint, Verdict
+from posthog_llm_cli.model import Delivery, Destination, Endpoint, Event, Verdict
 from posthog_llm_cli.report.advice import Advice, advise
 from posthog_llm_cli.report.callless import Callless
+from posthog_llm_cli.report.models import Models
 
 SCHEMA = "plh.report/1"
 
@@ -25,9 +26,23 @@ class Mode(StrEnum):
     PREVIEW = "preview"
 
 
+MEANT = {
+    Mode.SEND: "accepted",
+    Mode.DRY_RUN: "to send",
+    Mode.MOCK: "printed",
+    Mode.VALIDATE: "convertible",
+    Mode.PREVIEW: "to send",
+}
+"""What an accepted event is called where people read of it: only `send` has a server's word for it."""
+
+
 @dataclass(slots=True)
 class Destined:
-    """The counts of one destination."""
+    """The counts of one destination, in all and by model: what its models say adds up to what it says itself.
+
+    `rejected` are those that the server refused; a record that cannot become an event has no destination. What was not
+    read again for it is settled is no part of `already_sent` here, for nobody looked whose it is.
+    """
 
     destination: Destination
     endpoint: Endpoint | None = None
@@ -38,6 +53,10 @@ class Destined:
     concurrency: int = 0
     peak_concurrency: int = 0
     error: DeliveryError | None = None
+    rejected: int = 0
+    already_sent: int = 0
+    duplicates: int = 0
+    models: Models = field(default_factory=Models)
 
 
 @dataclass(slots=True)
@@ -140,10 +159,34 @@ class RunReport:
         self.already_sent += committed.records
         self.already_read.add(committed)
 
-    def add_unconfirmed(self, destination: Destination) -> None:
+    def add_unconfirmed(self, event: Event) -> None:
         """Count one event that is neither sent nor known to be settled."""
         self.unconfirmed += 1
-        self.destined(destination).unconfirmed += 1
+        counts = self.destined(event.destination)
+        counts.unconfirmed += 1
+        counts.models.of(event.model).unconfirmed += 1
+
+    def add_already_sent(self, event: Event) -> None:
+        """Count one event that an earlier run has settled."""
+        self.already_sent += 1
+        counts = self.destined(event.destination)
+        counts.already_sent += 1
+        counts.models.of(event.model).already_sent += 1
+
+    def add_duplicate(self, event: Event) -> None:
+        """Count one event that this run has met before."""
+        self.duplicates += 1
+        counts = self.destined(event.destination)
+        counts.duplicates += 1
+        counts.models.of(event.model).duplicates += 1
+
+    def add_convertible(self, event: Event) -> None:
+        """Count one event as accepted that nobody delivers (`validate`)."""
+        self.accepted += 1
+        self.events[event.name] += 1
+        counts = self.destined(event.destination)
+        counts.accepted += 1
+        counts.models.of(event.model).accepted += 1
 
     def add_delivery(self, delivery: Delivery) -> None:
         """Count a chunk's outcomes; rejected ones by their code."""
@@ -157,16 +200,21 @@ class RunReport:
         self.requests += delivery.requests
         self.retries += delivery.retries
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
+            tally = counts.models.of(event.model)
             match outcome.verdict:
                 case Verdict.ACCEPTED:
                     self.accepted += 1
                     counts.accepted += 1
+                    tally.accepted += 1
                     self.events[event.name] += 1
                 case Verdict.REJECTED:
                     self.rejections[outcome.code or "server-refused"] += 1
+                    counts.rejected += 1
+                    tally.rejected += 1
                 case Verdict.UNCONFIRMED:
                     self.unconfirmed += 1
                     counts.unconfirmed += 1
+                    tally.unconfirmed += 1
             if outcome.warning is not None:
                 self.warnings["server-warning"] += 1
 
@@ -267,7 +315,13 @@ def _destination(counts: Destined) -> dict[str, Any]:
         "endpoint": counts.endpoint.value if counts.endpoint else None,
         "accepted": counts.accepted,
         "unconfirmed": counts.unconfirmed,
+        "rejected": counts.rejected,
+        "already_sent": counts.already_sent,
+        "duplicates": counts.duplicates,
+        "models": counts.models.as_list(),
     }
+    if counts.models.others is not None:
+        entry["other_models"] = counts.models.others.as_dict()
     if counts.peak_concurrency:
         entry["concurrency"] = counts.concurrency
         entry["peak_concurrency"] = counts.peak_concurrency

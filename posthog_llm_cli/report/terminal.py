@@ -3,7 +3,6 @@
 What a backfill must tell its operator stands in posthog-ingestion.md, section 12.
 """
 
-import shlex
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +12,14 @@ from posthog_llm_cli.codes import WARNINGS
 from posthog_llm_cli.errors import KeyRefused, RecordError, SourceError
 from posthog_llm_cli.model import Fact, SourceRef
 from posthog_llm_cli.report.advice import Advice
-from posthog_llm_cli.report.counts import Destined, Mode, RunReport
+from posthog_llm_cli.report.counts import MEANT, Destined, Mode, RunReport
+from posthog_llm_cli.report.models import Models, Tally, total
 from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds, share, words
 
 _MAX_DESTINATIONS = 4
 _MAX_WARNINGS = 6
+_MAX_MODELS = 8
+_NARROWEST_MODEL = 20
 _MAX_NAMED = 6
 _SHOWN = (
     Fact.PROVIDER, Fact.INPUT, Fact.OUTPUT, Fact.TOKENS, Fact.COST, Fact.LATENCY, Fact.TTFT, Fact.USER,
@@ -28,14 +30,6 @@ _SHOWN = (
 
 _LACKS = ("no-input", "no-usage", "no-user", "no-cost", "zero-cost", "truncated-content", "legacy-format")
 """The warnings that `plh validate` may have advice about."""
-
-_MEANT = {
-    Mode.SEND: "accepted",
-    Mode.DRY_RUN: "to send",
-    Mode.MOCK: "printed",
-    Mode.VALIDATE: "convertible",
-    Mode.PREVIEW: "to send",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,7 @@ def summary(report: RunReport, *, every_warning: bool = False, width: int | None
     """
     yield _headline(report)
     yield from _counts(report)
-    yield from _destinations(report)
+    yield from _destinations(report, width, most_models=None if every_warning else _MAX_MODELS)
     if report.mode is Mode.VALIDATE:
         yield from _coverage(report.coverage_by_format, width)
         yield from _advice(report.advice, width)
@@ -117,7 +111,7 @@ def _headline(report: RunReport) -> str:
 
 def _counts(report: RunReport) -> Iterator[str]:
     rows = [
-        (_MEANT[report.mode], report.accepted, _named(report.events)),
+        (MEANT[report.mode], report.accepted, _named(report.events)),
         ("already sent", report.already_sent, f"settled by an earlier run{_not_read(report)}"),
         ("duplicates", report.duplicates, "the same call for the same destination again"),
         ("filtered", report.filtered, "outside --since and --until, or of another shard"),
@@ -139,12 +133,19 @@ def _not_read(report: RunReport) -> str:
     return f"; {already.records:,} of them in {count(already.sources, 'source')} were not read again"
 
 
-def _destinations(report: RunReport) -> Iterator[str]:
-    counted = [counts for counts in report.destinations.values() if counts.accepted or counts.unconfirmed]
+def _destinations(report: RunReport, width: int | None, *, most_models: int | None) -> Iterator[str]:
+    """Yield where events went and, of `send` and its rehearsal, what became of them by model."""
+    counted = [
+        counts for counts in report.destinations.values() if counts.accepted or counts.unconfirmed or counts.rejected
+    ]
     if report.mode in (Mode.MOCK, Mode.VALIDATE, Mode.PREVIEW) and len(counted) < 2:
         return
-    for counts in counted[:_MAX_DESTINATIONS]:
+    shown = counted[:_MAX_DESTINATIONS]
+    for counts in shown:
         yield f"  {_destination(counts, report.mode)}"
+        if report.mode in (Mode.SEND, Mode.DRY_RUN):
+            most = None if most_models is None else max(2, most_models // len(shown))
+            yield from table(counts.models, MEANT[report.mode], most=most, width=width)
     if len(counted) > _MAX_DESTINATIONS:
         yield f"  … and {count(len(counted) - _MAX_DESTINATIONS, 'more destination')} (--json has all)"
 
@@ -158,8 +159,43 @@ def _destination(counts: Destined, mode: Mode) -> str:
     route = f" on route {counts.endpoint.value}" if counts.endpoint is not None else ""
     # 200 on a legacy route says that the edge took it, no more: over quota and unknown keys get the same answer.
     taken = "accepted by PostHog's edge" if counts.endpoint is not None and counts.endpoint.is_legacy else "accepted"
+    rejected = f", {counts.rejected:,} rejected" if counts.rejected else ""
     unconfirmed = f", {counts.unconfirmed:,} unconfirmed" if counts.unconfirmed else ""
-    return f"{where}{route}: {counts.accepted:,} {taken}{unconfirmed}"
+    return f"{where}{route}: {counts.accepted:,} {taken}{rejected}{unconfirmed}"
+
+
+def table(models: Models, accepted: str, *, most: int | None, width: int | None) -> Iterator[str]:
+    """Yield the counts of a destination by model, most events first, all but the first `most` of them together.
+
+    `accepted` is what accepted events are called. A count that no model has is left out; nothing is yielded where no
+    event was counted.
+    """
+    ranked = models.ranked()
+    shown, rest = ranked[:most], [tally for _, tally in ranked[most:]] if most is not None else []
+    rows = [(model or "(no model)", tally) for model, tally in shown]
+    together = [*rest, *([models.others] if models.others is not None else [])]
+    if together:
+        rows.append(("other models", total(together)))
+    names = [name for name in Tally.NAMES if any(getattr(tally, name) for _, tally in rows)]
+    if not rows or not names:
+        return
+    heads = [accepted if name == "accepted" else name.replace("_", " ") for name in names]
+    cells = [[f"{getattr(tally, name):,}" for name in names] for _, tally in rows]
+    widths = [max(len(head), *(len(row[at]) for row in cells)) for at, head in enumerate(heads)]
+    room = max(len(name) for name, _ in rows)
+    if width is not None:
+        room = min(room, max(_NARROWEST_MODEL, width - 4 - sum(widths) - 2 * len(widths)))
+    for name, row in [("model", heads), *zip((name for name, _ in rows), cells, strict=True)]:
+        numbers = "".join(f"  {cell:>{columns}}" for cell, columns in zip(row, widths, strict=True))
+        yield f"    {_shortened(name, room):<{room}}{numbers}"
+
+
+def _shortened(name: str, room: int) -> str:
+    """Return a name that fits: what tells models apart stands at both ends of it."""
+    if len(name) <= room:
+        return name
+    tail = (room - 1) // 2
+    return f"{name[: room - 1 - tail]}…{name[len(name) - tail :]}"
 
 
 def _coverage(coverage_by_format: Mapping[str, Mapping[str, int]], width: int | None) -> Iterator[str]:
@@ -256,5 +292,5 @@ def _rejected(report: RunReport) -> Problem:
         )
     return Problem(
         f"{what} and kept in {report.dead_letter}",
-        f"when the cause is gone, plh send {shlex.quote(report.dead_letter)} takes them up again",
+        "the messages above say why; docs/troubleshooting.md has what to do about each code",
     )

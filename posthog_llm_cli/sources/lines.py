@@ -46,11 +46,10 @@ class Splitter:
     def feed(self, block: bytes) -> Iterator[tuple[int, int, bytes | None]]:
         """The lines that end in this block: offset, number, and bytes without `\\n`; None in place of too many."""
         track = self._track
-        lines = block.split(b"\n")
-        last = lines.pop()
         self._block, self._next = block, 0
-        for fresh in lines:
-            self._next += len(fresh) + 1
+        while (end := block.find(b"\n", self._next)) >= 0:  # `find` leaps over a line, `split` looks at every byte
+            fresh = block[self._next : end]
+            self._next = end + 1
             offset, number = track.offset, track.line
             line: bytes | None = fresh
             if self._held:
@@ -62,7 +61,7 @@ class Splitter:
             track.offset += len(fresh) + 1
             track.line += 1
             yield offset, number, line
-        self._hold(last)
+        self._hold(block[self._next :])
 
     def finish(self) -> Iterator[tuple[int, int, bytes | None]]:
         """The last line, where it has no line end."""

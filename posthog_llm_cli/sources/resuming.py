@@ -20,6 +20,7 @@ Read = LogLine | SourceError | Idle | Mark | SourceStart | AlreadyRead | Reached
 
 _IDLE = Idle()
 _MOST_TAIL = 1024 * 1024
+_SHORT_LINE = 100
 _FRESH_S = 60.0
 _PATIENCE_S = 1.0
 _MOST_PATIENCE_S = 10.0
@@ -60,7 +61,7 @@ class Trail:
         if cut:
             self._hash.update(view[:cut])
             self._at_line = self._hash.copy()
-            self._lines += block.count(b"\n")
+            self._lines += _line_ends(block)
             self.line_end = self.offset + cut
             self._tail = b""
         self._hash.update(view[cut:])
@@ -104,6 +105,17 @@ class Trail:
     def digest(self) -> bytes:
         """Return the digest of everything so far."""
         return _cut(self._hash)
+
+
+def _line_ends(block: bytes) -> int:
+    """Count `\\n`: from one to the next where lines are long, byte by byte where they are not."""
+    found, at = 0, -1
+    for _ in range(len(block) // _SHORT_LINE):
+        at = block.find(b"\n", at + 1)
+        if at < 0:
+            return found
+        found += 1
+    return found + block.count(b"\n", at + 1)
 
 
 def _cut(digest: "hashlib._Hash") -> bytes:

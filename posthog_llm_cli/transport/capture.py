@@ -21,7 +21,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from posthog_llm_cli.errors import DeliveryError, KeyRefused, Refused, Retryable, Unreachable
-from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint
+from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint, HostLoad
 from posthog_llm_cli.transport.answers import Answer, NotServed, Reading, Taken, Verdicts, clean
 from posthog_llm_cli.transport.client import attempt_deadline
 from posthog_llm_cli.transport.deliverer import LimitNotice, RetryNotice
@@ -116,6 +116,10 @@ class Capture:
         except DeliveryError as error:
             work.fail(error)
         return replace(work.delivery(), concurrency=host.concurrency, peak_concurrency=host.peak_concurrency)
+
+    def loads(self) -> list[HostLoad]:
+        """Return what each host does at this moment; from any thread."""
+        return self._hosts.loads()
 
     def stop(self) -> None:
         """End every wait and begin no further attempt; requests on the wire may finish."""

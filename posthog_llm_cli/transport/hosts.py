@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from posthog_llm_cli.errors import DeliveryError, KeyRefused, Refused, Retryable, Unreachable
-from posthog_llm_cli.model import Endpoint
+from posthog_llm_cli.model import Endpoint, HostLoad
 from posthog_llm_cli.transport.concurrency import Concurrency, Sign, Ticket
 from posthog_llm_cli.transport.deliverer import LimitNotice
 from posthog_llm_cli.transport.pacing import patience_s
@@ -133,6 +133,19 @@ class Host:
         """Whether the circuit breaker has opened."""
         with self._changed:
             return self._asleep is not None
+
+    @property
+    def load(self) -> HostLoad:
+        """What it does at this moment."""
+        with self._changed:
+            return HostLoad(
+                self._name,
+                self._concurrency.in_flight,
+                self._limit,
+                self._concurrency.ceiling,
+                self._failed_in_row,
+                self._asleep is not None,
+            )
 
     def check(self) -> None:
         """Let a chunk through that may be sent now or later.
@@ -306,7 +319,13 @@ class Hosts:
 
     def wake(self) -> None:
         """Let everyone who waits for a host notice that the run stops."""
-        with self._lock:
-            hosts = list(self._hosts.values())
-        for host in hosts:
+        for host in self._all():
             host.wake()
+
+    def loads(self) -> list[HostLoad]:
+        """Return what each of them does at this moment, in the order of their first mention."""
+        return [host.load for host in self._all()]
+
+    def _all(self) -> list[Host]:
+        with self._lock:
+            return list(self._hosts.values())

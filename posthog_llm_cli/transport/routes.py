@@ -4,7 +4,6 @@ Facts and their sources: posthog-ingestion.md, sections 2 to 4. Bytes are joined
 once, by the builder.
 """
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import orjson
 
 from posthog_llm_cli.model import Chunk, Destination, Endpoint, Event
 from posthog_llm_cli.transport.answers import Answer, Reading, read_legacy, read_v1
+from posthog_llm_cli.transport.compression import gzip
 from posthog_llm_cli.version import __version__
 
 AGENT = f"posthog-llm-cli/{__version__}"
@@ -37,8 +37,6 @@ SMALL_EVENT = 400_000
 """An event of `Event.size` up to this is below the limits of all routes, whatever is in it."""
 
 _BROKER_OVERHEAD = 1000
-
-_COMPRESSION_LEVEL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +109,10 @@ def _head(event: Event) -> bytes:
 
 
 def compress(route: Route, chunk: Chunk, parts: Sequence[bytes], created_at: datetime) -> bytes:
-    """Return the body of a request with these events. No time is stamped into the gzip header: same in, same out."""
+    """Return the body of a request with these events; same in, same out."""
     before, after = route.envelope(chunk, created_at)
     body = b"%b%b%b" % (before, b",".join(parts), after)
-    return zlib.compress(body, _COMPRESSION_LEVEL, wbits=31)
+    return gzip(body)
 
 
 def _legacy_envelope(chunk: Chunk, _created_at: datetime) -> tuple[bytes, bytes]:

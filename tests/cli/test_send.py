@@ -1,7 +1,9 @@
 """`plh send` from the command line to a real server: streams, exit codes, dead letters."""
 
+import itertools
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -11,7 +13,7 @@ import orjson
 import pytest
 
 from posthog_llm_cli.mockserver import Faults, MockServer
-from tests.cli.running import KEY, MASKED, PLH, Called, environment, lines, record, run, write_log
+from tests.cli.running import KEY, MASKED, PLH, Called, Ran, environment, lines, record, run, write_log
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -164,6 +166,50 @@ def test_a_refused_key_is_exit_6(home: Path, called: Called) -> None:
         assert server.tally["faults"]
     assert ran.code == 6
     assert "once the key or the quota is in order, run the same command again" in ran.err
+
+
+def told_next(ran: Ran) -> dict[str, list[str]]:
+    """The commands that a run told, by the first word of what each is good for."""
+    return {
+        why.split()[1]: shlex.split(command)[1:]
+        for why, command in itertools.pairwise(ran.lines)
+        if why.startswith("next: ") and command.startswith("  plh ")
+    }
+
+
+def test_the_commands_that_are_told_do_what_they_say(home: Path, called: Called, server: MockServer) -> None:
+    (home / "my log.jsonl").write_bytes(lines(*(record(number) for number in range(3)), b"{broken"))
+    key = {"POSTHOG_API_KEY": KEY}
+    ran = called("send", "my log.jsonl", "-n", "--limit", "2", "--property", "team=a b", env=to(server))
+    ran = called(*told_next(ran)["sends"], env={**key, "POSTHOG_HOST": "http://127.0.0.1:9", "PLH_MAX_RETRIES": "0"})
+    assert (ran.code, len(server.events)) == (5, 0)
+    ran = called(*told_next(ran)["the"], env=to(server))
+    assert (ran.code, len(server.events)) == (0, 2)
+    ran = called(*told_next(ran)["the"], env=to(server))
+    assert (ran.code, len(server.events)) == (3, 3)
+    assert all(event["event"]["properties"]["team"] == "a b" for event in server.events)
+    ran = called(*told_next(ran)["takes"], env=to(server))
+    assert (ran.code, "[invalid-json]" in ran.err) == (3, True)
+
+
+@pytest.mark.parametrize("key", [KEY, "an-odd-key-that-is-secret-0123"])
+def test_no_command_that_is_told_shows_a_key(home: Path, called: Called, key: str) -> None:
+    write_log(home, 1)
+    with MockServer(faults=Faults.parse("401:1")) as server:
+        ran = called("send", "app.jsonl", "--api-key", key, "--host", server.url)
+        assert server.tally["faults"]
+    assert told_next(ran)["the"][1] == "--api-key"
+    assert key not in ran.err
+
+
+def test_json_tells_what_is_next_on_stderr_where_something_is_left_to_do(home: Path, called: Called) -> None:
+    write_log(home, 1)
+    ran = called("send", "app.jsonl", "--json", "-n", env={"POSTHOG_API_KEY": KEY})
+    assert (ran.err, orjson.loads(ran.out)["accepted"]) == ("", 1)
+    options = ("--json", "--host", "http://127.0.0.1:9", "--max-retries", "0")
+    ran = called("send", "app.jsonl", *options, env={"POSTHOG_API_KEY": KEY})
+    assert orjson.loads(ran.out)["unconfirmed"] == 1
+    assert set(told_next(ran)) == {"the"}
 
 
 def test_an_odd_key_is_warned_of_before_anything_is_sent(home: Path, called: Called, server: MockServer) -> None:

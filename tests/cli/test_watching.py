@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from posthog_llm_cli.cli.progress import StatusLines
 from posthog_llm_cli.cli.talk import Talk
 from posthog_llm_cli.cli.watcher import Watcher
 from posthog_llm_cli.config.display import Display
@@ -16,14 +15,6 @@ from posthog_llm_cli.report import Mode, RunReport
 from tests.report.making import US
 
 PLAIN = Display(colour=None, dumb=True)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def watched(most: int | None = 20, *, routes: bool = False) -> tuple[Watcher, io.StringIO]:
@@ -127,18 +118,6 @@ def test_a_route_is_told_when_it_is_found_and_when_it_changes() -> None:
     counts.endpoint = Endpoint.BATCH
     watcher.on_progress(report)
     assert [line.rsplit(" ", 1)[1] for line in stream.getvalue().splitlines()] == ["v1", "batch"]
-
-
-def test_a_dated_status_line_a_minute() -> None:
-    stream, clock = io.StringIO(), Clock()
-    update = StatusLines(Talk(stream, PLAIN), monotonic=clock)
-    report = RunReport("r", Mode.SEND, records=1204, accepted=1190)
-    for _ in range(1300):
-        clock.now_s += 0.1
-        update(report)
-    first, second = stream.getvalue().splitlines()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ 1,204 records, 1,190 accepted, .*", first)
-    assert second
 
 
 def test_quiet_talk_prints_errors_and_hints_only() -> None:

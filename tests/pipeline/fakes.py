@@ -78,7 +78,7 @@ def event_uuid(name: str) -> str:
     return str(uuid.uuid5(NAMESPACE, name))
 
 
-def event(name: str, where: str = "a", *, age_h: int = 1, ref: SourceRef | None = None) -> Event:
+def event(name: str, where: str = "a", *, age_h: int = 1, ref: SourceRef | None = None, raw: bytes = b"") -> Event:
     return Event(
         uuid=event_uuid(name),
         name="$ai_generation",
@@ -89,6 +89,8 @@ def event(name: str, where: str = "a", *, age_h: int = 1, ref: SourceRef | None 
         legacy_properties=b'"$x":1',
         v1_members=b'"options":{}',
         ref=ref if ref is not None else SourceRef("app.jsonl", 1, 0),
+        raw=raw,
+        model=f"model-{name}",
     )
 
 
@@ -106,9 +108,8 @@ def _convert(word: str, log_line: LogLine, *, alone: bool) -> Converted:
     match word.split(":"):
         case ["e", name, *rest]:
             where, age_h = (*rest, *("a", "1")[len(rest) :])
-            return Converted(
-                ref, event(name, where, age_h=int(age_h), ref=ref), "litellm", ("no-user",), raw, ("model",)
-            )
+            made = event(name, where, age_h=int(age_h), ref=ref, raw=log_line.raw if raw is None else raw)
+            return Converted(ref, made, "litellm", ("no-user",), raw, ("model",))
         case ["skip"]:
             return Converted(ref, Skipped("health-check", "a probe"), "litellm", raw=raw)
         case ["filtered"]:

@@ -14,6 +14,7 @@ from posthog_llm_cli.errors import ExitCode, LedgerError
 from posthog_llm_cli.model import Converted, ConvertOptions, Destination, LogLine, Settlement
 from posthog_llm_cli.pipeline import Stop, send
 from posthog_llm_cli.report import RunReport
+from posthog_llm_cli.report.models import Tally
 from tests.pipeline import fakes
 
 Key = tuple[Destination, str]
@@ -95,6 +96,9 @@ def test_what_is_settled_is_not_sent_and_counted_as_already_sent() -> None:
     report = run(["e:1", "e:1", "e:2", "e:3"], notebook, recorder=recorder)
     assert recorder.uuids == [fakes.event_uuid("3")]
     assert (report.already_sent, report.duplicates, report.accepted) == (2, 1, 1)
+    (counts,) = report.destinations.values()
+    assert counts.models.named["model-1"] == Tally(already_sent=1, duplicates=1)
+    assert counts.models.named["model-3"] == Tally(accepted=1)
 
 
 def test_unconfirmed_is_never_settled() -> None:

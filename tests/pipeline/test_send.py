@@ -14,6 +14,7 @@ from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Chunk, Delivery, Event, Historical, Idle, LogLine, Outcome, SourceRef, Verdict
 from posthog_llm_cli.pipeline import Plan, Stop, outbox, send
 from posthog_llm_cli.report import RunReport
+from posthog_llm_cli.report.models import Tally
 from posthog_llm_cli.transport import Deliverer
 from tests.pipeline import fakes
 from tests.pipeline.fakes import Entry, Letters, Recorder, Source, Watcher
@@ -65,6 +66,11 @@ def test_every_record_lands_in_exactly_one_count() -> None:
     assert report.warnings == {"no-user": 5}
     assert report.coverage == {"model": 5}
     assert report.events == {"$ai_generation": 3}
+    first, second = report.destinations.values()
+    assert first.models.named == {
+        "model-1": Tally(accepted=1, duplicates=1), "model-2": Tally(accepted=1), "model-no": Tally(rejected=1),
+    }  # fmt: skip
+    assert second.models.named == {"model-1": Tally(accepted=1)}
     assert report.bytes_read == source.bytes_read > 0
     assert report.elapsed_s > 0
 

@@ -138,7 +138,7 @@ def test_a_run_that_has_enough_does_not_wait_for_busy_workers() -> None:
     began_s = time.monotonic()
     report, *_ = run(Source(fakes.lines(texts)), with_workers(limit=100))
     assert report.accepted == 100
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 20  # each of those that are not waited for takes 30
 
 
 def test_reading_ahead_is_bounded() -> None:

@@ -4,12 +4,15 @@ import signal
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from posthog_llm_cli.codes import WARNINGS
 from posthog_llm_cli.errors import KeyRefused, RecordError, Retryable, SourceError
 from posthog_llm_cli.model import Destination, Endpoint, Fact, SourceRef
 from posthog_llm_cli.report import Mode, RunReport
-from posthog_llm_cli.report.terminal import problems, rejection, source_problem, status_line, summary
+from posthog_llm_cli.report.models import Models, Tally
+from posthog_llm_cli.report.terminal import problems, rejection, source_problem, status_line, summary, table
 from tests.report.making import EU, US, destined, report
 
 
@@ -185,10 +188,59 @@ def test_an_error_of_many_destinations_is_told_once() -> None:
     assert told(found).count("no answer") == 1
 
 
-def test_rejected_records_come_with_the_command_that_takes_them_up() -> None:
+def test_rejected_records_come_with_the_file_that_keeps_them() -> None:
     found = report(rejections={"missing-field": 2}, dead_letter="/tmp/my letters.jsonl")
-    assert "2 records rejected and kept in /tmp/my letters.jsonl" in told(found)
-    assert "plh send '/tmp/my letters.jsonl'" in told(found)
+    assert "2 records rejected and kept in /tmp/my letters.jsonl | the messages above say why" in told(found)
+
+
+def models(*rows: tuple[str, Tally]) -> Models:
+    found = Models()
+    for name, tally in rows:
+        found.named[name] = tally
+    return found
+
+
+def test_each_destination_has_a_table_of_its_models_without_empty_columns() -> None:
+    counts = destined(accepted=1190)
+    counts.models = models(
+        ("gpt-4o-mini", Tally(accepted=190, duplicates=11)), ("gpt-4o", Tally(accepted=1000, rejected=3)), ("", Tally(accepted=2))
+    )  # fmt: skip
+    lines = text(report(accepted=1190, destinations={US: counts})).splitlines()
+    begin = lines.index("  https://us.i.posthog.com with key phc_…wxyz on route v1: 1,190 accepted")
+    assert lines[begin + 1 : begin + 5] == [
+        "    model        accepted  rejected  duplicates",
+        "    gpt-4o          1,000         3           0",
+        "    gpt-4o-mini       190         0          11",
+        "    (no model)          2         0           0",
+    ]
+
+
+def test_of_many_models_the_small_ones_are_one_row() -> None:
+    counts = destined()
+    counts.models = models(*((f"m-{number}", Tally(accepted=100 - number)) for number in range(50)))
+    counts.models.others = Tally(accepted=7)
+    found = report(Mode.DRY_RUN, destinations={US: counts})
+    lines = [line for line in text(found).splitlines() if line.startswith("    ")]
+    assert len(lines) == 1 + 8 + 1
+    assert lines[0].split() == ["model", "to", "send"]
+    assert lines[-1].split() == ["other", "models", f"{sum(100 - number for number in range(8, 50)) + 7:,}"]
+    whole = [line for line in text(found, every_warning=True).splitlines() if line.startswith("    ")]
+    assert len(whole) == 1 + 50 + 1
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=300), st.builds(Tally, st.integers(0, 10**9), st.integers(0, 10**9)), max_size=20
+    ),
+    st.integers(60, 200),
+)
+def test_a_table_fits_its_terminal_and_adds_up(counted: dict[str, Tally], width: int) -> None:
+    rows = list(table(models(*counted.items()), "accepted", most=5, width=width))
+    assert all(len(row) <= width for row in rows)
+    if rows and "accepted" in rows[0]:
+        at = rows[0].index("accepted") + len("accepted")
+        numbers = [row[:at].rsplit("  ", 1)[1].strip().replace(",", "") for row in rows[1:]]
+        assert sum(map(int, numbers)) == sum(tally.accepted for tally in counted.values())
 
 
 def test_an_interruption_and_the_end_of_the_time_are_told() -> None:

@@ -1,0 +1,1 @@
+"""What plh is measured against. Each script stands alone, and runs in .venv-peers."""

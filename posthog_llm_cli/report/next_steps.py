@@ -1,0 +1,91 @@
+"""What to run after a run: commands as they may be copied into a shell. Pure: counts and what was typed → text."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from posthog_llm_cli.errors import KeyRefused
+from posthog_llm_cli.report.counts import Mode, RunReport
+from posthog_llm_cli.report.text import count
+
+MOST_CHARACTERS = 2000
+"""A longer command (a shell has made a thousand names of a glob) is not repeated: the operator knows it."""
+
+_STDIN = "-"
+_NOT_FOR_LETTERS = ("--format", "--limit")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """What was typed: options in the order of the help, those without a value with None, then sources."""
+
+    name: str
+    options: tuple[tuple[str, str | None], ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def without(self, *names: str) -> "CommandLine":
+        """Return it without some options."""
+        return replace(self, options=tuple(option for option in self.options if option[0] not in names))
+
+    def __str__(self) -> str:
+        """Return the command, quoted for a shell."""
+        words = ["plh", self.name]
+        for name, value in self.options:
+            words += [name] if value is None else [name, value]
+        if any(source.startswith("-") and source != _STDIN for source in self.sources):
+            words.append("--")
+        return shlex.join([*words, *self.sources])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command, and what it is good for. It is None where it would be too long to print."""
+
+    why: str
+    command: str | None
+
+
+def next_steps(report: RunReport, typed: CommandLine, *, keeps_ledger: bool = True) -> Iterator[Step]:
+    """Yield what to run next, the first thing first; nothing after a run that leaves nothing to do."""
+    match report.mode:
+        case Mode.SEND:
+            yield from _after_sending(report, typed, keeps_ledger=keeps_ledger)
+        case Mode.DRY_RUN if report.accepted:
+            yield _step("sends them: this was the rehearsal", typed.without("--dry-run"))
+        case Mode.VALIDATE if report.accepted:
+            rehearsal = replace(typed, name="send", options=(("--dry-run", None), *typed.options))
+            yield _step("says what would be sent where, and sends nothing", rehearsal)
+        case _:
+            return
+
+
+def _after_sending(report: RunReport, typed: CommandLine, *, keeps_ledger: bool) -> Iterator[Step]:
+    is_refused = any(isinstance(counts.error, KeyRefused) for counts in report.destinations.values())
+    is_cut = report.interrupted_by is not None or report.out_of_time or report.ledger_error is not None
+    if report.unconfirmed or is_refused or is_cut:
+        first = "the same again, once the key or the quota is in order" if is_refused else "the same again"
+        kept = "what is settled is not sent twice" if keeps_ledger else "everything is sent again, with the same ids"
+        pipe = "; what came through the pipe must be given again" if _reads_stdin(typed) else ""
+        yield _step(f"{first}: {kept}{pipe}", typed)
+    elif report.limit_reached:
+        kept = "what is settled is not sent twice" if keeps_ledger else "all of it, with the same ids"
+        yield _step(f"the rest: {kept}", typed.without("--limit"))
+    if report.dead_letter is not None:
+        what = f"the {count(report.rejected, 'rejected record')}" if report.rejected > 1 else "the rejected record"
+        yield _step(f"takes {what} up again, when the cause is gone", _of_letters(typed, report.dead_letter))
+
+
+def _of_letters(typed: CommandLine, letters: str) -> CommandLine:
+    """Return the command that sends dead letters; it cannot write its own into the file that it reads."""
+    kept = typed.without(*_NOT_FOR_LETTERS)
+    options = tuple(option for option in kept.options if option != ("--dead-letter", letters))
+    return replace(kept, options=options, sources=(letters,))
+
+
+def _reads_stdin(typed: CommandLine) -> bool:
+    return not typed.sources or _STDIN in typed.sources
+
+
+def _step(why: str, command: CommandLine) -> Step:
+    text = str(command)
+    return Step(why, text if len(text) <= MOST_CHARACTERS else None)
