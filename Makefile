@@ -17,7 +17,7 @@ PEERS_VENV := .venv-peers
 PEERS := $(PEERS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak check format bench bench-parts bench-growth compat clean
+.PHONY: help install demo test soak check format pages pictures bench bench-parts bench-growth compat clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
@@ -43,6 +43,12 @@ check: $(DEV) ## formatter, linter, types, import contracts
 format: $(DEV) ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+pages: $(DEV) ## write the man page and the table of the shell completion from the commands
+	$(BIN)/python -m scripts.pages
+
+pictures: $(DEV) ## draw the README's pictures of the terminal from the program itself
+	$(BIN)/python -m scripts.pictures
 
 bench: $(BENCH) $(PEERS) ## measure plh and its peers (QUICK=1 for two minutes, ARGS='--only …'; benchmarks/README.md)
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)
@@ -92,5 +98,5 @@ $(PEERS): benchmarks/peers/requirements.txt
 	@echo "installing posthog and LiteLLM into $(PEERS_VENV) …"
 	@rm -rf $(PEERS_VENV)
 	@$(PYTHON) -m venv $(PEERS_VENV)
-	@$(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r benchmarks/peers/requirements.txt
-	@touch $@
+	@if $(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r benchmarks/peers/requirements.txt; \
+		then touch $@; else rm -rf $(PEERS_VENV); echo "warning: they could not be installed and are left out" >&2; fi

@@ -5,7 +5,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from benchmarks.figures import Run
@@ -15,7 +16,8 @@ from benchmarks.sink import Arrived, Sink
 PLH = (sys.executable, "-m", "posthog_llm_cli")
 LEDGER = "ledger.sqlite"
 KEY = "phc_benchmark_no_real_project_key"
-PEERS = Path(__file__).parent / "peers"
+SCRIPTS = Path(__file__).parent / "peers"
+PEERS = (".venv-peers",)
 
 PLH_MAIN = "plh send"
 PLH_START = "plh send, one call"
@@ -41,24 +43,40 @@ class Place:
     peers_python: Path
 
 
+class Size(Enum):
+    """How many calls a contestant's log has: all, the fewer ones of the peers, which take so much longer, or one."""
+
+    ALL = "all"
+    PEERS = "peers"
+    ONE = "one"
+
+
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """One way to get a log into PostHog.
 
-    `share` says how many of the calls its log has: the peers are given fewer, as they need so much longer for each.
-    `needs` names the programs without which it is left out. `quick` ones are measured in the quick mode too, `once`
-    ones in the first round only.
+    `needs` names what it needs besides plh, without which it is left out: programs, or the environment of the peers.
+    `quick` ones are measured in the quick mode too, `once` ones in the first round only.
     """
 
     name: str
     command: Callable[[Place], Sequence[str]]
     corpus: str = "litellm"
-    size: str = "all"
     latency_ms: int = 0
     needs: tuple[str, ...] = ()
-    is_plh: bool = True
+    chosen_size: Size | None = None
     quick: bool = False
     once: bool = False
+
+    @property
+    def is_plh(self) -> bool:
+        """Whether it is plh, whose report must agree with the sink."""
+        return not self.needs
+
+    @property
+    def size(self) -> Size:
+        """How many calls its log has."""
+        return self.chosen_size or (Size.ALL if self.is_plh else Size.PEERS)
 
 
 def send(*options: str, ledger: bool = True, route: str = "v1") -> Callable[[Place], Sequence[str]]:
@@ -74,68 +92,71 @@ def send(*options: str, ledger: bool = True, route: str = "v1") -> Callable[[Pla
 
 def posthog_python(*options: str) -> Callable[[Place], Sequence[str]]:
     """Return the command of the loop that captures with PostHog's SDK."""
-    script = str(PEERS / "posthog_python.py")
+    script = str(SCRIPTS / "posthog_python.py")
     return lambda place: (str(place.peers_python), script, str(place.log), place.url, KEY, *options)
 
 
 def litellm_logger(place: Place) -> Sequence[str]:
     """Return the command of LiteLLM's logger."""
-    return str(place.peers_python), str(PEERS / "litellm_logger.py"), str(place.log)
+    return str(place.peers_python), str(SCRIPTS / "litellm_logger.py"), str(place.log)
 
 
 def pipeline(place: Place) -> Sequence[str]:
     """Return the command of the shell pipeline."""
-    return "sh", str(PEERS / "pipeline.sh"), str(place.log), place.url, KEY
-
-
-def _plh(name: str, command: Callable[[Place], Sequence[str]], **more: object) -> Contestant:
-    return replace(Contestant(name, command), **more)  # type: ignore[arg-type]  # the fields' own types hold
-
-
-def _peer(name: str, command: Callable[[Place], Sequence[str]], **more: object) -> Contestant:
-    about = {"size": "peers", "needs": ("peers",), "is_plh": False} | more
-    return replace(Contestant(name, command), **about)  # type: ignore[arg-type]  # the fields' own types hold
+    return "sh", str(SCRIPTS / "pipeline.sh"), str(place.log), place.url, KEY
 
 
 CONTESTANTS: Sequence[Contestant] = (
-    _plh(PLH_MAIN, send(), quick=True),
-    _plh("plh send --no-ledger", send(ledger=False)),
-    _plh(PLH_START, send(), size="one", quick=True),
-    _plh("plh send, ai-batch", send(route="ai-batch")),
-    _plh("plh send --no-ledger, ai-batch", send(ledger=False, route="ai-batch")),
-    _plh("plh send, batch", send(route="batch")),
-    _plh("plh send --no-ledger, batch", send(ledger=False, route="batch")),
-    _plh("plh send --workers 1", send("--workers", "1")),
-    _plh("plh send --workers 2", send("--workers", "2")),
-    _plh("plh send, 1 in flight", send("--concurrency", "1")),
-    _plh(PLH_8, send("--concurrency", "8"), quick=True),
-    _plh("plh send, 16 in flight", send("--concurrency", "16")),
-    _plh("plh send, 1 in flight, 50 ms", send("--concurrency", "1"), latency_ms=50),
-    _plh("plh send, 4 in flight, 50 ms", send(), latency_ms=50),
-    _plh(PLH_8_50MS, send("--concurrency", "8"), latency_ms=50, quick=True),
-    _plh("plh send, 16 in flight, 50 ms", send("--concurrency", "16"), latency_ms=50),
-    _plh(PLH_SHARD, send("--shard", "1/4")),
-    _plh(PLH_PRICED, send(), corpus="litellm-priced"),
-    _plh(PLH_OPENAI, send(), corpus="openai"),
-    _peer(SDK_GZIP, posthog_python("--gzip"), quick=True),
-    _peer(SDK_PLAIN, posthog_python(), quick=True),
-    _peer("posthog-python, gzip, historical", posthog_python("--gzip", "--historical")),
-    _peer("posthog-python, historical", posthog_python("--historical")),
-    _peer("posthog-python, gzip, 50 ms", posthog_python("--gzip"), latency_ms=50),
-    _peer("posthog-python, gzip, all calls", posthog_python("--gzip"), size="all", once=True),
-    _peer("posthog-python, gzip, all calls, roomy queue", posthog_python("--gzip", "--roomy"), size="all", once=True),
-    _peer(SDK_PRICED, posthog_python("--gzip"), corpus="litellm-priced"),
-    _peer(LITELLM, litellm_logger, quick=True),
-    _peer("LiteLLM's logger, 50 ms", litellm_logger, latency_ms=50),
-    _peer(LITELLM_PRICED, litellm_logger, corpus="litellm-priced"),
-    _peer("jq, gzip and curl", pipeline, needs=("jq", "curl", "gzip", "split", "paste")),
+    Contestant(PLH_MAIN, send(), quick=True),
+    Contestant("plh send --no-ledger", send(ledger=False)),
+    Contestant(PLH_START, send(), chosen_size=Size.ONE, quick=True),
+    Contestant("plh send, ai-batch", send(route="ai-batch")),
+    Contestant("plh send --no-ledger, ai-batch", send(ledger=False, route="ai-batch")),
+    Contestant("plh send, batch", send(route="batch")),
+    Contestant("plh send --no-ledger, batch", send(ledger=False, route="batch")),
+    Contestant("plh send --workers 1", send("--workers", "1")),
+    Contestant("plh send --workers 2", send("--workers", "2")),
+    Contestant("plh send, 1 in flight", send("--concurrency", "1")),
+    Contestant(PLH_8, send("--concurrency", "8"), quick=True),
+    Contestant("plh send, 16 in flight", send("--concurrency", "16")),
+    Contestant("plh send, 1 in flight, 50 ms", send("--concurrency", "1"), latency_ms=50),
+    Contestant("plh send, 4 in flight, 50 ms", send(), latency_ms=50),
+    Contestant(PLH_8_50MS, send("--concurrency", "8"), latency_ms=50, quick=True),
+    Contestant("plh send, 16 in flight, 50 ms", send("--concurrency", "16"), latency_ms=50),
+    Contestant(PLH_SHARD, send("--shard", "1/4")),
+    Contestant(PLH_PRICED, send(), corpus="litellm-priced"),
+    Contestant(PLH_OPENAI, send(), corpus="openai"),
+    Contestant(SDK_GZIP, posthog_python("--gzip"), quick=True, needs=PEERS),
+    Contestant(SDK_PLAIN, posthog_python(), quick=True, needs=PEERS),
+    Contestant("posthog-python, gzip, historical", posthog_python("--gzip", "--historical"), needs=PEERS),
+    Contestant("posthog-python, historical", posthog_python("--historical"), needs=PEERS),
+    Contestant("posthog-python, gzip, 50 ms", posthog_python("--gzip"), latency_ms=50, needs=PEERS),
+    Contestant(
+        "posthog-python, gzip, all calls",
+        posthog_python("--gzip"),
+        chosen_size=Size.ALL,
+        once=True,
+        needs=PEERS,
+    ),
+    Contestant(
+        "posthog-python, gzip, all calls, roomy queue",
+        posthog_python("--gzip", "--roomy"),
+        chosen_size=Size.ALL,
+        once=True,
+        needs=PEERS,
+    ),
+    Contestant(SDK_PRICED, posthog_python("--gzip"), corpus="litellm-priced", needs=PEERS),
+    Contestant(LITELLM, litellm_logger, quick=True, needs=PEERS),
+    Contestant("LiteLLM's logger, 50 ms", litellm_logger, latency_ms=50, needs=PEERS),
+    Contestant(LITELLM_PRICED, litellm_logger, corpus="litellm-priced", needs=PEERS),
+    Contestant("jq, gzip and curl", pipeline, needs=("jq", "curl", "gzip", "split", "paste")),
 )
 
 
 def lacking(contestant: Contestant, peers_python: Path) -> list[str]:
     """Return what a contestant needs and this machine does not have."""
     have_peers = peers_python.exists()
-    return [name for name in contestant.needs if not (have_peers if name == "peers" else shutil.which(name))]
+    return [name for name in contestant.needs if not (have_peers if name in PEERS else shutil.which(name))]
 
 
 def environment(place: Place) -> dict[str, str]:

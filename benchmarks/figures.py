@@ -88,6 +88,11 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(statistics.median(found), min(found, default=0.0), max(found, default=0.0))
 
 
+def median_floor(floors: Sequence[Floor]) -> Floor:
+    """Return the medians of each step."""
+    return Floor(*(statistics.median(getattr(floor, name) for floor in floors) for name in Floor.__slots__))
+
+
 def of(runs: Sequence[Run], contestant: str) -> list[Run]:
     """Return the sound runs of one contestant, in order."""
     return [run for run in runs if run.contestant == contestant and run.problem is None]

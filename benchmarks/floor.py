@@ -3,7 +3,7 @@
     python -m benchmarks.floor LOG EVENTS
 
 LOG and EVENTS hold the same calls, one a line: as logged, and as plh sends them (`plh send --mock`). Prints a
-`figures.Floor` as JSON: processor µs a call, each the best of five passes; events are compressed 500 to a request.
+`figures.Floor` as JSON: processor µs a call, each the best of three passes; events are compressed 500 to a request.
 """
 
 import json
@@ -20,7 +20,7 @@ from isal import igzip_lib
 
 from benchmarks.figures import Floor
 
-_PASSES = 5
+_PASSES = 3
 _EVENTS_A_REQUEST = 500
 _GZIP_WINDOW = 31
 

@@ -58,7 +58,7 @@ def _job_row(name: str, runs: Sequence[Run]) -> Sequence[str]:
         f"{max(run.rss_bytes for run in runs) / MIB:,.0f}",
         f"{median(run.wire_bytes for run in runs) / MB:,.1f}",
         f"{median(run.requests for run in runs):,.0f}",
-        f"{arrived:.1%}" if arrived < 1 else "all",
+        f"{arrived:.2%}" if arrived < 1 else "all",
         f"{median(run.sink_cpu_s for run in runs):.2f}",
     )
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import backfill, machine, results, startup
-from benchmarks.contestants import CONTESTANTS, PLH, Contestant, Place, environment, lacking, measure
-from benchmarks.figures import MB, Floor, Run
+from benchmarks.contestants import CONTESTANTS, PLH, Contestant, Place, Size, environment, lacking, measure
+from benchmarks.figures import MB, Floor, Run, median_floor
 from benchmarks.generate import CORPORA, write
 from benchmarks.sink import Sink
 
@@ -39,10 +39,10 @@ class Scale:
 
     def calls_of(self, contestant: Contestant) -> int:
         """Return how many calls a contestant's log has."""
-        return {"all": self.calls, "peers": self.peer_calls, "one": 1}[contestant.size]
+        return {Size.ALL: self.calls, Size.PEERS: self.peer_calls, Size.ONE: 1}[contestant.size]
 
 
-FULL = Scale(calls=100_000, peer_calls=10_000, repeat=5, seed=7)
+FULL = Scale(calls=50_000, peer_calls=10_000, repeat=5, seed=7)
 QUICK = Scale(calls=20_000, peer_calls=3_000, repeat=3, seed=7)
 
 
@@ -73,43 +73,55 @@ def _about_log(path: Path) -> str:
     return f"log `{path.stem}`: {size} (median {p50 / 1000:.1f}, 99th percentile {p99 / 1000:.1f})"
 
 
-def rounds(contestants: Sequence[Contestant], repeat: int) -> Iterator[Contestant]:
-    """Yield the contestants in turns, each round beginning with another one."""
+def rounds(contestants: Sequence[Contestant], repeat: int) -> Iterator[list[Contestant]]:
+    """Yield the contestants of each round in their order; each round begins with another one."""
     for number in range(repeat):
-        begin = number * len(contestants) // max(1, repeat)
+        begin = number * len(contestants) // repeat
         order = [*contestants[begin:], *contestants[:begin]]
-        yield from (contestant for contestant in order if number == 0 or not contestant.once)
+        yield [contestant for contestant in order if number == 0 or not contestant.once]
 
 
-def measure_all(contestants: Sequence[Contestant], scale: Scale, logs: Logs, peers_python: Path) -> list[Run]:
-    """Run all contestants in turns; say on stderr how it goes."""
+def measure_all(
+    contestants: Sequence[Contestant], scale: Scale, logs: Logs, peers_python: Path
+) -> tuple[list[Run], Floor]:
+    """Run all contestants in turns, and the floor at the end of each round; say on stderr how it goes."""
     runs: list[Run] = []
+    floors: list[Floor] = []
+    events = _events(logs, scale, peers_python)
     with Sink.start() as sink:
-        for contestant in rounds(contestants, scale.repeat):
-            calls = scale.calls_of(contestant)
-            with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as work:
-                place = Place(logs.of(contestant.corpus, calls), sink.url, Path(work), peers_python)
-                found = measure(contestant, place, sink, calls)
-            runs.append(found)
-            said = found.problem or f"{found.events_per_s:,.0f} events/s, {found.cpu_s_per_100k:.1f} CPU s per 100,000"
-            print(f"{contestant.name}: {said}", file=sys.stderr, flush=True)
-    return runs
+        for turns in rounds(contestants, scale.repeat):
+            runs += (_measure(contestant, scale, logs, peers_python, sink) for contestant in turns)
+            floors.append(_floor(_floor_log(logs, scale), events))
+    return runs, median_floor(floors)
 
 
-def measure_floor(logs: Logs, scale: Scale) -> Floor:
-    """Measure the floor over the first calls of the LiteLLM corpus, in a process of its own."""
-    log = logs.of("litellm", min(FLOOR_CALLS, scale.calls))
+def _measure(contestant: Contestant, scale: Scale, logs: Logs, peers_python: Path, sink: Sink) -> Run:
+    calls = scale.calls_of(contestant)
+    log = logs.of(contestant.corpus, calls)
     with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as work:
-        place = Place(log, "http://127.0.0.1:9", Path(work), PEERS_PYTHON)
-        events = Path(work) / "events.jsonl"
-        with events.open("wb") as out:
-            subprocess.run(
-                [*PLH, "send", "--mock", "--quiet", str(log)], stdout=out, check=True, env=environment(place)
-            )
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.floor", str(log), str(events)], stdout=subprocess.PIPE, check=True
-        )
-    return Floor(**json.loads(done.stdout))
+        found = measure(contestant, Place(log, sink.url, Path(work), peers_python), sink, calls)
+    said = found.problem or f"{found.events_per_s:,.0f} events/s, {found.cpu_s_per_100k:.1f} CPU s per 100,000"
+    print(f"{contestant.name}: {said}", file=sys.stderr, flush=True)
+    return found
+
+
+def _floor_log(logs: Logs, scale: Scale) -> Path:
+    return logs.of("litellm", min(FLOOR_CALLS, scale.calls))
+
+
+def _events(logs: Logs, scale: Scale, peers_python: Path) -> Path:
+    """Have plh convert the log of the floor; return the file with the events."""
+    log = _floor_log(logs, scale)
+    events = log.with_suffix(".events")
+    with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as work, events.open("wb") as out:
+        place = Place(log, "http://127.0.0.1:9", Path(work), peers_python)
+        subprocess.run([*PLH, "send", "--mock", "--quiet", str(log)], stdout=out, check=True, env=environment(place))
+    return events
+
+
+def _floor(log: Path, events: Path) -> Floor:
+    command = [sys.executable, "-m", "benchmarks.floor", str(log), str(events)]
+    return Floor(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 
 
 def main() -> int:
@@ -127,8 +139,7 @@ def main() -> int:
             print(f"{name}{_left_out(needs)}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="plh-benchmark-") as folder:
         logs = Logs(Path(folder), scale.seed)
-        runs = measure_all([one for one in wanted if not missing[one.name]], scale, logs, given.peers)
-        floor = measure_floor(logs, scale)
+        runs, floor = measure_all([one for one in wanted if not missing[one.name]], scale, logs, given.peers)
         seconds = startup.measure(5 if given.quick else 21)
         about = [*machine.describe(given.peers), f"{scale.repeat} rounds, seed {scale.seed}", *logs.describe()]
     text = "\n\n".join(

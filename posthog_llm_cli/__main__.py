@@ -20,6 +20,12 @@ def main() -> None:
         # Typer and pydantic take a fifth of a second to load, which scripts that only ask for this need not spend.
         sys.stdout.write(f"plh {__version__}\n")
         return
+    if "_PLH_COMPLETE" in os.environ:
+        # A shell asks at every press of TAB: `cli.completion` answers without what Typer takes to load.
+        from posthog_llm_cli.cli.completion import main as complete  # noqa: PLC0415
+
+        complete()
+        return
     from posthog_llm_cli.cli.app import run  # noqa: PLC0415 - see above
 
     sys.exit(run(sys.argv[1:]))

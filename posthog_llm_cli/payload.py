@@ -268,7 +268,7 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
     parameters = dict(call.parameters)
     if options.privacy_mode:
         for name in _STRUCTURED_PARAMETERS:
-            if isinstance(parameters.get(name), dict | list):
+            if isinstance(parameters.get(name), (dict, list)):
                 del parameters[name]
         parameters = without_quotes(parameters, [call.input, call.output])
         return {"$ai_model_parameters": parameters} if parameters else {}
@@ -319,9 +319,9 @@ def _is_value(part: Json) -> bool:
 def _without_audio(message: Json) -> Json:
     """An audio answer is shown by its transcript; its data says no more (11.4)."""
     parts = message["content"]
-    if not any(part.get("type") == "audio" for part in parts):
-        return message
     kept = [part for part in parts if part.get("type") != "audio"]
+    if len(kept) == len(parts):
+        return message
     return {**message, "content": kept or [{"type": "text", "text": placeholder("audio")}]}
 
 

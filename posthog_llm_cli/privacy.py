@@ -99,7 +99,7 @@ def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: boo
         if isinstance(member, str):
             if len(member) < _SHORT and (len(member) <= _NO_DATA_URL or not _holds_data_url(member)):
                 continue
-        elif not isinstance(member, list | dict):
+        elif not isinstance(member, (list, dict)):
             continue
         is_media = key in _MEDIA_KEYS or key == own or (in_media and key == "url")
         inner = _MEDIA_KEYS.get(key) or ("image" if is_image_call else here)

@@ -340,3 +340,11 @@ def test_splitting_takes_deep_and_many_documents_quickly() -> None:
     assert len(split_documents(b'{"a": "}{"}' * 20_000)) == 20_000
     assert split_documents(b"[" * 1_000_000) == []
     assert time.monotonic() - started < 2
+
+
+@given(st.binary(max_size=400) | st.integers(90, 110).map(lambda number: b"[" * number))
+def test_brackets_are_counted_as_they_stand(content: bytes) -> None:
+    from posthog_llm_cli.decoding import _has_many_brackets
+
+    content = content.replace(b"a", b"{").replace(b"b", b"[")
+    assert _has_many_brackets(content) == (content.count(b"{") + content.count(b"[") > MAX_DEPTH)

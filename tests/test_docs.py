@@ -1,9 +1,12 @@
 """The documents say what the program does: every command, flag, exit code and record code, and the reverse."""
 
+import ast
+import inspect
 import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,6 +18,7 @@ from posthog_llm_cli import codes
 from posthog_llm_cli.errors import ExitCode
 from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.version import __version__
+from scripts import pages
 from tests.converting import ROOT, convert_value, to_event, to_properties, with_parse
 from tests.report.lacks_table import table
 
@@ -57,18 +61,82 @@ def test_the_readme_lists_every_command() -> None:
     assert listed == shown
 
 
+TROUBLE = DOCS["troubleshooting.md"]
+ERRORS = {"ConfigError", "SourceError", "LedgerError", "Problem", "DeliveryError", "Retryable", "Refused", "KeyRefused",
+          "Unreachable", "TimedOut", "NoSockets", "Asleep", "Halted"}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [codes.REJECTIONS, codes.SKIPS, codes.SOURCE_PROBLEMS, codes.WARNINGS])
+def test_every_code_has_its_entry_in_troubleshooting(table: dict[str, str]) -> None:
+    for code in table:
+        rows = re.findall(rf"^\|[^|]*`{code}`[^|]*\|(.+)\|$", TROUBLE, flags=re.MULTILINE)
+        assert rows, code
+        assert all(len(row) > 15 for row in rows), code
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield the longest fixed part of every message that an exception of the program carries, with its place."""
+    for path in sorted((ROOT / "posthog_llm_cli").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in ERRORS:
+                continue
+            at = 2 if call.func.id == "SourceError" else 0
+            if len(call.args) > at:
+                texts = [part.value for part in ast.walk(call.args[at]) if isinstance(part, ast.Constant)]
+                yield (
+                    f"{path.name}:{call.lineno}",
+                    max((text for text in texts if isinstance(text, str)), key=len, default=""),
+                )
+
+
+def test_every_message_that_stops_something_is_found_in_troubleshooting() -> None:
+    told = {place: text.strip(" :(") for place, text in messages()}
+    assert len(told) > 50
+    missing = {place: text for place, text in told.items() if text not in TROUBLE and text != "the record's host"}
+    assert not missing
+
+
+def test_links_within_the_documents_lead_somewhere() -> None:
+    for name, text in {**DOCS, "README.md": README}.items():
+        for target in re.findall(r"\]\(([^)#]*(?:#[^)]*)?)\)", text):
+            path, _, anchor = target.partition("#")
+            if path.startswith(("http:", "https:")):
+                continue
+            file = ((ROOT if name == "README.md" else ROOT / "docs") / path) if path else ROOT / "docs" / name
+            assert file.exists(), f"{name}: {target}"
+            if anchor:
+                heads = re.findall(r"^#+ (.*)$", file.read_text(), flags=re.MULTILINE)
+                assert anchor in {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}, (
+                    f"{name}: {target}"
+                )
+
+
+@pytest.mark.parametrize(("path", "command"), [pytest.param(*pair, id=pair[0] or "plh") for pair in pages.commands()])
+def test_the_help_of_every_command_leads_with_examples_of_what_there_is(path: str, command: Any) -> None:
+    paragraphs = inspect.cleandoc(command.help).split("\n\n")
+    title, *examples = paragraphs[1].replace("\b", "").splitlines()
+    assert title in {"Examples:", ""}
+    assert any(f"plh {path}".strip() in example for example in examples)
+    assert max(map(len, examples)) <= 77
+    known = {flag for _, one in pages.commands() for option in one.params for flag in option.opts}
+    assert flags_in("\n".join(examples)) <= known
+
+
 def test_the_readme_lists_every_code_with_its_meaning() -> None:
     table = README.partition("codes: begin")[2].partition("codes: end")[0]
     listed = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", table, flags=re.MULTILINE))
     assert listed == {**codes.REJECTIONS, **codes.SKIPS, **codes.SOURCE_PROBLEMS, **codes.WARNINGS}
 
 
-def test_the_readme_lists_every_exit_code() -> None:
-    table = README.partition("## Exit codes")[2].partition("## ")[0]
-    listed = {
-        int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE) for code in row.split(",")
-    }
-    assert listed == {int(code) for code in ExitCode}
+@pytest.mark.parametrize("name", ["README.md", "codes.md"])
+def test_what_is_said_of_exit_codes_is_the_same_everywhere(name: str) -> None:
+    table = (README if name == "README.md" else DOCS[name]).partition("## Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE)
+    assert rows == [code for code, _ in pages.EXIT_CODES]
+    assert {int(code) for row in rows for code in row.split(",")} == {int(code) for code in ExitCode}
+    script = re.search(r"```sh\n(.*?)```", table, flags=re.DOTALL)
+    if script is not None:
+        assert subprocess.run(["sh", "-n"], input=script[1], text=True, check=False).returncode == 0
 
 
 def test_readme_and_formats_page_name_every_format() -> None:

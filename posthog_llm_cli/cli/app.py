@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from posthog_llm_cli.cli.completion_scripts import completion
 from posthog_llm_cli.cli.explain import explain
 from posthog_llm_cli.cli.formats import formats
 from posthog_llm_cli.cli.ledger import ledger_app
@@ -38,13 +39,22 @@ app.command("explain", context_settings={"ignore_unknown_options": True})(explai
 app.command("formats")(formats)
 app.add_typer(ledger_app, name="ledger")
 app.command("mock-server")(mock_server)
+app.command("completion")(completion)
 
-_Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]
+_Version = Annotated[bool, typer.Option("--version", metavar="", help="Print the version.", is_eager=True)]
 
 
 @app.callback(invoke_without_command=True)
 def plh(ctx: typer.Context, *, version: _Version = False) -> None:
-    """Replay and backfill LLM call logs (LiteLLM, OpenAI) into PostHog's AI observability."""
+    """Replay and backfill LLM call logs (LiteLLM, OpenAI) into PostHog's AI observability.
+
+    Examples:
+      plh validate logs.jsonl              what is in there? sends nothing
+      plh send --dry-run logs.jsonl        what would go where? sends nothing
+      export POSTHOG_API_KEY=phc_…         the project's key
+      plh send --limit 20 logs.jsonl       a few, to look at in PostHog
+      plh send logs.jsonl                  the rest
+    """
     if version:
         typer.echo(f"plh {__version__}")
         raise typer.Exit

@@ -10,7 +10,12 @@ Name = Annotated[str | None, typer.Argument(metavar="NAME", help="One format's p
 
 
 def formats(name: Name = None) -> None:
-    """List the known formats; with NAME how one is recognised, and its smallest record."""
+    """List the known formats; with NAME how one is recognised, and its smallest record.
+
+    Examples:
+      plh formats
+      plh formats litellm
+    """
     from posthog_llm_cli.formats import FORMATS  # noqa: PLC0415 - `plh --version` needs none of them
 
     known = {form.name: form for form in FORMATS}

@@ -9,14 +9,6 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from posthog_llm_cli.cli.ledger_text import (
-    checked_lines,
-    repaired_lines,
-    run_lines,
-    runs_lines,
-    sources_lines,
-    status_lines,
-)
 from posthog_llm_cli.cli.talk import Talk, data_stream, print_data
 from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.errors import ConfigError, ExitCode
@@ -24,7 +16,10 @@ from posthog_llm_cli.report.text import count, harmless
 
 ledger_app = typer.Typer(
     name="ledger",
-    help="Tell what was sent, when, with what result; check, repair and forget.",
+    help="Tell what was sent, when, with what result; check, repair and forget.\n\n"
+    "Examples:\n  plh ledger status          what is settled for which destination\n"
+    "  plh ledger runs            the last runs\n"
+    "  plh ledger check           is the file sound?",
     no_args_is_help=True,
 )
 
@@ -36,8 +31,8 @@ _Ledger = Annotated[
         help="Another ledger than the usual one. (env PLH_LEDGER, default: ledger.sqlite in the user's state folder)",
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object on stdout.")]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")]
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning, as plh ledger runs shows it.")]
 _Most = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many runs at most.")]
 _Destination = Annotated[
@@ -61,68 +56,99 @@ _MostSources = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="
 
 @ledger_app.command()
 def status(*, ledger: _Ledger = None, json: _Json = False) -> None:
-    """Tell how many events are settled for which destination."""
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    """Tell how many events are settled for which destination.
+
+    Examples:
+      plh ledger status
+      plh ledger status --json | jq '.destinations[].accepted'
+    """
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.status(ledger_path(ledger))
-    _print(asdict(found), status_lines(found), json=json)
+    _print(asdict(found), ledger_text.status_lines(found), json=json)
 
 
 @ledger_app.command()
 def runs(*, ledger: _Ledger = None, limit: _Most = 20, json: _Json = False) -> None:
-    """List the last runs, the newest first."""
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    """List the last runs, the newest first.
+
+    Examples:
+      plh ledger runs --limit 5
+    """
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.runs(ledger_path(ledger), most=limit)
-    _print({"runs": [asdict(run) for run in found]}, runs_lines(found), json=json)
+    _print({"runs": [asdict(run) for run in found]}, ledger_text.runs_lines(found), json=json)
 
 
 @ledger_app.command()
 def sources(*, ledger: _Ledger = None, limit: _MostSources = 20, json: _Json = False) -> None:
-    """List the sources that were read last, and how far each is settled and not read again."""
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    """List the sources that were read last, and how far each is settled and not read again.
+
+    Examples:
+      plh ledger sources --limit 5
+    """
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.sources(ledger_path(ledger), most=limit)
-    _print({"sources": [asdict(one) for one in found]}, sources_lines(found), json=json)
+    _print({"sources": [asdict(one) for one in found]}, ledger_text.sources_lines(found), json=json)
 
 
 @ledger_app.command()
 def show(run: _Run, *, ledger: _Ledger = None, json: _Json = False) -> None:
-    """Tell all about one run."""
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    """Tell all about one run.
+
+    Examples:
+      plh ledger show 4f2a               the beginning of its id is enough
+    """
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import reading  # noqa: PLC0415 - the same
 
     found = reading.show(ledger_path(ledger), run)
     if len(found) != 1:
         what = "none" if not found else "several that begin so"
         raise ConfigError(f"expected the id of a run and found {what}: {run!r}", hint="plh ledger runs lists them")
-    _print(asdict(found[0]), run_lines(found[0]), json=json)
+    _print(asdict(found[0]), ledger_text.run_lines(found[0]), json=json)
 
 
 @ledger_app.command()
 def check(*, ledger: _Ledger = None, json: _Json = False) -> int:
-    """Look through the whole ledger and say what is wrong with it; exit 7 where something is."""
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    """Look through the whole ledger and say what is wrong with it; exit 7 where something is.
+
+    Examples:
+      plh ledger check
+    """
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import care  # noqa: PLC0415 - the same
 
     path = ledger_path(ledger)
     found = care.check(path)
-    _print({"path": str(path), **asdict(found)}, checked_lines(path, found), json=json)
+    _print({"path": str(path), **asdict(found)}, ledger_text.checked_lines(path, found), json=json)
     return int(ExitCode.LEDGER if found.problems else ExitCode.OK)
 
 
 @ledger_app.command()
 def repair(*, ledger: _Ledger = None, json: _Json = False) -> None:
-    """Carry over what can be read of a damaged ledger into a new file; the old one is kept beside it."""
-    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
+    """Carry over what can be read of a damaged ledger into a new file; the old one is kept beside it.
+
+    Examples:
+      plh ledger repair
+    """
+    from posthog_llm_cli.cli import ledger_text  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - the same
     from posthog_llm_cli.ledger import salvage  # noqa: PLC0415 - the same
 
     path = ledger_path(ledger)
     found = salvage.repair(path, now=datetime.now(UTC))
-    _print({"path": str(path), **asdict(found)}, repaired_lines(path, found), json=json)
+    _print({"path": str(path), **asdict(found)}, ledger_text.repaired_lines(path, found), json=json)
 
 
 @ledger_app.command()
@@ -136,8 +162,12 @@ def forget(
 ) -> None:
     """Re-open on purpose: a destination, whose events are sent again with the same ids; or a source, to be read again.
 
-    A source that is read again from its first byte sends what is not settled; to send the rest too, forget the
-    destination.
+    Examples:
+      plh ledger forget --source app.jsonl
+      plh ledger forget --destination 2 --yes
+
+    A source that is read again from its first byte sends what is not settled;
+    to send the rest too, forget the destination.
     """
     from posthog_llm_cli.config.resolution import ledger_path  # noqa: PLC0415 - as in send
 

@@ -29,7 +29,13 @@ Seed = Annotated[
 
 
 def mock_server(host: Host = "127.0.0.1", port: Port = 8765, fail: Fail = "", seed: Seed = None) -> None:
-    """Serve PostHog's three capture routes on this machine, list what arrives, and end on Ctrl-C."""
+    """Serve PostHog's three capture routes on this machine, list what arrives, and end on Ctrl-C.
+
+    Examples:
+      plh mock-server
+      plh mock-server --fail 429:0.1,503:0.05,slow:0.1:5s --seed 7
+      plh send --host http://127.0.0.1:8765 logs.jsonl    in another terminal
+    """
     from posthog_llm_cli.mockserver import Faults, serve  # noqa: PLC0415 - http.server stays out of other commands
 
     try:

@@ -121,6 +121,7 @@ RecordKeysOnly = Annotated[
     bool | None,
     typer.Option(
         "--record-keys-only",
+        metavar="",
         help="Only the keys in the records count: a configured key is ignored, a record without one is rejected. "
         "(default off)",
         rich_help_panel=_DESTINATION,
@@ -173,6 +174,7 @@ PrivacyMode = Annotated[
     bool | None,
     typer.Option(
         "--privacy-mode",
+        metavar="",
         help="No prompt, completion, tool definition or error text leaves the machine. "
         "(env POSTHOG_PRIVACY_MODE, default off)",
         rich_help_panel=_MAPPING,
@@ -291,6 +293,7 @@ NoLedger = Annotated[
     bool | None,
     typer.Option(
         "--no-ledger",
+        metavar="",
         help="Keep no ledger and ask none: everything is sent, again too, with the same ids.",
         rich_help_panel=_STATE,
     ),
@@ -343,6 +346,7 @@ Yes = Annotated[
     typer.Option(
         "--yes",
         "-y",
+        metavar="",
         help="No question before sending; without a terminal none is ever asked.",
         rich_help_panel=_MODE,
     ),
@@ -350,13 +354,18 @@ Yes = Annotated[
 DryRun = Annotated[
     bool | None,
     typer.Option(
-        "--dry-run", "-n", help="Do all but deliver, and say what would be sent where.", rich_help_panel=_MODE
+        "--dry-run",
+        "-n",
+        metavar="",
+        help="Do all but deliver, and say what would be sent where.",
+        rich_help_panel=_MODE,
     ),
 ]
 Mock = Annotated[
     bool | None,
     typer.Option(
         "--mock",
+        metavar="",
         help="Send nothing: print every event as one JSON line on stdout. (env POSTHOG_MOCK)",
         rich_help_panel=_MODE,
     ),
@@ -368,6 +377,7 @@ Json = Annotated[
     bool | None,
     typer.Option(
         "--json",
+        metavar="",
         help="Print the report as one JSON object on stdout (with --mock on stderr) and no summary.",
         rich_help_panel=_OUTPUT,
     ),
@@ -375,7 +385,11 @@ Json = Annotated[
 Quiet = Annotated[
     bool | None,
     typer.Option(
-        "--quiet", "-q", help="Print nothing on success, else a dated line and the errors.", rich_help_panel=_OUTPUT
+        "--quiet",
+        "-q",
+        metavar="",
+        help="Print nothing on success, else a dated line and the errors.",
+        rich_help_panel=_OUTPUT,
     ),
 ]
 Verbose = Annotated[
@@ -383,6 +397,7 @@ Verbose = Annotated[
     typer.Option(
         "--verbose",
         "-v",
+        metavar="",
         help="Print retries and routes too, and what every warning means.",
         rich_help_panel=_OUTPUT,
     ),

@@ -54,8 +54,17 @@ def send(
 ) -> int:
     """Read LLM call logs, turn each call into a PostHog AI event, and deliver the events.
 
-    Exit codes: 0 all settled, 2 usage, 3 some records rejected, 4 a source unreadable, 5 delivery incomplete,
-    6 a key refused, 7 the ledger locked or damaged, 130 and 143 interrupted.
+    Examples:
+      plh send logs.jsonl                  what was sent before is not sent again
+      plh send --dry-run logs.jsonl        say what would go where, send nothing
+      plh send --mock logs.jsonl | jq .    print the events, send nothing
+      plh send --since 7d 'logs/**/*.gz'   the calls of the last week
+      cat logs/*.jsonl | plh send -        from a pipe
+      plh send dead-letters.jsonl          what was rejected, once more
+
+    Exit codes: 0 all settled, 2 usage, 3 some records rejected, 4 a source
+    unreadable, 5 delivery incomplete, 6 a key refused, 7 the ledger locked or
+    damaged, 130 and 143 interrupted. SIGUSR1 asks a run how far it is.
     """
     from posthog_llm_cli.cli.runs import send_run  # noqa: PLC0415 - the pipeline: `plh --version` needs none of it
     from posthog_llm_cli.config.resolution import load  # noqa: PLC0415 - the same

@@ -9,7 +9,7 @@ from typing import IO, BinaryIO, TextIO
 
 from posthog_llm_cli.config.display import Display
 from posthog_llm_cli.errors import ConfigError
-from posthog_llm_cli.report.text import harmless
+from posthog_llm_cli.report.text import fold, harmless, words
 
 _NARROWEST = 20
 _COLOURS = {"error:": "31", "warning:": "33", "hint:": "36", "next:": "32"}
@@ -53,8 +53,9 @@ class Talk:
         self._print((line,))
 
     def error(self, message: str, hint: str | None = None) -> None:
-        """Print `error: …` and what to do about it."""
-        self._print((f"error: {message}", *(() if hint is None else (f"hint: {hint}",))))
+        """Print `error: …` and what to do about it, which is prose, and folded to a terminal."""
+        hints = () if hint is None else fold(words(f"hint: {hint}"), self.width)
+        self._print((f"error: {message}", *hints))
 
     def _print(self, lines: Iterable[str]) -> None:
         with self._lock:

@@ -2,12 +2,14 @@
 
 import sys
 from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
 
 import typer
 
 from posthog_llm_cli.errors import ExitCode
-from posthog_llm_cli.model import mask_key
-from posthog_llm_cli.report.next_steps import CommandLine
+
+if TYPE_CHECKING:
+    from posthog_llm_cli.report.next_steps import CommandLine
 
 _KEY = "--api-key"
 
@@ -26,8 +28,11 @@ def typed_sources(ctx: typer.Context, sources: list[str] | None) -> tuple[str, .
     raise typer.Exit(ExitCode.USAGE)
 
 
-def typed_command(ctx: typer.Context) -> CommandLine:
+def typed_command(ctx: typer.Context) -> "CommandLine":
     """Return the command that was typed, as it was understood: `-n` comes back as `--dry-run`, a key masked."""
+    from posthog_llm_cli.model import mask_key  # noqa: PLC0415 - `plh --help` needs neither
+    from posthog_llm_cli.report.next_steps import CommandLine  # noqa: PLC0415
+
     options: list[tuple[str, str | None]] = []
     for parameter in ctx.command.params:
         name, value = parameter.opts[0], ctx.params.get(str(parameter.name))

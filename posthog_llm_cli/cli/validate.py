@@ -37,6 +37,11 @@ def validate(
 ) -> int:
     """Read and convert LLM call logs; report formats, coverage, warnings and every rejected record. Sends nothing.
 
+    Examples:
+      plh validate logs.jsonl
+      plh validate --since 1h spend.jsonl  has a new setting worked?
+      plh validate --json logs.jsonl | jq .warnings
+
     Exit codes as of plh send: 0 everything converts, 2 usage, 3 some records rejected, 4 a source unreadable.
     """
     from posthog_llm_cli.cli.runs import validate_run  # noqa: PLC0415 - the pipeline: `plh --version` needs none of it

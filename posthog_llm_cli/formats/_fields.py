@@ -48,7 +48,7 @@ def is_one_of(value: Json, words: Container[str]) -> bool:
 
 def is_number(value: Json) -> TypeGuard[int | float]:
     """Whether `value` is a finite number; a bool is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def number(value: Json) -> float | None:
@@ -88,7 +88,7 @@ def without_nulls(value: Json) -> Json:
     """Return a copy of an object without members that are null, on every level."""
     if isinstance(value, dict):
         return {
-            key: without_nulls(member) if isinstance(member, dict | list) else member
+            key: without_nulls(member) if isinstance(member, (dict, list)) else member
             for key, member in value.items()
             if member is not None
         }

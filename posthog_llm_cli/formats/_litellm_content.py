@@ -86,7 +86,7 @@ def error_of(payload: Mapping[str, Json], *, redacted: bool) -> CallError:
         return CallError(error_class, error_class or UNKNOWN_ERROR)
     logged = payload.get("error_str")
     message = first_error_text(
-        compact(without_secrets(logged)) if isinstance(logged, dict | list) and logged else logged,
+        compact(without_secrets(logged)) if isinstance(logged, (dict, list)) and logged else logged,
         information.get("error_message"),
         error_class,
     )

@@ -203,7 +203,7 @@ def _content_part(part: Json) -> Iterator[Json]:
         case "text" | "output_text" | "refusal" if isinstance(said, str):
             if said:
                 yield text_part(said)
-        case "thinking" if isinstance(said, str | list):
+        case "thinking" if isinstance(said, (str, list)):
             thought = said if isinstance(said, str) else "".join(_texts(said))
             if thought:
                 yield {"type": "reasoning", "text": thought}
@@ -312,9 +312,9 @@ def _without_credentials(value: Json) -> Json:
 def _tool_member(key: str, value: Json) -> Json:
     if key in _SCHEMAS:
         return value  # a parameter that is named `token` is none
-    if isinstance(value, str | dict | list) and is_secret_name(key):
+    if isinstance(value, (str, dict, list)) and is_secret_name(key):
         return dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
-    if isinstance(value, dict | list):
+    if isinstance(value, (dict, list)):
         return _without_credentials(value)
     if isinstance(value, str) and "://" in value and key.lower().endswith("url"):
         return clean_url(value) or REDACTED

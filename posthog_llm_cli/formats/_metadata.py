@@ -100,7 +100,7 @@ def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
 def custom_properties(metadata: Mapping[str, Json]) -> dict[str, Json]:
     """Return the keys that become properties: not null, not used elsewhere, not the proxy's, not secret, not `$…`."""
     return {
-        key: without_secrets(value) if isinstance(value, dict | list) else value
+        key: without_secrets(value) if isinstance(value, (dict, list)) else value
         for key, value in metadata.items()
         if value is not None and _is_custom(key)
     }
@@ -154,7 +154,7 @@ def without_secrets(value: Json) -> Json:
     """
     if isinstance(value, dict):
         return {
-            key: without_secrets(member) if isinstance(member, dict | list) else member
+            key: without_secrets(member) if isinstance(member, (dict, list)) else member
             for key, member in value.items()
             if not (is_secret_name(key) or is_one_of(member, UNWRITTEN))
         }

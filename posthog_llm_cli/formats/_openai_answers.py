@@ -151,7 +151,7 @@ def _structure(value: Mapping[str, Json]) -> str | None:
     if isinstance(value.get("output"), list) and "input_tokens" in mapping(value.get("usage")):
         return _responses(value)
     data = mapping(next(iter(items(value.get("data"))), None))
-    if isinstance(data.get("embedding"), list | str) or _is_ollama_embedding(value):
+    if isinstance(data.get("embedding"), (list, str)) or _is_ollama_embedding(value):
         return "openai-embeddings"
     is_answer = isinstance(value.get("message"), dict) or isinstance(value.get("response"), str)
     return "ollama" if isinstance(value.get("done"), bool) and is_answer else None

@@ -322,6 +322,6 @@ def _properties(exchange: Exchange, caller: CallerMetadata, model: str) -> dict[
         "openai_previous_response_id": first_id(
             response.get("previous_response_id"), request.get("previous_response_id")
         ),
-        "tags": tags if isinstance(tags, str | list) and tags else None,
+        "tags": tags if isinstance(tags, (str, list)) and tags else None,
     }
     return {key: value for key, value in found.items() if value is not None}

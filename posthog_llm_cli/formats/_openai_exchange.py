@@ -100,7 +100,7 @@ def _request(
             if any(inner.get(name) for name in _INPUT_KEYS):
                 return {**parameters, **inner}, nested.url or url
             parameters = {**parameters, **inner}
-        elif key in _INPUT_KEYS and isinstance(inner, str | list) and inner:
+        elif key in _INPUT_KEYS and isinstance(inner, (str, list)) and inner:
             name = "messages" if key in _MESSAGES_KEYS else "prompt" if key == "prompt" else "input"
             return {**beside_the_messages(record), **parameters, name: inner}, url
         url = url or nested.url

@@ -52,7 +52,7 @@ class Nested:
     @property
     def shape(self) -> str | None:
         """The shape of what is inside, a stream's text and a list of chunks included; None for no answer."""
-        return classify_stream(self.value) if isinstance(self.value, str | list) else classify_response(self.value)
+        return classify_stream(self.value) if isinstance(self.value, (str, list)) else classify_response(self.value)
 
     @property
     def is_other_stream(self) -> bool:
@@ -92,7 +92,7 @@ def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
         if "mimeType" in mapping(value.get(key)):
             return (mapping(value[key]).get("text"),)
     is_client = isinstance(value.get("status"), int) and any(key in value for key in _CLIENT_KEYS)
-    return (value["data"],) if is_client and isinstance(value.get("data"), dict | str) else None
+    return (value["data"],) if is_client and isinstance(value.get("data"), (dict, str)) else None
 
 
 def _whole_answer(value: Json) -> Json:
@@ -107,7 +107,7 @@ def _is_message(value: Json) -> bool:
     """Whether a value is the message of a chat completion; Anthropic's messages name their type."""
     if not isinstance(value, dict) or value.get("role") != "assistant" or "type" in value or "done" in value:
         return False
-    return isinstance(value.get("content"), str | list) or bool(items(value.get("tool_calls")))
+    return isinstance(value.get("content"), (str, list)) or bool(items(value.get("tool_calls")))
 
 
 def _recorded_status(value: Mapping[str, Json]) -> Json:
@@ -159,7 +159,7 @@ def _part_shape(part: Mapping[str, Json]) -> str | None:
         held = (Nested(part[key]) for key in RESPONSE_KEYS if key in part)
         found = next((inner for nested in held if (inner := nested.shape) is not None), None)
         is_logged = any(
-            Nested(part[key]).shape == "openai-stream" for key in PART_KEYS if isinstance(part.get(key), dict | str)
+            Nested(part[key]).shape == "openai-stream" for key in PART_KEYS if isinstance(part.get(key), (dict, str))
         )
         return found or ("openai-stream" if is_logged else None)
     return shape

@@ -94,8 +94,8 @@ class Candidate:
     def _logged_part(self) -> tuple[str, Nested] | None:
         """What lies under a key for parts alone: one, or the text of its event."""
         for key in PART_KEYS:
-            nested = self.nested(key) if isinstance(self.record.get(key), dict | str) else None
-            if nested is not None and isinstance(nested.value, dict | str) and nested.shape == "openai-stream":
+            nested = self.nested(key) if isinstance(self.record.get(key), (dict, str)) else None
+            if nested is not None and isinstance(nested.value, (dict, str)) and nested.shape == "openai-stream":
                 return key, nested
         return None
 
@@ -312,7 +312,7 @@ def _metadata_only(seen: Candidate) -> str | None:
         return None
     if any(is_number(record.get(key)) and record[key] != 1 for key in _CALL_COUNTS):
         return None
-    has_text = any(isinstance(record.get(key), str | list | dict) and record[key] for key in _TEXT_KEYS)
+    has_text = any(isinstance(record.get(key), (str, list, dict)) and record[key] for key in _TEXT_KEYS)
     return None if has_text else "metadata-only"
 
 

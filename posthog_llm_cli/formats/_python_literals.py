@@ -75,7 +75,7 @@ def _members(keys: list[ast.expr | None], members: list[ast.expr]) -> Json:
     for key, member in zip(keys, members, strict=True):
         name = _NOTHING if key is None else _value(key)
         value = _value(member)
-        if isinstance(name, str | int | float) and value is not _NOTHING:
+        if isinstance(name, (str, int, float)) and value is not _NOTHING:
             found[name if isinstance(name, str) else str(name)] = value
     return found
 

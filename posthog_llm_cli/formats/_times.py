@@ -37,7 +37,7 @@ class Clock:
             return None
         parsed = parse_time(value, UTC if utc else self._zone)
         if parsed is None:
-            if isinstance(value, str | int | float) and not isinstance(value, bool):
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool):
                 self._warn("bad-timestamp")
             return None
         if not EARLIEST_US <= parsed.us <= self._latest_us:

@@ -52,7 +52,7 @@ def _sendable(value: Json, key: str, *, in_vectors: bool = False) -> Json:
             if not (is_secret_name(name) or name.lower().lstrip("_") in _INTERNAL)
         }
     if isinstance(value, list):
-        if value and all(isinstance(item, int | float) for item in value):
+        if value and all(isinstance(item, (int, float)) for item in value):
             is_vector = in_vectors or key.lower() in _NUMBERS or len(value) >= _MANY_NUMBERS
             return VECTOR if is_vector else value
         return [_sendable(item, key, in_vectors=in_vectors) for item in value]
@@ -67,7 +67,7 @@ def _sendable_text(value: str) -> str:
         inner = decoded(value)
     except RecordError:  # deeper than a record may be: the text goes as text
         return without_bulk(value)
-    if not isinstance(inner, dict | list):
+    if not isinstance(inner, (dict, list)):
         return without_bulk(value) if is_print(value) else value
     sendable = _sendable(inner, "")
     return value if sendable == inner else compact(sendable)

@@ -56,7 +56,7 @@ def _is_exchange(item: Mapping[str, Json]) -> bool:
 
 
 def _context(record: Mapping[str, Json]) -> dict[str, Json]:
-    return {key: record[key] for key in _CONTEXT if isinstance(record.get(key), str | int)}
+    return {key: record[key] for key in _CONTEXT if isinstance(record.get(key), (str, int))}
 
 
 def _time(record: Mapping[str, Json], inner: Mapping[str, Json]) -> dict[str, Json]:

@@ -166,5 +166,5 @@ FORMAT = LogFormat(
     '"Usage(completion_tokens=20, prompt_tokens=10, total_tokens=30)"}',
     matches=matches,
     parse=parse,
-    needs=frozenset({"modelParameters", "Item", *_DATADOG_NAMES}),
+    needs=frozenset({"modelParameters", "Item", "start_time"}),
 )

@@ -112,7 +112,7 @@ def _parameters(request: Mapping[str, Json]) -> Mapping[str, Json]:
     """The request, whose allowed names are read; Anthropic's and Gemini's system text stands where instructions do."""
     system = next((request[key] for key in _SYSTEM_KEYS if request.get(key)), None)
     key, said = ("parts", system.get("parts")) if isinstance(system, dict) else ("content", system)
-    if request.get("instructions") or not isinstance(said, str | list):
+    if request.get("instructions") or not isinstance(said, (str, list)):
         return request
     return {**request, "instructions": [{"role": "system", key: said}]}
 
@@ -134,7 +134,7 @@ def _number(value: Json) -> Json:
 
 def _seconds(milliseconds: Json) -> float | None:
     found = _number(milliseconds)
-    return found / 1000 if isinstance(found, int | float) and not isinstance(found, bool) else None
+    return found / 1000 if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 
 
 def _is_true(value: Json) -> bool:

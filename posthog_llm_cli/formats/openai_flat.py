@@ -108,7 +108,7 @@ def _request(record: Mapping[str, Json]) -> dict[str, Json]:
         request["model"] = model
     for key in PROMPT_TEXT_KEYS:
         value = input_value(record[key]) if record.get(key) else None
-        if isinstance(value, str | list) and value:
+        if isinstance(value, (str, list)) and value:
             return {**request, "messages" if _holds_messages(value) else "prompt": value}
     return {**request, **read_exchange(record).request}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from posthog_llm_cli.model import Destination, HostLoad
 from posthog_llm_cli.report.counts import MEANT, Mode, RunReport
-from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds
+from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds
 
 WINDOW_S = 30.0
 """Rates are those of so much time before now: long enough to be calm, short enough to show that a server is slow."""
@@ -155,7 +155,7 @@ def panel(now: Progress, under_way: Underway, *, width: int, bar: Callable[[floa
     *most, last = [*_counts(now, under_way), *_concurrency(under_way)]
     yield from fold([*(f"{piece}," for piece in most), last], width)
     for line in _details(now, under_way):
-        yield _cut(f"  {line}", width)
+        yield _cut(f"  {harmless(line)}", width)
 
 
 def _sizes(now: Progress) -> Iterator[str]:
@@ -202,24 +202,23 @@ def _load(load: HostLoad) -> str:
 
 def _details(now: Progress, under_way: Underway) -> Iterator[str]:
     loads = {load.host: load for load in under_way.loads}
-    if len(now.destinations) > 1:
+    if len(now.destinations) > 1 or len(loads) > 1:
         ranked = sorted(now.destinations, key=lambda one: -(one.accepted + one.rejected + one.unconfirmed))
         for one in ranked[:_MOST_DESTINATIONS]:
-            yield _destination(one, loads.get(one.destination.host))
+            yield _destination(one)
         if len(ranked) > _MOST_DESTINATIONS:
             yield f"… and {count(len(ranked) - _MOST_DESTINATIONS, 'more destination')}"
+    if len(loads) > 1:
+        for load in under_way.loads[:_MOST_DESTINATIONS]:
+            yield f"{load.host}: {_load(load)}"
+        if len(loads) > _MOST_DESTINATIONS:
+            yield f"… and {count(len(loads) - _MOST_DESTINATIONS, 'more host')}"
     yield from _retries(under_way.last_retries, loads)
 
 
-def _destination(one: DestinedSoFar, load: HostLoad | None) -> str:
-    pieces = [f"{one.accepted:,} accepted"]
-    pieces += [
-        f"{number:,} {what}"
-        for number, what in ((one.rejected, "rejected"), (one.unconfirmed, "unconfirmed"))
-        if number
-    ]
-    if load is not None:
-        pieces.append(_load(load))
+def _destination(one: DestinedSoFar) -> str:
+    others = ((one.rejected, "rejected"), (one.unconfirmed, "unconfirmed"))
+    pieces = [f"{one.accepted:,} accepted", *(f"{number:,} {what}" for number, what in others if number)]
     return f"{one.destination.host} {one.destination.masked_key}: {', '.join(pieces)}"
 
 

@@ -14,7 +14,7 @@ from posthog_llm_cli.model import Fact, SourceRef
 from posthog_llm_cli.report.advice import Advice
 from posthog_llm_cli.report.counts import MEANT, Destined, Mode, RunReport
 from posthog_llm_cli.report.models import Models, Tally, total
-from posthog_llm_cli.report.text import count, fold, human_bytes, human_seconds, share, words
+from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds, share, words
 
 _MAX_DESTINATIONS = 4
 _MAX_WARNINGS = 6
@@ -71,7 +71,7 @@ def summary(report: RunReport, *, every_warning: bool = False, width: int | None
         yield from _coverage(report.coverage_by_format, width)
         yield from _advice(report.advice, width)
     if report.mode is not Mode.PREVIEW or every_warning:  # what the preview itself says more of
-        yield from _warnings(report.warnings, most=None if every_warning else _MAX_WARNINGS)
+        yield from _warnings(report.warnings, width, most=None if every_warning else _MAX_WARNINGS)
     if report.mode in (Mode.SEND, Mode.DRY_RUN) and any(report.warnings[code] for code in _LACKS):
         yield "plh validate tells what the log lacks, and where to switch it on"
     yield from report.callless.notes()
@@ -172,7 +172,7 @@ def table(models: Models, accepted: str, *, most: int | None, width: int | None)
     """
     ranked = models.ranked()
     shown, rest = ranked[:most], [tally for _, tally in ranked[most:]] if most is not None else []
-    rows = [(model or "(no model)", tally) for model, tally in shown]
+    rows = [(harmless(model) or "(no model)", tally) for model, tally in shown]
     together = [*rest, *([models.others] if models.others is not None else [])]
     if together:
         rows.append(("other models", total(together)))
@@ -231,13 +231,14 @@ def _advice(advice: Sequence[Advice], width: int | None) -> Iterator[str]:
         yield from fold(words(text), width, indent="    ", hanging="")
 
 
-def _warnings(warnings: Counter[str], *, most: int | None) -> Iterator[str]:
+def _warnings(warnings: Counter[str], width: int | None, *, most: int | None) -> Iterator[str]:
     ranked = [(code, number) for code, number in warnings.most_common() if number]
     for code, number in ranked[:most]:
-        yield f"warning: {number:,} × {WARNINGS.get(code, 'a warning of the server')} [{code}]"
+        meaning = WARNINGS.get(code, "a warning of the server")
+        yield from fold(words(f"warning: {number:,} × {meaning} [{code}]"), width)
     if most is not None and len(ranked) > most:
         rest = ", ".join(f"{code} {number:,}" for code, number in ranked[most:])
-        yield f"warning: {rest} (-v says what they mean)"
+        yield from fold(words(f"warning: {rest} (-v says what they mean)"), width)
     if warnings["content-expired"]:
         yield "  a project may also be set to drop old events: PostHog does not tell the sender"
 

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from posthog_llm_cli.model import mask_key
-
 _KEY = re.compile(r"""ph[cx]_[^\s"'`,;:()\[\]{}\\…]+""")
 _WORD = re.compile(r"(?:`[^`]*`|[^\s`]|`)+")
 _UNSAFE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
@@ -15,6 +13,8 @@ _DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\
 
 def mask_keys(text: str) -> str:
     """Return text with whatever looks like one of PostHog's keys masked: by mistake, a key may stand anywhere."""
+    from posthog_llm_cli.model import mask_key  # noqa: PLC0415 - `plh --help` has no key to mask
+
     return _KEY.sub(lambda match: mask_key(match[0]), text)
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.contestants import last_object, peer_problem, problem
-from benchmarks.figures import Run, cpu_us_per_call, marginal_cpu_us, of, ratio, spread
+from benchmarks.figures import Floor, Run, cpu_us_per_call, marginal_cpu_us, median_floor, of, ratio, spread
 from benchmarks.measure import Measured
 from benchmarks.results import TITLE, with_section
 from benchmarks.sink import Arrived
@@ -51,6 +51,11 @@ def test_a_ratio_is_that_of_the_medians_with_the_rounds_as_its_ends() -> None:
     assert found is not None
     assert (found.median, found.low, found.high) == (5, 2.5, 10)
     assert ratio(runs, lambda run: run.events_per_s, "a", "nobody") is None
+
+
+def test_the_floor_is_the_sum_of_the_medians_of_its_steps() -> None:
+    floor = median_floor([Floor(1, 10, 100, 1000), Floor(2, 20, 200, 2000), Floor(3, 60, 0, 9000)])
+    assert (floor.with_isal_us, floor.with_zlib_us) == (2 + 20 + 100, 2 + 20 + 2000)
 
 
 def test_a_run_with_a_problem_gives_no_figure() -> None:

@@ -2,17 +2,21 @@
 
 import io
 import os
+import pty
 import re
+import select
 import signal
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
 import orjson
+import pyte
 import pytest
 
 from posthog_llm_cli.cli.progress import Gauge, Retries, Teller
@@ -258,3 +262,74 @@ def test_a_retry_is_told_with_what_is_left_of_its_wait() -> None:
     assert (number, last.attempt, last.wait_s) == (2, 2, 1.0)
     now_s = 200.0
     assert retries.so_far()[1][0].wait_s == 0.0
+
+
+# ------------------------------------------------------------------------------------------------------ on a terminal
+
+
+class OnTerminal:
+    """`plh` under way on a pseudo-terminal, and what the terminal shows, emulated."""
+
+    def __init__(self, home: Path, *arguments: str, columns: int, env: dict[str, str]) -> None:
+        self._leader, follower = pty.openpty()
+        termios.tcsetwinsize(follower, (40, columns))
+        self.process = subprocess.Popen(
+            [*PLH, *arguments], cwd=home, env=environment(home, {**env, "TERM": "xterm-256color"}), stdin=subprocess.DEVNULL,
+            stdout=follower, stderr=follower, start_new_session=True,
+        )  # fmt: skip
+        os.close(follower)
+        self.screen = pyte.Screen(columns, 40)
+        self._stream = pyte.ByteStream(self.screen)
+
+    @property
+    def rows(self) -> list[str]:
+        return [row.rstrip() for row in self.screen.display if row.strip()]
+
+    def until(self, pattern: str) -> None:
+        """Read on until the terminal shows it."""
+        until_s = time.monotonic() + TIMEOUT_S
+        while re.search(pattern, "\n".join(self.rows)) is None:
+            assert time.monotonic() < until_s, self.rows
+            assert self._read(), self.rows
+
+    def end(self) -> int:
+        """Read to the end, and return the exit code."""
+        while self._read():
+            pass
+        return self.process.wait(TIMEOUT_S)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._leader)
+
+    def _read(self) -> bool:
+        if not select.select([self._leader], [], [], 0.2)[0]:
+            return True
+        try:
+            self._stream.feed(os.read(self._leader, 65536))
+        except OSError:  # Linux: the other side has closed
+            return False
+        return True
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_the_last_rows_of_a_terminal_tell_what_is_retried_and_go_away(home: Path, columns: int) -> None:
+    write_log(home, 3)
+    with MockServer(faults=Faults.parse("503:1:20s")) as server:
+        running = OnTerminal(home, "send", "-y", "app.jsonl", columns=columns, env=to(server))
+        with closing(running):
+            running.until(r"━.* 100 % .*\n(.*\n)*.*3 under way,(.*\n)*.* retry 1 of 8 in \d+ s: http")
+            assert len(running.rows) <= (5 if columns == 80 else 4)
+            running.process.send_signal(signal.SIGUSR1)
+            running.until(DATED + r"3 records")
+            running.until(r"\n━.* 100 % ")
+            dated = next(at for at, row in enumerate(running.rows) if re.match(DATED, row))
+            assert dated < next(at for at, row in enumerate(running.rows) if row.startswith("━"))
+            assert len(server.requests) >= 1
+            if columns == 80:  # once: what is in flight gets its seconds
+                running.process.send_signal(signal.SIGTERM)
+                assert running.end() == 143
+                assert not any("━" in row for row in running.rows)
+                assert any(row.startswith("next: the same again") for row in running.rows)
+                assert not running.screen.cursor.hidden

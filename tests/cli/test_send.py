@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from posthog_llm_cli.mockserver import Faults, MockServer
-from tests.cli.running import KEY, MASKED, PLH, Called, Ran, environment, lines, record, run, write_log
+from tests.cli.running import KEY, MASKED, PLH, ROOT, Called, Ran, environment, lines, record, run, write_log
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -166,6 +166,21 @@ def test_a_refused_key_is_exit_6(home: Path, called: Called) -> None:
         assert server.tally["faults"]
     assert ran.code == 6
     assert "once the key or the quota is in order, run the same command again" in ran.err
+
+
+def test_in_the_report_models_add_up_to_destinations_and_these_to_the_run(
+    home: Path, called: Called, server: MockServer
+) -> None:
+    samples = str(ROOT / "samples")
+    for expected in ("accepted", "already_sent"):
+        ran = called("send", samples, samples, "--json", env=to(server))
+        found = orjson.loads(ran.out)
+        assert found[expected] > 20
+        found["already_sent"] -= found["already_read"]["records"]  # nobody looked again whose those are
+        for name in ("accepted", "unconfirmed", "already_sent", "duplicates"):
+            for one in found["destinations"]:
+                assert sum(tally[name] for tally in one["models"]) == one[name]
+            assert sum(one[name] for one in found["destinations"]) == found[name]
 
 
 def told_next(ran: Ran) -> dict[str, list[str]]:

@@ -1,21 +1,103 @@
-"""What goes between processes comes out as it went in, the glances of a preview included, and without pickling."""
+from datetime import UTC, datetime
+from typing import Any
 
-from dataclasses import replace
+from hypothesis import given
+from hypothesis import strategies as st
 
-from posthog_llm_cli.convert import convert
-from posthog_llm_cli.model import LogLine, SourceRef
-from posthog_llm_cli.pipeline.wire import Unpacker, pack_results
-from tests.converting import OPTIONS, SAMPLES
+from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.model import Converted, Destination, Event, Filtered, LogLine, Skipped, SourceRef
+from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
+from tests.pipeline import fakes
+
+# What orjson makes and writes holds no lone surrogates, and so does what travels.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+TIMES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+REFS = st.builds(SourceRef, TEXTS, st.integers(0, 2**70), st.integers(0, 2**70))
 
 
-def test_events_with_glances_and_facts_are_plain_values() -> None:
-    options = replace(OPTIONS, glance=True, coverage=True)
-    records = (SAMPLES / "litellm.jsonl").read_bytes().splitlines()
-    lines = [LogLine(SourceRef("litellm.jsonl", number, 0), raw) for number, raw in enumerate(records, 1)]
-    results = [convert(line, options) for line in lines]
-    assert any(converted.glance is not None for found in results for converted in found)
-    whole = [place for place, found in enumerate(results) if found[0].glance is not None]
-    lines, results = [lines[place] for place in whole], [results[place] for place in whole]
-    packed = pack_results(results, lines)
-    assert packed[:1] == b"m"
-    assert Unpacker().results(packed, lines) == results
+def lines(is_plain: bool) -> st.SearchStrategy[LogLine]:
+    raw, console = st.binary(), st.booleans()
+    if is_plain:
+        return st.builds(LogLine, REFS, raw, console=console)
+    return st.builds(
+        LogLine,
+        REFS,
+        raw,
+        st.none() | st.just(RecordError("record-too-long", "too long", path="$", hint="more")),
+        console,
+        st.none() | st.just(Skipped("batch-input", "an input line")),
+        st.none() | TEXTS,
+        st.tuples(TEXTS),
+    )
+
+
+def conversions(line: LogLine) -> st.SearchStrategy[Converted]:
+    refs = st.just(line.ref) | REFS
+
+    def of(ref: SourceRef, raw: bytes | None) -> st.SearchStrategy[Converted]:
+        event = st.builds(
+            Event,
+            TEXTS,
+            TEXTS,
+            TEXTS,
+            TIMES,
+            st.builds(Destination, TEXTS, TEXTS),
+            st.binary(),
+            st.binary(),
+            st.binary(),
+            st.just(ref),
+            st.just(line.raw if raw is None else raw),
+        )
+        other = st.just(Filtered()) | st.just(Skipped("health-check", "a probe"))
+        return st.builds(
+            Converted, st.just(ref), event | other, st.none() | TEXTS, st.tuples(TEXTS), st.just(raw), st.tuples(TEXTS)
+        )
+
+    return st.tuples(refs, st.none() | st.binary()).flatmap(lambda made: of(*made))
+
+
+@given(st.booleans().flatmap(lambda is_plain: st.lists(lines(is_plain), max_size=5)))
+def test_lines_come_out_as_they_went_in(given_lines: list[LogLine]) -> None:
+    came = unpack_lines(pack_lines(given_lines))
+    assert list(map(fakes_repr, came)) == list(map(fakes_repr, given_lines))
+
+
+@given(st.data())
+def test_results_come_out_as_they_went_in(data: st.DataObject) -> None:
+    given_lines = data.draw(st.lists(lines(is_plain=True), max_size=4))
+    results = [data.draw(st.lists(conversions(line), min_size=1, max_size=2)) for line in given_lines]
+    packed = pack_results(results, given_lines)
+    came = Unpacker().results(packed, given_lines)
+    assert came == results
+
+
+@given(st.data())
+def test_plain_and_pickled_results_are_the_same(data: st.DataObject) -> None:
+    line = data.draw(lines(is_plain=True))
+    one = data.draw(conversions(line))
+    together = Unpacker().results(pack_results([[one], [one, one]], [line, line]), [line, line])
+    alone = Unpacker().results(pack_results([[one]], [line]), [line])
+    assert together == [*alone, [one, one]]
+
+
+def test_a_record_that_is_its_line_does_not_travel_back() -> None:
+    raw = b'{"a": "' + b"x" * 100_000 + b'"}'
+    line = LogLine(SourceRef("app.jsonl", 1, 0), raw)
+    event = fakes.event("a", ref=line.ref, raw=raw)
+    for results in ([[Converted(line.ref, event)]], [[Converted(line.ref, event), Converted(line.ref, event)]]):
+        packed = pack_results(results, [line])
+        assert len(packed) < 2_000
+        assert Unpacker().results(packed, [line]) == results
+
+
+def test_what_no_plain_value_holds_travels_all_the_same() -> None:
+    line = LogLine(SourceRef("app.jsonl", 1, 0), b"{}")
+    event = fakes.event("a", ref=line.ref, raw=b"{}")
+    odd: Any = (Destination("https://a.example", "k"),)
+    results = [[Converted(line.ref, event, coverage=odd)]]
+    assert Unpacker().results(pack_results(results, [line]), [line]) == results
+
+
+def fakes_repr(line: LogLine) -> object:
+    problem = None if line.problem is None else (line.problem.code, line.problem.message, line.problem.hint)
+    return (line.ref, line.raw, problem, line.console, line.skipped, line.format, line.warnings)

@@ -1,0 +1,52 @@
+"""How a run's processes ask for memory and give it back: settings of the interpreter and of the C library.
+
+A run makes and drops millions of short-lived values and large blocks, on several threads. Nothing depends on these
+settings but time and the size of the process.
+"""
+
+import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE_BYTES = 256 * 1024
+_ARENAS = 2
+
+_YOUNG = 20_000
+"""A record's values are a few hundred: at the usual 700 the collector runs at each, and finds nothing."""
+
+
+def give_back_early() -> None:
+    """Have glibc return large blocks at once, and not keep an arena for each thread; nothing where it is another.
+
+    By default it learns from the first large block that is freed to keep all that are no larger, for good.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # no glibc
+        return
+    for setting, value in (
+        (_M_ARENA_MAX, _ARENAS),
+        (_M_MMAP_THRESHOLD, _LARGE_BYTES),
+        (_M_TRIM_THRESHOLD, _LARGE_BYTES),
+    ):
+        mallopt(setting, value)
+
+
+def collect_rarely() -> None:
+    """Look for cycles seldom, and never among what was there before: the pipe makes none, its libraries few."""
+    gc.freeze()
+    gc.set_threshold(_YOUNG, 10, 10)
+
+
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """`collect_rarely` until the context ends."""
+    before = gc.get_threshold()
+    collect_rarely()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

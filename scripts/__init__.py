@@ -1,0 +1,1 @@
+"""What `make` runs to write files from the program itself."""
