@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from posthog_llm_cli.model import Chunk, Converted, Destination, Event, Glance, LogLine, Skipped, SourceRef
+from posthog_llm_cli.model import Chunk, Converted, Destination, Event, Glance, LogLine, Pricing, Skipped, SourceRef
 from posthog_llm_cli.timeparse import from_us, to_us
 
 _PLAIN, _PICKLED = b"m", b"p"
@@ -82,6 +82,8 @@ class Unpacker:
         event[_REF] = values[_OWN_REF] = line.ref
         event[_RAW] = line.raw if values[_OWN_RAW] is None else values[_OWN_RAW]
         values[_RESULT] = Event(*event)
+        if values[_OWN_GLANCE] is not None:
+            values[_OWN_GLANCE] = _glance(values[_OWN_GLANCE])
         return Converted(*values)
 
 
@@ -97,7 +99,16 @@ def _row(conversions: Sequence[Converted], line: LogLine) -> tuple[Any, ...] | N
     plain[_DESTINATION] = (event.destination.host, event.destination.api_key)
     plain[_TIMESTAMP] = to_us(event.timestamp)
     plain[_REF] = plain[_RAW] = values[_OWN_REF] = values[_RESULT] = None
+    if converted.glance is not None:
+        glance = list(_GLANCE(converted.glance))
+        glance[_PRICING] = converted.glance.pricing.value
+        values[_OWN_GLANCE] = glance
     return (values, plain)
+
+
+def _glance(values: list[Any]) -> Glance:
+    values[_PRICING] = _PRICINGS[values[_PRICING]]
+    return Glance(*values)
 
 
 def _plain(data: bytes) -> list[tuple[Any, ...]]:
@@ -134,7 +145,11 @@ _CONVERTED_FIELDS = [field.name for field in fields(Converted)]
 _EVENT = operator.attrgetter(*_EVENT_FIELDS)
 _CONVERTED = operator.attrgetter(*_CONVERTED_FIELDS)
 _DESTINATION, _TIMESTAMP, _REF, _RAW = map(_EVENT_FIELDS.index, ("destination", "timestamp", "ref", "raw"))
-_OWN_REF, _RESULT, _OWN_RAW = map(_CONVERTED_FIELDS.index, ("ref", "result", "raw"))
+_OWN_REF, _RESULT, _OWN_RAW, _OWN_GLANCE = map(_CONVERTED_FIELDS.index, ("ref", "result", "raw", "glance"))
+_GLANCE_FIELDS = [field.name for field in fields(Glance)]
+_GLANCE = operator.attrgetter(*_GLANCE_FIELDS)
+_PRICING = _GLANCE_FIELDS.index("pricing")
+_PRICINGS = {pricing.value: pricing for pricing in Pricing}
 
 # ---------------------------------------------------------------------------------------------------------- pickled
 
