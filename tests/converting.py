@@ -56,10 +56,10 @@ def convert_value(value: Any, options: ConvertOptions = OPTIONS) -> Converted:
 
 
 def to_event(value: Any, options: ConvertOptions = OPTIONS) -> Event:
-    """The event of a record that has one."""
+    """The event of a record that has one, without that record: all views of a call are one event."""
     result = convert_value(value, options).result
     assert isinstance(result, Event), result
-    return result
+    return replace(result, raw=b"")
 
 
 def to_properties(value: Any, options: ConvertOptions = OPTIONS) -> dict[str, Any]:
