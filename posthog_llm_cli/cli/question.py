@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -9,12 +10,13 @@ from posthog_llm_cli.cli.survey import Survey
 from posthog_llm_cli.cli.talk import Talk
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import ExitCode
-from posthog_llm_cli.preview.figures import Forecast
-from posthog_llm_cli.preview.forecast_text import forecast_lines, matters
 from posthog_llm_cli.report.text import count, harmless, human_bytes
 
+if TYPE_CHECKING:
+    from posthog_llm_cli.preview.figures import Forecast
 
-def confirm(settings: Settings, sources: Survey, talk: Talk, look: Callable[[], Forecast | None]) -> None:
+
+def confirm(settings: Settings, sources: Survey, talk: Talk, look: "Callable[[], Forecast | None]") -> None:
     """Ask before sending where a person can answer: stdin and stderr are terminals and stdin is no source.
 
     `look` makes the forecast that is told before the question, where it says what an operator may want to know.
@@ -24,6 +26,8 @@ def confirm(settings: Settings, sources: Survey, talk: Talk, look: Callable[[], 
     answerable = talk.is_terminal and sys.stdin is not None and sys.stdin.isatty()
     if settings.yes or sources.reads_stdin or not answerable:
         return
+    from posthog_llm_cli.preview.forecast_text import forecast_lines, matters  # noqa: PLC0415 - only to ask
+
     forecast = look()
     if forecast is not None and matters(forecast):
         talk.say(*forecast_lines(forecast, talk.width))

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.chunking import Bounds
-from posthog_llm_cli.cli.pages import page_maker
-from posthog_llm_cli.cli.previews import rate_of, show_preview
 from posthog_llm_cli.cli.progress import Gauge, Retries, Teller, bar, show_cursor
 from posthog_llm_cli.cli.question import confirm
 from posthog_llm_cli.cli.survey import Survey, survey
@@ -26,16 +24,16 @@ from posthog_llm_cli.errors import ExitCode, LedgerError, PlhError
 from posthog_llm_cli.formats import ranks
 from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files_of, view
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, HostLoad, ParseContext
-from posthog_llm_cli.preview.figures import Forecast
-from posthog_llm_cli.preview.forecast_text import forecast_lines
-from posthog_llm_cli.preview.forecasting import ForecastFold
-from posthog_llm_cli.preview.json import as_dict
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.next_steps import CommandLine, next_steps
 from posthog_llm_cli.report.terminal import problems, status_line, summary
 from posthog_llm_cli.sources import Memory, Ranking, SourceReader
 from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
+
+if TYPE_CHECKING:
+    from posthog_llm_cli.preview.figures import Forecast
+    from posthog_llm_cli.preview.forecasting import ForecastFold
 
 _MOST_SHOWN = 20
 _SHOWN_REJECTIONS = {Mode.VALIDATE: None, Mode.PREVIEW: 3}
@@ -65,7 +63,7 @@ def send_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, no
             _warn(settings, ledger, talk)
             confirm(settings, sources, talk, lambda: _look(sources, settings, now=now))
         ledger.begin()
-        fold = ForecastFold(now=now, takes=Rehearsal(settings.endpoint).takes) if mode is Mode.DRY_RUN else None
+        fold = _new_fold(settings, now=now) if mode is Mode.DRY_RUN else None
         _deliver(sources, settings, report, letters, ledger, talk, teller, now=now, onlooker=fold)
         _remember(ledger, report, letters, settings, talk)
     if fold is not None:
@@ -73,14 +71,24 @@ def send_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, no
     return _finish(settings, report, letters, talk, typed, out)
 
 
-def _look(sources: Survey, settings: Settings, *, now: datetime) -> Forecast | None:
+def _look(sources: Survey, settings: Settings, *, now: datetime) -> "Forecast | None":
     from posthog_llm_cli.cli.lookahead import look_ahead  # noqa: PLC0415 - only where a person is asked
 
     return look_ahead(sources, settings, now=now)
 
 
-def _foretell(fold: ForecastFold, settings: Settings, report: RunReport, talk: Talk) -> None:
+def _new_fold(settings: Settings, *, now: datetime) -> "ForecastFold":
+    from posthog_llm_cli.preview.forecasting import ForecastFold  # noqa: PLC0415 - for rehearsals only
+
+    return ForecastFold(now=now, takes=Rehearsal(settings.endpoint).takes)
+
+
+def _foretell(fold: "ForecastFold", settings: Settings, report: RunReport, talk: Talk) -> None:
     """Open a rehearsal's summary with what the send will do."""
+    from posthog_llm_cli.cli.previews import rate_of  # noqa: PLC0415 - for rehearsals only
+    from posthog_llm_cli.preview.forecast_text import forecast_lines  # noqa: PLC0415 - the same
+    from posthog_llm_cli.preview.json import as_dict  # noqa: PLC0415 - the same
+
     rate = rate_of(settings, report, events=report.accepted)
     forecast = fold.forecast(rate, already_read=report.already_read.records)
     report.forecast = as_dict(forecast)
@@ -147,7 +155,9 @@ def preview_run(
     specs: Sequence[str], settings: Settings, typed: CommandLine, *, now: datetime, html: Path | None = None
 ) -> int:
     """Run `plh preview`, and return its exit code; `html` is where a page goes. Raises: ConfigError, LedgerError."""
-    from posthog_llm_cli.preview.folding import PreviewFold  # noqa: PLC0415 - sketches, for previews only
+    from posthog_llm_cli.cli.pages import page_maker  # noqa: PLC0415 - for previews only
+    from posthog_llm_cli.cli.previews import rate_of, show_preview  # noqa: PLC0415 - the same
+    from posthog_llm_cli.preview.folding import PreviewFold  # noqa: PLC0415 - the same, and its sketches
 
     talk = Talk(sys.stderr, read_display(), quiet=settings.quiet)
     out = data_stream()

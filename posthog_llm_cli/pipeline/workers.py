@@ -16,13 +16,15 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
 from posthog_llm_cli.pipeline.memory import collect_rarely, give_back_early
-from posthog_llm_cli.pipeline.plan import ConvertLine
 from posthog_llm_cli.pipeline.stop import UNHEARD
 from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
+
+if TYPE_CHECKING:
+    from posthog_llm_cli.pipeline.plan import ConvertLine  # what a plan imports, no worker needs
 
 _POLL_S = 0.2
 _JOIN_S = 2.0
@@ -59,7 +61,7 @@ class WorkerPool:
     converted in this process, where a bug shows with its own traceback. Nothing is lost and the order stays.
     """
 
-    def __init__(self, convert_line: ConvertLine, options: ConvertOptions, *, workers: int) -> None:
+    def __init__(self, convert_line: "ConvertLine", options: ConvertOptions, *, workers: int) -> None:
         self._convert_line = convert_line
         self._options = options
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
@@ -163,7 +165,7 @@ def _signals_blocked() -> Iterator[None]:
 # ------------------------------------------------------------------------------------------- in the worker process
 
 
-def _work(connection: "Connection[Any, Any]", convert_line: ConvertLine, options: ConvertOptions) -> None:
+def _work(connection: "Connection[Any, Any]", convert_line: "ConvertLine", options: ConvertOptions) -> None:
     for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -4,7 +4,8 @@
 (`--mock`, `--dry-run`, `validate`) starts without them.
 """
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, cast
 
 from posthog_llm_cli.transport.deliverer import Deliverer, LimitNotice, RetryNotice
 from posthog_llm_cli.transport.offline import Printer, Rehearsal
@@ -12,6 +13,10 @@ from posthog_llm_cli.transport.offline import Printer, Rehearsal
 if TYPE_CHECKING:
     from posthog_llm_cli.transport.capture import Capture
     from posthog_llm_cli.transport.client import new_client
+
+# httpx brings a command line of its own and, where rich is installed, loads all that it draws with: more than half of
+# the time that `import httpx` takes. It is made to do without, as it is where rich is missing.
+cast("dict[str, Any]", sys.modules).setdefault("httpx._main", None)
 
 __all__ = ["Capture", "Deliverer", "LimitNotice", "Printer", "Rehearsal", "RetryNotice", "new_client"]
 
