@@ -75,6 +75,19 @@ _RELATIVES: tuple[tuple[str, Callable[[Mapping[str, Json]], bool]], ...] = (
 )
 
 
+_ANYWHERE = frozenset({"Cohere", "Anthropic"})
+_OTHERS_NEED = frozenset({
+    "schemaType", "stopReason", "resourceSpans", "resourceLogs", "resourceMetrics", "attributes", "run_type", "traceId",
+    "trace_id", "response_id", "category", "run_id", "event", "candidates", "context.trace_id", "root_span_id", "info",
+})  # fmt: skip
+"""A record without any of these keys is none of theirs but those in `_ANYWHERE`, which have no key of their own."""
+_UNMARKED = tuple(row for row in _RELATIVES if row[0] in _ANYWHERE)
+
+
 def relative_name(record: Mapping[str, Json]) -> str | None:
     """Return the name of the tool or API whose record this is; None for none of them."""
-    return next((name for name, matches in _RELATIVES if matches(record)), None)
+    rows = _UNMARKED if record.keys().isdisjoint(_OTHERS_NEED) else _RELATIVES
+    for name, matches in rows:
+        if matches(record):
+            return name
+    return None

@@ -1,9 +1,10 @@
 """When a call of an OpenAI-format log ended, and how long it took (openai-logs.md, 3.3 and 3.4)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import TypeGuard
 
 from posthog_llm_cli.errors import RecordError
@@ -127,8 +128,15 @@ def _time_from_id(line_id: Json, clock: Clock, warn: Warnings) -> int | None:
     return us
 
 
-def _found(record: Mapping[str, Json], keys: Iterable[str]) -> list[tuple[str, Json]]:
+def _found(record: Mapping[str, Json], keys: tuple[str, ...]) -> list[tuple[str, Json]]:
+    if record.keys().isdisjoint(_outer_names(keys)):  # a record has few of the names that logs use
+        return []
     return [(key, value) for key in keys if (value := _at(record, key)) is not None]
+
+
+@cache
+def _outer_names(keys: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(key.partition(".")[0] for key in keys)
 
 
 def _at(record: Mapping[str, Json], key: str) -> Json:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthog_llm_cli import formats
-from posthog_llm_cli.formats import DETECTION, litellm
+from posthog_llm_cli.formats import DETECTION, _openai_relatives, litellm
 from posthog_llm_cli.model import Json
 
 EARLIER = DETECTION[: DETECTION.index(litellm.FORMAT)]
@@ -53,3 +53,24 @@ def test_what_is_single_is_opened_to_itself(value: Json) -> None:
     if formats.is_single(value):
         assert list(formats.expand(value)) == [("$", value)]
         assert "plh_dead_letter" not in value
+
+
+RELATIVES = [
+    "schemaType", "output", "stopReason", "resourceSpans", "attributes", "run_type", "inputs", "traceId", "trace_id",
+    "startTime", "start_time", "type", "response_id", "request_created_at", "category", "operationName", "run_id",
+    "event_id", "data", "event", "candidates", "usageMetadata", "usage", "meta", "message", "context.trace_id",
+    "span_kind", "root_span_id", "span_id", "metrics", "info", "role", "stop_reason",
+]  # fmt: skip
+RELATED = st.dictionaries(
+    st.sampled_from(RELATIVES),
+    st.sampled_from(["ModelInvocationLog", "SPAN", "model", "message", "assistant", "RequestResponse", "ping", 1, None])
+    | st.dictionaries(st.sampled_from(["message", "billed_units", "llm.x", "spans"]), st.just(1), max_size=2)
+    | st.lists(st.fixed_dictionaries({"key": st.just("gen_ai.x")}), max_size=1),
+    max_size=8,
+)
+
+
+@given(RELATED)
+def test_a_relative_is_found_as_by_asking_each(record: dict[str, Any]) -> None:
+    asked = next((name for name, matches in _openai_relatives._RELATIVES if matches(record)), None)
+    assert _openai_relatives.relative_name(record) == asked
