@@ -42,7 +42,7 @@ PICTURES = ROOT / "docs" / "pictures"
 PORT = 8765
 """That of `plh mock-server`, so that the pictures name the host that a reader gets."""
 
-_ROWS = 60
+_ROWS = 130
 _TIMEOUT_S = 120.0
 _MODELS = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash")
 _KEY = "phc_demo_of_plh_no_real_project_key"
