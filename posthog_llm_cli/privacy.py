@@ -80,6 +80,8 @@ def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
     if isinstance(value, list):
         redacted: list[Json] | None = None
         for index, item in enumerate(value):
+            if _is_plain(item):
+                continue
             new = _redact(item, kind, in_media=in_media)
             if new is not item:
                 redacted = list(value) if redacted is None else redacted
@@ -88,6 +90,23 @@ def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
     if isinstance(value, dict):
         return _redact_object(value, kind, in_media=in_media)
     return value
+
+
+def _is_plain(item: Json) -> bool:
+    """Whether an item is a message of nothing but text, or a part of one, as most are, and holds no media."""
+    if not isinstance(item, dict) or len(item) != 2:
+        return False
+    if "content" in item:
+        role, said = item.get("role"), item["content"]
+        if not isinstance(role, str) or len(role) > _NO_DATA_URL:
+            return False
+        if isinstance(said, list):
+            return all(map(_is_plain, said))
+    elif item.get("type") == "text":
+        said = item.get("text")
+    else:
+        return False
+    return isinstance(said, str) and not _holds_data_url(said) and (len(said) < _SHORT or said[0] not in _JSON_STARTS)
 
 
 def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: bool) -> Json:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.model import Media
+from posthog_llm_cli import privacy
+from posthog_llm_cli.model import Json, Media
 from posthog_llm_cli.privacy import redact_media, without_quotes
 from tests.converting import to_event, to_properties, with_build
 from tests.formats.test_litellm import FAILURE, kwargs, payload
@@ -196,3 +197,28 @@ def test_in_privacy_mode_content_that_metadata_hold_as_json_goes_too(ensure_asci
     )
     assert "note" not in to_properties(record, with_build(privacy_mode=True))
     assert "note" in to_properties(record)
+
+
+MEDIA_TEXTS = st.sampled_from([
+    "hello", "x" * 300, "[" + "A" * 300, '{"data": "' + "A" * 300 + '"}', "data:image/png;base64," + "A" * 80,
+    "see data:image/png;base64," + "A" * 80, "base64,", "A" * 400, "",
+])  # fmt: skip
+ITEMS = st.recursive(
+    MEDIA_TEXTS | st.none() | st.integers(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "text", "data", "url", "image_url", "name"]),
+            inner | st.sampled_from(["text", "user", "image", "audio"]),
+            max_size=3,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(ITEMS)
+def test_what_is_passed_over_as_plain_would_have_stayed(value: Json) -> None:
+    if privacy._is_plain(value):
+        assert privacy._redact_object(value, None, in_media=True) is value
+        assert privacy._redact_object(value, "audio", in_media=False) is value
