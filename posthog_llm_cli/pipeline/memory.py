@@ -35,18 +35,19 @@ def give_back_early() -> None:
 
 
 def collect_rarely() -> None:
-    """Look for cycles seldom, and never among what was there before: the pipe makes none, its libraries few."""
+    """Look for cycles seldom, and not among what was there before: for a process that converts alone, and makes none."""
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
 
 
 @contextmanager
-def collecting_rarely() -> Iterator[None]:
-    """`collect_rarely` until the context ends."""
-    before = gc.get_threshold()
-    collect_rarely()
+def collecting_what_is_new() -> Iterator[None]:
+    """Look for cycles as often as ever, but not among what was there before, until the context ends.
+
+    Not seldom: each request that httpx has sent lies in a cycle, with its body of megabytes.
+    """
+    gc.freeze()
     try:
         yield
     finally:
-        gc.set_threshold(*before)
         gc.unfreeze()

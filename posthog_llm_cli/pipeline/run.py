@@ -8,7 +8,7 @@ from posthog_llm_cli.deadletter import NoDeadLetters
 from posthog_llm_cli.joining import Joiner
 from posthog_llm_cli.ledger import NoLedger
 from posthog_llm_cli.pipeline.intake import Beat, Intake
-from posthog_llm_cli.pipeline.memory import collecting_rarely, give_back_early
+from posthog_llm_cli.pipeline.memory import collecting_what_is_new, give_back_early
 from posthog_llm_cli.pipeline.outbox import Outbox
 from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Observer, Onlooker, Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
@@ -100,7 +100,7 @@ def _intake(  # noqa: PLR0913, PLR0917 - a neighbour each
     give_back_early()
     tracker = Tracker()
     joined = Joiner(format_name=plan.convert.format, max_record=plan.max_record, on_joined=tracker.hold)
-    with collecting_rarely(), SeenIds() as seen, joined as joiner:
+    with collecting_what_is_new(), SeenIds() as seen, joined as joiner:
         intake = Intake(
             reader=reader,
             plan=plan,
