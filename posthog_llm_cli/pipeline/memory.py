@@ -35,7 +35,7 @@ def give_back_early() -> None:
 
 
 def collect_rarely() -> None:
-    """Look for cycles seldom, and not among what was there before: for a process that converts alone, and makes none."""
+    """Look for cycles seldom, and not among what was there before: for a process that only converts."""
     gc.freeze()
     gc.set_threshold(_YOUNG, 10, 10)
 
