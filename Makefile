@@ -53,8 +53,9 @@ format: $(DEV) ## format the code and mend what the linter can
 pages: $(DEV) ## write the man page and the table of the shell completion from the commands
 	$(BIN)/python -m scripts.pages
 
-pictures: $(DEV) ## draw the README's pictures of the terminal from the program itself
+pictures: $(DEV) ## draw the README's pictures of the terminal and of the page from the program itself
 	$(BIN)/python -m scripts.pictures
+	$(BIN)/python -m scripts.page_pictures
 
 bench: $(BENCH) $(PEERS) ## measure plh and its peers (QUICK=1 for two minutes, ARGS='--only …'; benchmarks/README.md)
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)

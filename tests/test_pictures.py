@@ -10,6 +10,7 @@ import pyte
 import pytest
 from rich.terminal_theme import MONOKAI
 
+from scripts import page_pictures
 from scripts.pictures import PICTURES, Shot, as_svg, as_text, drawn, shoot
 from tests.converting import ROOT
 
@@ -32,6 +33,19 @@ def test_the_readme_shows_pictures_that_are_there_each_in_both() -> None:
     assert {name for name, _ in shown} >= {"summary", "progress", "validate"}
     assert all((PICTURES / f"{name}-{theme}.svg").exists() for name, theme in shown)
     assert {(name, "dark") for name, _ in shown} | {(name, "light") for name, _ in shown} == shown
+
+
+def test_the_page_is_shown_in_light_and_dark() -> None:
+    for name in page_pictures.NAMES:
+        assert (PICTURES / name).read_bytes().startswith(b"\x89PNG")
+        assert f"docs/pictures/{name}" in README
+    assert {path.name for path in PICTURES.glob("*.png")} == set(page_pictures.NAMES)
+
+
+def test_the_page_of_the_pictures_names_no_machine(tmp_path: Path) -> None:
+    page = page_pictures.make_page(tmp_path).read_text()
+    assert str(tmp_path) not in page
+    assert "app.jsonl" in page
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

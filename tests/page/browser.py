@@ -1,7 +1,6 @@
 """A real browser for the page: Chromium without a window, which `make browser` installs."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,19 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from scripts.chromium import executable, flags
 
 # Kept by the page's own document, so that what is refused after it was opened is seen too.
 _VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
 """
-
-
-def executable() -> str | None:
-    """Where Chromium is: what PLH_CHROMIUM says, else what is on the path."""
-    told = os.environ.get("PLH_CHROMIUM")
-    return told if told else next((found for name in NAMES if (found := shutil.which(name)) is not None), None)
 
 
 @contextmanager
@@ -35,9 +28,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as driver:
-        # Chromium has no sandbox for root, which CI is.
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        running = driver.chromium.launch(executable_path=path, args=flags)
+        running = driver.chromium.launch(executable_path=path, args=flags())
         try:
             yield running
         finally:
