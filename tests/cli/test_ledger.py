@@ -294,7 +294,12 @@ def test_a_ledger_that_runs_out_of_room_ends_the_run_with_7_and_the_report_adds_
     """RLIMIT_FSIZE, as a disk that fills up; the ledger is the only file that grows."""
     calls = 3000
     write_log(home, calls)
-    limited = ("bash", "-c", f'ulimit -f 110; exec {sys.executable} -m posthog_llm_cli "$@"', "plh")
+    limited = (
+        "bash",
+        "-c",
+        f'ulimit -f 110; PYTHONDONTWRITEBYTECODE=1 exec {sys.executable} -m posthog_llm_cli "$@"',
+        "plh",
+    )
     with MockServer() as server:
         port = int(server.url.rsplit(":", 1)[1])
         process = start(

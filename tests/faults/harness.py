@@ -11,6 +11,7 @@ A test that kills holds a `Running` (`bench.start`): `wait_for(predicate)`, `kil
 taken from the run under test: the uuids come from `plh send --mock` on the same files.
 """
 
+import resource
 import signal
 import subprocess
 import sys
@@ -189,6 +190,10 @@ class Bench:
         words = [*arguments, *(self.options if "send" in arguments else ())]
         whole = environment(self.home, wanted)
         process: Process
+        if resource.RLIMIT_FSIZE in (
+            limits or {}
+        ):  # Python writes the modules that it compiles up to the limit, and reads them so the next time
+            whole["PYTHONDONTWRITEBYTECODE"] = "1"
         if limits or command:
             with out.open("wb") as out_file, talk.open("wb") as err_file:
                 popen = subprocess.Popen(
