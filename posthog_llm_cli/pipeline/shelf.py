@@ -1,14 +1,13 @@
 """Chunks that wait on disk for a destination that does not keep up: neither memory nor the others pay for it."""
 
 import os
-import pickle
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
 from posthog_llm_cli.model import Chunk, Destination
-from posthog_llm_cli.pipeline.wire import dumps
+from posthog_llm_cli.pipeline.wire import dumps, loads
 
 SHELF_BYTES = 256 * 1024 * 1024
 """How much may lie on disk; beyond it the reader waits."""
@@ -67,7 +66,7 @@ class Shelf:
             del self._places[destination]
         if self._file is None:
             raise ValueError("the shelf is closed")
-        chunk: Chunk = pickle.loads(_read(self._file.fileno(), start, size))  # noqa: S301 - our own, in a nameless file
+        chunk: Chunk = loads(_read(self._file.fileno(), start, size))
         if not self._places:
             self._end = 0
             self._is_broken = False

@@ -9,7 +9,7 @@ import marshal
 import operator
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from posthog_llm_cli.model import Chunk, Converted, Destination, Event, Glance, LogLine, Pricing, Skipped, SourceRef
@@ -47,12 +47,16 @@ def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine
     for conversions, line in zip(results, lines, strict=True):
         row = _row(conversions, line)
         if row is None:
-            return _PICKLED + dumps([[_without_raw(found) for found in conversions] for conversions in results])
+            return _pickled(results)
         rows.append(row)
     try:
         return _PLAIN + marshal.dumps(rows)
     except ValueError:  # a value that is no plain one: coverage and the like may hold anything
-        return _PICKLED + dumps([[_without_raw(found) for found in conversions] for conversions in results])
+        return _pickled(results)
+
+
+def _pickled(results: Sequence[Sequence[Converted]]) -> bytes:
+    return _PICKLED + dumps([[_without_raw(found) for found in conversions] for conversions in results])
 
 
 class Unpacker:
@@ -118,26 +122,15 @@ def _plain(data: bytes) -> list[tuple[Any, ...]]:
 
 def _without_raw(converted: Converted) -> Converted:
     event = converted.result
-    return _replaced(converted, _replaced_raw(event, b"")) if isinstance(event, Event) and event.raw else converted
+    return replace(converted, result=replace(event, raw=b"")) if isinstance(event, Event) and event.raw else converted
 
 
 def _with_raw(converted: Converted, line: LogLine) -> Converted:
     event = converted.result
     if not isinstance(event, Event):
         return converted
-    return _replaced(converted, _replaced_raw(event, line.raw if converted.raw is None else converted.raw))
-
-
-def _replaced(converted: Converted, event: Event) -> Converted:
-    values = list(_CONVERTED(converted))
-    values[_RESULT] = event
-    return Converted(*values)
-
-
-def _replaced_raw(event: Event, raw: bytes) -> Event:
-    values = list(_EVENT(event))
-    values[_RAW] = raw
-    return Event(*values)
+    raw = line.raw if converted.raw is None else converted.raw
+    return replace(converted, result=replace(event, raw=raw))
 
 
 _EVENT_FIELDS = [field.name for field in fields(Event)]
