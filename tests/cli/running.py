@@ -5,14 +5,17 @@ import pty
 import select
 import subprocess
 import sys
+import tempfile
 import termios
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import orjson
+
+from tests.cli.forked import Forked
 
 KEY = "phc_abcdefghijklmnopqrstuvwxyz0123456789"
 MASKED = "phc_…6789"
@@ -51,13 +54,28 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
     }
 
 
-def run(home: Path, *arguments: str | bytes, env: Mapping[str, str] | None = None, stdin: bytes | None = None) -> Ran:
-    """Run to the end without a terminal, in `home`, stdin a pipe."""
-    ended = subprocess.run(
-        [*PLH, *arguments], cwd=home, env=environment(home, env), input=stdin or b"", capture_output=True, timeout=60,
-        check=False,
-    )  # fmt: skip
-    return Ran(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+def run(
+    home: Path,
+    *arguments: str | bytes,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    fresh: bool = False,
+) -> Ran:
+    """Run to the end without a terminal, in `home`, stdin a pipe.
+
+    The process is forked off one that has loaded `plh` (`forked.py`); `fresh` starts an interpreter, for what is about its start.
+    """
+    whole = environment(home, env)
+    if fresh:
+        ended = subprocess.run(
+            [*PLH, *arguments], cwd=home, env=whole, input=stdin or b"", capture_output=True, timeout=60, check=False
+        )
+        return Ran(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        words = [os.fsdecode(word) for word in arguments]
+        code = Forked(words, cwd=home, env=whole, stdin=stdin or b"", out=out, err=err).wait(60)
+        return Ran(code, out.read_bytes().decode(), err.read_bytes().decode())
 
 
 def run_on_terminal(
@@ -75,34 +93,36 @@ def run_on_terminal(
     leader, follower = pty.openpty()
     if columns is not None:
         termios.tcsetwinsize(follower, (50, columns))
-    process = subprocess.Popen(
-        [*PLH, *arguments], cwd=home, env=environment(home, {"TERM": "xterm-256color", **(env or {})}),
-        stdin=follower if stdin_is_terminal else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=follower,
-        start_new_session=True,
-    )  # fmt: skip
-    os.close(follower)
-    seen = _talk_with(leader, answer)
-    out = process.communicate(timeout=60)[0]
-    os.close(leader)
-    return Ran(process.returncode, out.decode(), seen.decode())
+    terminal = Path(os.ttyname(follower))
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        process = Forked(
+            arguments, cwd=home, env=environment(home, {"TERM": "xterm-256color", **(env or {})}),
+            stdin=terminal if stdin_is_terminal else None, out=out, err=terminal, own_session=True,
+        )  # fmt: skip
+        seen = _talk_with(leader, process, answer)
+        os.close(follower)
+        seen += _rest_of(leader)
+        os.close(leader)
+        return Ran(process.wait(60), out.read_bytes().decode(), seen.decode())
 
 
-def _talk_with(leader: int, answer: tuple[str, bytes] | None) -> bytes:
+def _talk_with(leader: int, process: Forked, answer: tuple[str, bytes] | None) -> bytes:
+    """Return what is shown until the process ends; the last of it may still be on its way through the terminal."""
     seen = b""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        if not select.select([leader], [], [], 0.2)[0]:
-            continue
-        try:
-            block = os.read(leader, 65536)
-        except OSError:  # Linux: the other side has closed
-            break
-        if not block:
-            break
-        seen += block
+    while leader in select.select([leader, process.sentinel], [], [], 60)[0]:
+        seen += os.read(leader, 65536)
         if answer is not None and answer[0].encode() in seen:
             os.write(leader, answer[1])
             answer = None
+    return seen
+
+
+def _rest_of(leader: int) -> bytes:
+    seen = b""
+    with suppress(OSError):  # Linux: the other side has closed
+        while block := os.read(leader, 65536):
+            seen += block
     return seen
 
 

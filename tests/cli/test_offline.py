@@ -223,7 +223,7 @@ def test_a_bug_is_a_traceback_without_values_and_exit_1(home: Path) -> None:
         "s.SourceReader.__iter__ = broken\n"
     )
     pythonpath = os.pathsep.join([str(home), environment(home)["PYTHONPATH"]])
-    ran = run(home, "send", "-n", "app.jsonl", env={"PYTHONPATH": pythonpath})
+    ran = run(home, "send", "-n", "app.jsonl", env={"PYTHONPATH": pythonpath}, fresh=True)
     assert ran.code == 1
     assert "this is a bug in plh" in ran.err
     assert "builtins.KeyError" in ran.err

@@ -24,7 +24,7 @@ def to(server: MockServer, **more: str) -> dict[str, str]:
 
 def test_what_is_sent_arrives_and_the_summary_says_so(home: Path, server: MockServer) -> None:
     write_log(home, 3)
-    ran = run(home, "send", "app.jsonl", env=to(server))
+    ran = run(home, "send", "app.jsonl", env=to(server), fresh=True)
     assert (ran.code, ran.out) == (0, "")
     assert len(server.events) == 3
     assert ran.lines[0].startswith("send: 3 records read (litellm 3)")
@@ -307,5 +307,5 @@ def test_colour_without_a_terminal_where_it_is_forced(home: Path, called: Called
 
 def test_an_ascii_locale_can_print_everything(home: Path, server: MockServer) -> None:
     write_log(home, 1)
-    ran = run(home, "send", "app.jsonl", env=to(server, PYTHONIOENCODING="ascii:strict"))
+    ran = run(home, "send", "app.jsonl", env=to(server, PYTHONIOENCODING="ascii:strict"), fresh=True)
     assert (ran.code, len(server.events)) == (0, 1)

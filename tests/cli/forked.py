@@ -19,13 +19,17 @@ from typing import Any
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([
     "posthog_llm_cli.cli.app", "posthog_llm_cli.cli.runs", "posthog_llm_cli.convert", "posthog_llm_cli.transport.capture",
-    "posthog_llm_cli.transport.client", "posthog_llm_cli.mockserver", "typer._adapters", "httpx", "rich.console", "sqlite3",
-    "tests.faults.forked",
+    "posthog_llm_cli.transport.client", "posthog_llm_cli.mockserver", "posthog_llm_cli.preview", "posthog_llm_cli.page",
+    "posthog_llm_cli.explaining", "typer._adapters", "httpx", "rich.console", "sqlite3", "tests.cli.forked",
 ])  # fmt: skip
 
 
 class Forked:
-    """A process under way, as `subprocess.Popen` would give it; `stdin` goes through a pipe, None is `/dev/null`."""
+    """A process under way, as `subprocess.Popen` would give it.
+
+    `stdin` goes through a pipe where it is bytes; None is `/dev/null`. `stdin`, `out` and `err` may be one terminal; with
+    `own_session` it is not the one that the process belongs to.
+    """
 
     def __init__(
         self,
@@ -35,22 +39,24 @@ class Forked:
         env: Mapping[str, str],
         out: Path,
         err: Path,
-        stdin: bytes | None = None,
+        stdin: bytes | Path | None = None,
         module: str = "posthog_llm_cli",
+        own_session: bool = False,
     ) -> None:
         out.touch()
         err.touch()
         ours: Connection[Any, Any] | None = None
         theirs: Connection[Any, Any] | None = None
-        if stdin is not None:
+        if isinstance(stdin, bytes):
             theirs, ours = _CONTEXT.Pipe(duplex=False)
+        given = stdin if isinstance(stdin, Path) else theirs
         self._process = _CONTEXT.Process(
-            target=_become, args=(module, list(words), cwd, dict(env), theirs, out, err), daemon=False
+            target=_become, args=(module, list(words), cwd, dict(env), given, out, err, own_session), daemon=False
         )
         self._process.start()
-        if ours is not None and theirs is not None:
+        if isinstance(stdin, bytes) and ours is not None and theirs is not None:
             theirs.close()
-            _write_all(ours, stdin or b"")
+            _write_all(ours, stdin)
             ours.close()
 
     @property
@@ -58,6 +64,11 @@ class Forked:
         """Its number."""
         assert self._process.pid is not None
         return self._process.pid
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that `select` finds readable when it has ended."""
+        return self._process.sentinel
 
     def poll(self) -> int | None:
         """Return its exit code, None while it runs."""
@@ -95,18 +106,21 @@ def _become(
     words: list[str],
     cwd: Path,
     env: Mapping[str, str],
-    stdin: "Connection[Any, Any] | None",
+    stdin: "Connection[Any, Any] | Path | None",
     out: Path,
     err: Path,
+    own_session: bool,  # noqa: FBT001 - passed on by multiprocessing, by place
 ) -> None:
     """Be `plh`: what the shell and the interpreter do before `main()`, without the imports."""
-    if stdin is not None:
+    if own_session:
+        os.setsid()
+    if isinstance(stdin, Path):
+        _open_as(0, stdin, os.O_RDWR)
+    elif stdin is not None:
         os.dup2(stdin.fileno(), 0)
         stdin.close()
-    for path, descriptor in ((out, 1), (err, 2)):
-        opened = os.open(path, os.O_WRONLY | os.O_TRUNC)
-        os.dup2(opened, descriptor)
-        os.close(opened)
+    _open_as(1, out, os.O_WRONLY | os.O_TRUNC)
+    _open_as(2, err, os.O_WRONLY | os.O_TRUNC)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
@@ -117,3 +131,9 @@ def _become(
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _open_as(descriptor: int, path: Path, flags: int) -> None:
+    opened = os.open(path, flags | os.O_NOCTTY)
+    os.dup2(opened, descriptor)
+    os.close(opened)
