@@ -19,6 +19,7 @@ from posthog_llm_cli.config.resolution import load, require_key, resolve
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.model import Endpoint, Historical, Media
+from tests.laws import examples
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = "phc_abcdefghijklmnopqrstuvwxyz0123456789"
@@ -392,7 +393,7 @@ PLACES = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(key=BAD_KEYS, place=PLACES, around=st.sampled_from(["{}", " {}\n", "{} x", "https://{}", "{}=", "a={}", "x,{}"]))
 def test_no_message_ever_shows_a_key(
     tmp_path_factory: pytest.TempPathFactory, key: str, place: str, around: str

@@ -17,6 +17,7 @@ from posthog_llm_cli.model import Converted, ConvertOptions, Event, Filtered, Lo
 from tests.converting import OPTIONS, RUN_STARTED_AT, SAMPLES, convert_bytes, convert_value, read_lines, to_event, wire
 from tests.formats.test_litellm import payload
 from tests.formats.test_openai import chat, pair
+from tests.laws import examples
 
 JSON = st.recursive(
     st.none()
@@ -99,7 +100,7 @@ def _holders(value: Any) -> Any:
             yield from _holders(inner)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(200))
 @given(edited_records())
 def test_edited_real_records_never_crash_and_never_give_a_wrong_number(record: Any) -> None:
     for converted in convert_bytes(orjson.dumps(record)):

@@ -11,6 +11,7 @@ from posthog_llm_cli.codes import REJECTIONS
 from posthog_llm_cli.decoding import MAX_DEPTH, Decoded, decode, split_documents
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
+from tests.laws import examples
 
 values = st.recursive(
     st.one_of(
@@ -67,7 +68,7 @@ def only_tolerant(raw: bytes) -> Json:
 # ------------------------------------------------------------------------------------------------------------- laws
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(values, st.booleans())
 def test_any_value_comes_back_through_both_readers(value: Json, ascii_only: bool) -> None:
     raw = json.dumps([value], ensure_ascii=ascii_only).encode()
@@ -75,7 +76,7 @@ def test_any_value_comes_back_through_both_readers(value: Json, ascii_only: bool
     assert only_tolerant(raw) == [value]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.one_of(json_like.map(str.encode), st.binary(max_size=40)))
 @example(b'{"\\ud83d": {"\\udc00": ["\\ud83dx"]}}')
 @example(b'"{\\"a\\": \\"\\\\ud83d\\"}"')
@@ -87,7 +88,7 @@ def test_any_bytes_give_a_value_that_can_be_written_or_a_refusal(raw: bytes) -> 
         orjson.dumps(found.value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(json_like)
 def test_what_both_readers_take_they_take_alike(text: str) -> None:
     try:
@@ -97,7 +98,7 @@ def test_what_both_readers_take_they_take_alike(text: str) -> None:
     assert orjson.dumps(only_tolerant(text.encode())) == orjson.dumps(expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=4), values, max_size=3), min_size=2, max_size=5), st.integers(0, 30))
 def test_glued_documents_are_split_where_they_stand(documents: list[Json], cut: int) -> None:
     parts = [json.dumps(document).encode() for document in documents]
@@ -303,7 +304,7 @@ def test_text_that_is_no_json_at_all_is_called_so(raw: bytes) -> None:
     assert "SpendLogs as CSV" in str(error.hint)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(json_like)
 def test_a_refusal_never_quotes_what_was_read(text: str) -> None:
     raw = f'{{"secret": "s3cr3t", {text} "more": "s3cr3t"'.encode()

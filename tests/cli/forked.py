@@ -109,7 +109,7 @@ def _become(
     stdin: "Connection[Any, Any] | Path | None",
     out: Path,
     err: Path,
-    own_session: bool,  # noqa: FBT001 - passed on by multiprocessing, by place
+    own_session: bool,
 ) -> None:
     """Be `plh`: what the shell and the interpreter do before `main()`, without the imports."""
     if own_session:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.explaining.paths import at, leaves, removed, replaced, shown, steps
 from posthog_llm_cli.explaining.probing import Facts, Prober, candidates, marked
+from tests.laws import examples
 
 SCALARS = st.one_of(st.booleans(), st.integers(-(10**9), 10**9), st.text(min_size=1, max_size=8))
 RECORDS = st.recursive(
@@ -32,7 +33,7 @@ def lookup(record: Any, path: tuple[Any, ...]) -> Any:
     return record
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(RECORDS, st.data())
 def test_a_copied_field_is_found_and_no_other(record: Any, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(paths_of(record)))

@@ -26,8 +26,8 @@ import orjson
 
 from posthog_llm_cli.mockserver import MockServer
 from posthog_llm_cli.model import mask_key
-from tests.cli.running import PLH, environment, record
 from tests.cli.forked import Forked
+from tests.cli.running import PLH, environment, record
 
 KEYS = ("phc_first_project_aaaaaaaaaaaaaaaaaaaa1111", "phc_second_project_bbbbbbbbbbbbbbbbbbb2222")
 COUNTED = ("accepted", "already_sent", "duplicates", "filtered", "skipped", "rejected", "unconfirmed")

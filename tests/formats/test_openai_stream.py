@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, wire
+from tests.laws import examples
 from tests.streaming import (
     CREATED,
     MODEL,
@@ -570,7 +571,7 @@ def streams_of(draw: st.DrawFn, whole: dict[str, Any]) -> list[dict[str, Any]]:
     return chunks
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.data(), completions())
 def test_whatever_the_cuts_a_stream_is_the_event_of_its_whole_completion(
     data: st.DataObject, whole: dict[str, Any]

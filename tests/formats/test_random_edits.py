@@ -18,6 +18,7 @@ from tests.formats import oracle
 from tests.formats.oracle import wrong_numbers
 from tests.formats.shared import OPENAI_LOGS, needs_openai_logs
 from tests.formats.test_facts import LATER
+from tests.laws import examples
 
 Path = tuple[str | int, ...]
 SAMPLE_FILES = sorted([*SAMPLES.glob("openai-*.jsonl"), *SAMPLES.glob("ollama*.jsonl")])
@@ -123,14 +124,14 @@ def test_the_numbers_of_every_real_record_are_right() -> None:
 
 
 @given(edited(samples))
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_sample_with_random_edits_gives_no_wrong_number(record: Any) -> None:
     check(record, METADATA_ONLY)
 
 
 @needs_openai_logs
 @given(edited(real_records))
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_real_record_with_random_edits_gives_no_wrong_number(record: Any) -> None:
     check(record, LATER)
 

@@ -17,6 +17,7 @@ from posthog_llm_cli.joining._batch_choice import nearest, plain_name
 from posthog_llm_cli.model import Mark, SourceRef
 from tests.formats.batch_lines import answered, failed, with_input
 from tests.joining.joining import Written, asked, join, lines, output, prompt_of, prompts, skips
+from tests.laws import examples
 
 MINI = "gpt-4o-mini-2024-07-18"
 FULL = "gpt-4o-2024-08-06"
@@ -347,7 +348,7 @@ def batches(draw: st.DrawFn) -> tuple[dict[str, list[tuple[str, str]]], list[tup
 
 
 @given(batches(), st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_sets_with_the_same_ids_and_other_models_are_never_mixed(batch: Any, chance: random.Random) -> None:
     asking, answers = batch
     files: dict[str, list[tuple[Any, str | None]]] = {}
@@ -379,7 +380,7 @@ WRITTEN = st.lists(
 
 
 @given(WRITTEN)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_lines_join_as_a_search_through_all_of_them_says(written: list[tuple[str, str, str, str | None]]) -> None:
     records: list[Written] = []
     for number, (side, name, custom_id, model) in enumerate(written):

@@ -12,6 +12,7 @@ from posthog_llm_cli.model import Idle, LogLine, Mark, SourceRef
 from tests.formats.batch_lines import with_input
 from tests.joining.joining import Written, asked, join, output, prompts, skips
 from tests.joining.test_batches import WRITTEN, letter
+from tests.laws import examples
 
 MINI = "gpt-4o-mini-2024-07-18"
 RANK_END, SOURCE_END = Mark.RANK_END, Mark.SOURCE_END
@@ -118,7 +119,7 @@ def told(line: LogLine) -> tuple[Any, ...]:
 
 
 @given(WRITTEN)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_what_goes_on_early_is_what_would_go_on_at_the_end(written: list[tuple[str, str, str, str | None]]) -> None:
     sides: dict[str, dict[str, list[Written]]] = {"in": {}, "out": {}}
     for number, (side, name, custom_id, model) in enumerate(written):

@@ -21,6 +21,7 @@ from posthog_llm_cli.model import Converted, Event, Idle, LogLine, Mark, Skipped
 from posthog_llm_cli.sources import SourceReader
 from tests.converting import OPTIONS, to_event, wire
 from tests.formats.test_openai_stream import completions, interleaved, streams_of, whole_chat
+from tests.laws import examples
 from tests.streaming import (
     CREATED,
     chunk,
@@ -451,7 +452,7 @@ def odd_logs(draw: st.DrawFn) -> list[Any]:
     return rows
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(rows=odd_logs(), max_record=st.sampled_from([700, 1 << 25]))
 def test_every_record_goes_on_once_whatever_the_parts(rows: list[Any], max_record: int) -> None:
     items: list[LogLine | Mark] = [
@@ -466,7 +467,7 @@ def test_every_record_goes_on_once_whatever_the_parts(rows: list[Any], max_recor
         assert convert(line, OPTIONS)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_streams_cut_and_interleaved_at_random_are_the_events_of_their_completions(
     data: st.DataObject, tmp_path: Path

@@ -14,6 +14,7 @@ from posthog_llm_cli.ledger import NoLedger, care, reading, view
 from posthog_llm_cli.ledger.schema import TABLES
 from posthog_llm_cli.model import Destination, Settlement
 from tests.converting import ROOT
+from tests.laws import examples
 from tests.ledger.making import EU, LOOK, NOW, US, accepted, ended, filled, ids, opened
 
 
@@ -48,7 +49,7 @@ def test_a_rejected_event_may_become_an_accepted_one_and_the_tallies_follow(path
     assert care.check(path).problems == ()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deliveries=st.lists(
         st.tuples(st.booleans(), st.dictionaries(st.integers(0, 9), st.sampled_from(Settlement), max_size=5)),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthog_llm_cli.page.blocks import BLOCK_BYTES, Block, fitting
+from tests.laws import examples
 
 VALUES = st.lists(
     st.one_of(
@@ -33,7 +34,7 @@ def encoded(values: list[str | None]) -> list[bytes | None]:
 
 
 @given(VALUES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_with_room_every_value_is_found_under_its_number(values: list[str | None]) -> None:
     found = {
         block.first + at: value for block in fitting(encoded(values), 10**9) for at, value in enumerate(opened(block))
@@ -44,7 +45,7 @@ def test_with_room_every_value_is_found_under_its_number(values: list[str | None
 
 
 @given(VALUES, st.integers(0, 120_000))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_what_does_not_fit_is_left_away_and_moves_no_other(values: list[str | None], room: int) -> None:
     blocks = list(fitting(encoded(values), room))
     assert sum(len(block.encoded) for block in blocks) <= room

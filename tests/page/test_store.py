@@ -14,6 +14,7 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.model import Destination
 from posthog_llm_cli.page import store as store_module
 from posthog_llm_cli.page.store import PageStore, TraceRow
+from tests.laws import examples
 from tests.page.making import call, events, filled, said
 
 CALLS = st.lists(
@@ -41,7 +42,7 @@ def numbered(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @given(CALLS)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_every_call_is_in_one_trace_and_the_sums_are_those_of_its_calls(calls: list[dict[str, Any]]) -> None:
     with PageStore() as store:
         rows = listed(store, numbered(calls))

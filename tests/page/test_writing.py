@@ -14,6 +14,7 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.page import PageFacts, PageStore, writing
 from posthog_llm_cli.page.writing import policy, write_page
 from tests.converting import RUN_STARTED_AT
+from tests.laws import examples
 from tests.page.making import MADE, Parsed, call, events, filled, parse, said, write
 
 HOSTILE = (
@@ -76,7 +77,7 @@ def test_hostile_text_makes_no_element(text: str, tmp_path: Path, harmless: Pars
 
 
 @given(st.text(min_size=1, max_size=80))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_no_text_makes_an_element_and_all_of_it_is_there(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.html"
     write(path, [named("name"), call(1, **said(text, text))])

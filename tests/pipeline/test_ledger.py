@@ -15,6 +15,7 @@ from posthog_llm_cli.model import Converted, ConvertOptions, Destination, LogLin
 from posthog_llm_cli.pipeline import Stop, send
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.report.models import Tally
+from tests.laws import examples
 from tests.pipeline import fakes
 
 Key = tuple[Destination, str]
@@ -173,7 +174,7 @@ def test_a_ledger_that_fails_ends_the_run_with_7_and_counts_everything(fault: st
     assert (notebook.lookups if fault == "lookup" else notebook.settlings) == 3  # it was met, and asked no more
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     calls=st.lists(st.integers(0, 8), max_size=15),
     seeds=st.lists(st.integers(0, 100), min_size=1, max_size=4),

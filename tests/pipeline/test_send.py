@@ -16,6 +16,7 @@ from posthog_llm_cli.pipeline import Plan, Stop, outbox, send
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.report.models import Tally
 from posthog_llm_cli.transport import Deliverer
+from tests.laws import examples
 from tests.pipeline import fakes
 from tests.pipeline.fakes import Entry, Letters, Recorder, Source, Watcher
 
@@ -167,7 +168,7 @@ def test_a_source_that_fails_is_reported_and_the_run_goes_on() -> None:
     limit=st.none() | st.integers(0, 12),
     stop_after=st.none() | st.integers(0, 40),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_the_law_holds_for_any_mix_of_results_limits_and_stops(
     texts: list[str], seed: int, concurrency: int, limit: int | None, stop_after: int | None
 ) -> None:

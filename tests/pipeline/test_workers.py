@@ -18,6 +18,7 @@ from posthog_llm_cli.pipeline import Plan, Stop, conversion, send, validate
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_in_workers
 from posthog_llm_cli.pipeline.workers import WorkerPool
 from posthog_llm_cli.report import RunReport
+from tests.laws import examples
 from tests.pipeline import fakes
 from tests.pipeline.fakes import Entry, Letters, Recorder, Source, Watcher
 
@@ -67,7 +68,7 @@ ITEM = st.one_of(
 
 
 @given(items=st.lists(ITEM, max_size=60))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.usefixtures("small_batches")
 def test_any_mix_of_items_comes_out_as_without_workers(pool: WorkerPool, items: list[Item]) -> None:
     def seen_from_outside(item: Done | Item) -> object:

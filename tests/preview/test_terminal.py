@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from posthog_llm_cli.preview.terminal import render
+from tests.laws import examples
 from tests.preview.making import Seen, event, events, fold, seen
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -41,7 +42,7 @@ def test_nothing_is_wider_than_the_terminal(width: int) -> None:
         assert max(map(cell_len, lines)) <= width
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(events(), st.sampled_from([80, 160]))
 def test_no_log_makes_it_wider(met: list[Seen], width: int) -> None:
     lines = render(fold(met), width=width, colour=False).splitlines()

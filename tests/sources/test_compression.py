@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.sources.compression import STEP, plain
+from tests.laws import examples
 
 SKIPPABLE = b"\x5b\x2a\x4d\x18\x07\0\0\0skip me"[:15]
 
@@ -51,7 +52,7 @@ CONTENTS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(CONTENTS, st.sampled_from(CODECS), st.integers(1, 70))
 def test_what_was_compressed_comes_back_whatever_the_blocks(
     data: bytes, codec: Callable[[bytes], bytes], size: int
@@ -59,7 +60,7 @@ def test_what_was_compressed_comes_back_whatever_the_blocks(
     assert read(codec(data), size=size) == data
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.integers(1, 30), st.sampled_from([gzip.compress, zstd])
 )
@@ -110,7 +111,7 @@ def test_a_wrong_checksum_is_damage(codec: Callable[[bytes], bytes]) -> None:
     assert (b"{}" * 100).startswith(got)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.sampled_from([gzip.compress, zstd]), st.integers(4, 400), st.integers(1, 255), st.integers(1, 500))
 def test_any_flipped_byte_gives_the_data_or_a_problem(
     codec: Callable[[bytes], bytes], at: int, flip: int, size: int
@@ -134,7 +135,7 @@ def test_no_step_gives_more_than_its_bound(codec: Callable[[bytes], bytes]) -> N
     assert max(steps) <= STEP
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=30), st.sampled_from(["utf-16-le", "utf-16-be"]), st.integers(1, 9))
 def test_utf_16_with_its_mark_becomes_utf_8(text: str, encoding: str, size: int) -> None:
     data = ("\ufeff" + text).encode(encoding)

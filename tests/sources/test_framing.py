@@ -12,6 +12,7 @@ from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import Framer
+from tests.laws import examples
 from tests.sources.framed import MAX_RECORD, blocks_of, frame, places, raws, said
 
 
@@ -66,7 +67,7 @@ def values_of(lines: list[LogLine]) -> list[Json]:
     return [decode(raw.rstrip(b",")).value for _, raw in pieces]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(layouts(), sizes)
 def test_every_layout_gives_the_same_values_at_their_places_whatever_the_blocks(
     layout: tuple[list[Json], bytes], size: int
@@ -77,7 +78,7 @@ def test_every_layout_gives_the_same_values_at_their_places_whatever_the_blocks(
     check_places(data, found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet=st.sampled_from('a1"\\{}[]:,\n\r \0é'), max_size=80), sizes)
 def test_blocks_never_change_what_is_found_in_any_bytes(text: str, size: int) -> None:
     data = text.encode()
@@ -86,7 +87,7 @@ def test_blocks_never_change_what_is_found_in_any_bytes(text: str, size: int) ->
     check_places(data, whole)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet=st.sampled_from('a1"\\{}[]:,\n '), max_size=80))
 def test_no_byte_of_content_is_lost_but_what_separates_records(text: str) -> None:
     data = ("x\n" + text).encode()
@@ -94,7 +95,7 @@ def test_no_byte_of_content_is_lost_but_what_separates_records(text: str) -> Non
     assert kept == len(data.replace(b" ", b"").replace(b"\n", b""))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(records, min_size=1, max_size=4), st.binary(max_size=30), st.integers(0, 3))
 def test_one_bad_line_costs_no_neighbour(values: list[Json], junk: bytes, at: int) -> None:
     lines = [json.dumps({"id": 1}).encode()] + [json.dumps(value).encode() for value in values]

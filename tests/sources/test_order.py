@@ -21,6 +21,7 @@ from posthog_llm_cli.model import Idle, Json, LogLine, Mark
 from posthog_llm_cli.sources import Ranking, SourceReader
 from posthog_llm_cli.sources.names import Names
 from posthog_llm_cli.sources.order import LOOK_BYTES
+from tests.laws import examples
 
 RANKING = Ranking(ranks.read_rank, ranks.head_rank, otherwise=ranks.OTHER_RANK)
 
@@ -134,7 +135,7 @@ def test_the_key_names_of_a_long_record_say_the_same(value: dict[str, Any]) -> N
     assert ranks.head_rank(json.dumps({"text": json.dumps(value)}).encode()) is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(max_size=5) | st.integers(0, 9),
@@ -351,7 +352,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------------- names
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=9).filter(lambda name: b"\0" not in name)), st.integers(0, 50))
 def test_names_come_back_in_their_order_from_memory_and_from_a_file(raw: list[bytes], memory_bytes: int) -> None:
     expected = list(map(os.fsdecode, raw))

@@ -11,6 +11,7 @@ from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.sources.framing import LOOK_AHEAD, Framer
 from posthog_llm_cli.sources.postgres import unescape
 from tests.formats.shared import LITELLM_LOGS, needs_litellm_logs
+from tests.laws import examples
 from tests.sources.framed import MAX_RECORD, frame, lines_of, raws, said
 
 WARNED = ("copy-escaped",)
@@ -64,13 +65,13 @@ BARE = row(2, messages="plain")
 texts = st.text(alphabet=st.sampled_from('a"\\{}[]:,nrtux01\n\r\t\x08\x0b\x0c\u2028é😀'), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(texts)
 def test_unescaping_undoes_what_copy_writes(text: str) -> None:
     assert unescape(copied(text).removesuffix(b"\n")) == text.encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(texts, max_size=5), st.integers(0, 5), st.integers(1, 60), st.booleans())
 def test_every_row_of_a_copied_file_comes_back_whatever_the_blocks(
     contents: list[str], at: int, size: int, ended: bool
@@ -85,7 +86,7 @@ def test_every_row_of_a_copied_file_comes_back_whatever_the_blocks(
     assert all(data[line.ref.offset : line.ref.offset + 13] == b'{"request_id"' for line in found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(texts, max_size=5), st.integers(1, 60))
 def test_a_plain_file_with_one_single_backslash_stays_as_it_is(contents: list[str], size: int) -> None:
     rows = [row(number, messages=text) for number, text in enumerate(["\n", *contents])]
@@ -95,7 +96,7 @@ def test_a_plain_file_with_one_single_backslash_stays_as_it_is(contents: list[st
     assert {line.warnings for line in found} == {()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.text(alphabet=st.sampled_from('a"\\{}n,\n .N'), max_size=12), max_size=5), st.integers(1, 60))
 def test_blocks_never_change_what_is_found_in_any_rows(lines: list[str], size: int) -> None:
     head = '{"request_id":"","call_type":"","startTime":"","m":"'

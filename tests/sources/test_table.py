@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.model import LogLine
 from posthog_llm_cli.sources.framing import CONSOLE_HEAD, Framer
+from tests.laws import examples
 from tests.sources.framed import MAX_RECORD, frame, lines_of, said
 
 NAMES = ["request_id", "call_type", "spend", "startTime", "metadata"]
@@ -54,7 +55,7 @@ def tables(draw: st.DrawFn) -> tuple[list[list[str]], bytes]:
     return rows, draw(st.sampled_from([b"", b"\xef\xbb\xbf", b"\n"])) + text.getvalue().encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(tables(), st.integers(1, 50))
 def test_any_rows_come_back_at_their_places_whatever_the_blocks(
     table: tuple[list[list[str]], bytes], size: int
@@ -67,7 +68,7 @@ def test_any_rows_come_back_at_their_places_whatever_the_blocks(
         assert line.ref.offset == 0 or data[line.ref.offset - 1 : line.ref.offset] == b"\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.text(alphabet=st.sampled_from('a,"\n\r\0é2'), max_size=80), st.integers(1, 50), st.sampled_from([10, MAX_RECORD])
 )
@@ -77,7 +78,7 @@ def test_blocks_never_change_what_is_found_in_any_rows(text: str, size: int, max
     assert said(frame(data, size=size, max_record=max_record)) == said(frame(data, max_record=max_record))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet=st.sampled_from('a,"\n{}é2'), max_size=60))
 def test_every_row_of_any_text_is_a_record_or_says_what_is_wrong_with_it(text: str) -> None:
     found = frame(HEADER + text.encode())

@@ -14,6 +14,7 @@ from posthog_llm_cli.model import Chunk, Delivery, Endpoint, Verdict
 from posthog_llm_cli.transport import Capture, new_client
 from posthog_llm_cli.transport import capture as capture_module
 from posthog_llm_cli.transport.routes import MAX_BATCH_EVENT, ROUTES
+from tests.laws import examples
 from tests.transport.conftest import Bench
 from tests.transport.making import NOW, a_chunk, an_event
 from tests.transport.server import Reply, Script, Seen, Server, error, serving, take_all
@@ -87,7 +88,7 @@ def shared() -> Any:
     status=st.sampled_from([400, 413]),
     seed=st.none() | st.integers(0, 99),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_exactly_the_guilty_are_rejected_and_all_others_are_delivered(
     shared: Server, guilty: set[int], size: int, endpoint: Endpoint, status: int, seed: int | None
 ) -> None:

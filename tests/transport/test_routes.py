@@ -19,6 +19,7 @@ from posthog_llm_cli.transport.routes import (
     oversize_message,
     wire_time,
 )
+from tests.laws import examples
 from tests.transport.making import KEY, NOW, a_chunk, an_event
 
 
@@ -64,7 +65,7 @@ text = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 @given(st.dictionaries(text, json_values, max_size=4), text)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_joining_bytes_gives_the_json_that_encoding_would(properties: dict[str, object], distinct_id: str) -> None:
     event = an_event(properties=orjson.dumps(properties), distinct_id=distinct_id)
     members = json.loads(b"{" + event.legacy_properties + b"}")
@@ -163,7 +164,7 @@ def test_batch_weighs_the_brokers_message_in_which_quotes_count_twice() -> None:
 
 
 @given(st.text(st.sampled_from('a"\\é漢\n\x7f\u2028'), min_size=1), st.integers(0, 2000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_the_brokers_message_is_weighed_as_json_would_encode_it(pattern: str, extra: int) -> None:
     properties = orjson.dumps({"a": pattern * (500_000 // len(pattern.encode())), "b": "x" * extra})
     encoded = encode_legacy(an_event(properties=properties))
