@@ -97,10 +97,10 @@ def test_a_pipe_in_either_order(home: Path, order: tuple[int, ...]) -> None:
 
 
 def test_workers_change_nothing(home: Path) -> None:
-    files = write_batch(home, count=4_000, pad="x" * 1_500)
+    files = write_batch(home, count=400, pad="x" * 20_000)
     assert sum(Path(path).stat().st_size for path in files) > 8_000_000, "or workers do not start"
     alone, together = (run(home, "send", "--mock", "--workers", n, *files) for n in ("1", "2"))
-    assert len(alone.out.splitlines()) == 4_001
+    assert len(alone.out.splitlines()) == 401
     assert (alone.code, together.code) == (0, 0)
     assert together.out == alone.out
 
@@ -153,7 +153,7 @@ def test_a_letter_of_a_joined_line_holds_both_sides(home: Path, called: Called) 
 
 
 def test_no_room_for_what_waits_ends_the_run_before_anything_is_sent(home: Path) -> None:
-    files = write_batch(home, count=8_000, pad="x" * 2_000)  # more than is held in memory
+    files = write_batch(home, count=800, pad="x" * 20_000)  # more than is held in memory
     limited = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh", *PLH, "send", "--mock", *files]
     ran = subprocess.run(limited, cwd=home, env=environment(home), capture_output=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout) == (2, b"")

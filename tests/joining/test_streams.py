@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.joining import Joiner
-from posthog_llm_cli.joining.streams import PATIENCE
+from posthog_llm_cli.joining import Joiner, streams
 from posthog_llm_cli.model import Converted, Event, Idle, LogLine, Mark, Skipped, SourceRef
 from posthog_llm_cli.sources import SourceReader
 from tests.converting import OPTIONS, to_event, wire
@@ -186,8 +185,12 @@ def test_a_stream_ends_with_its_source(tmp_path: Path) -> None:
     assert len({event.uuid for event in events_of(again)}) == 1
 
 
-def test_a_stream_ends_after_ten_thousand_records_without_a_part(tmp_path: Path) -> None:
-    other = [{"request": {"model": "m"}, "number": number} for number in range(PATIENCE - 1)]
+def test_a_stream_ends_after_ten_thousand_records_without_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert streams.PATIENCE == 10_000
+    monkeypatch.setattr(streams, "PATIENCE", 300)
+    other = [{"request": {"model": "m"}, "number": number} for number in range(streams.PATIENCE - 1)]
     parts = said("Hel", "lo")
     within = joined(jsonl([*parts[:2], *other, *parts[2:]]), folder=tmp_path)
     assert texts_of(within) == ["Hello"]

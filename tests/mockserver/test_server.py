@@ -362,7 +362,7 @@ def test_a_hang_never_answers_and_the_server_still_stops(route: str) -> None:
         while server.tally["faults"]["hang"] < 2:
             time.sleep(0.01)
         began = time.monotonic()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
     with waiting:
         assert waiting.recv(100) == b""
 
@@ -446,7 +446,7 @@ def test_stopping_does_not_wait_for_idle_connections() -> None:
         with MockServer() as server:
             client.get(server.url)
             began = time.monotonic()
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 4
     with pytest.raises(RuntimeError, match="not running"):
         assert server.url
 

@@ -155,7 +155,10 @@ def test_show_fails_where_nothing_arrived_or_nobody_listens(server: MockServer) 
 
 
 def test_time_passes_only_where_it_must() -> None:
-    began = time.monotonic()
-    with MockServer():
-        pass
-    assert time.monotonic() - began < 0.5
+    took_s: list[float] = []
+    for _ in range(5):  # one of them is not held up by what else the machine does
+        began_s = time.monotonic()
+        with MockServer():
+            pass
+        took_s.append(time.monotonic() - began_s)
+    assert min(took_s) < 0.5
