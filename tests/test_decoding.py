@@ -98,7 +98,7 @@ def test_what_both_readers_take_they_take_alike(text: str) -> None:
     assert orjson.dumps(only_tolerant(text.encode())) == orjson.dumps(expected)
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=4), values, max_size=3), min_size=2, max_size=5), st.integers(0, 30))
 def test_glued_documents_are_split_where_they_stand(documents: list[Json], cut: int) -> None:
     parts = [json.dumps(document).encode() for document in documents]

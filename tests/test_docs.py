@@ -5,7 +5,6 @@ import inspect
 import io
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -19,6 +18,7 @@ from posthog_llm_cli.errors import ExitCode
 from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.version import __version__
 from scripts import pages
+from tests.cli.running import run
 from tests.converting import ROOT, convert_value, to_event, to_properties, with_parse
 from tests.report.lacks_table import table
 
@@ -30,11 +30,9 @@ LEDGER = [("ledger", name) for name in ("status", "runs", "show", "check", "repa
 
 @cache
 def help_of(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "posthog_llm_cli", *command, "--help"],
-        capture_output=True, text=True, check=True, env={"COLUMNS": "200", "TERM": "dumb", "PATH": "/usr/bin:/bin"}, cwd=ROOT,
-    )  # fmt: skip
-    return done.stdout
+    ran = run(ROOT, *command, "--help", env={"COLUMNS": "200", "TERM": "dumb"})
+    assert ran.code == 0
+    return ran.out
 
 
 def flags_in(text: str) -> set[str]:

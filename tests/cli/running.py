@@ -60,21 +60,30 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     fresh: bool = False,
+    module: str = "posthog_llm_cli",
 ) -> Ran:
     """Run to the end without a terminal, in `home`, stdin a pipe.
 
     The process is forked off one that has loaded `plh` (`forked.py`); `fresh` starts an interpreter, for what is about its start.
+    `module` is what runs in place of `plh`.
     """
     whole = environment(home, env)
     if fresh:
         ended = subprocess.run(
-            [*PLH, *arguments], cwd=home, env=whole, input=stdin or b"", capture_output=True, timeout=60, check=False
+            [sys.executable, "-m", module, *arguments],
+            cwd=home,
+            env=whole,
+            input=stdin or b"",
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
         return Ran(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         words = [os.fsdecode(word) for word in arguments]
-        code = Forked(words, cwd=home, env=whole, stdin=stdin or b"", out=out, err=err).wait(60)
+        process = Forked(words, cwd=home, env=whole, stdin=stdin or b"", out=out, err=err, module=module)
+        code = process.wait(60)
         return Ran(code, out.read_bytes().decode(), err.read_bytes().decode())
 
 

@@ -2,10 +2,11 @@
 
 import os
 import pty
+import select
 import shutil
 import subprocess
 import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -135,9 +136,12 @@ SOURCES = {
     "fish": "plh completion fish | source\n",
 }
 
+CLEAR = "\x15"
+"""Ctrl-U: the line is empty again."""
 
-def typed_into(shell: str, home: Path, keys: str, until: str) -> str:
-    """Type into a real shell on a pseudo-terminal, and return what it showed."""
+
+def typed_into(shell: str, home: Path, typed: Mapping[str, str]) -> None:
+    """Type into a real shell on a pseudo-terminal, each line until it shows what is expected of it."""
     (home / "bin").mkdir(exist_ok=True)
     plh = home / "bin" / "plh"
     plh.write_text(f'#!/bin/sh\nexec {PLH[0]} -m posthog_llm_cli "$@"\n')
@@ -149,42 +153,36 @@ def typed_into(shell: str, home: Path, keys: str, until: str) -> str:
         ["sh", "-c", 'exec "$@" <"$TTY" >"$TTY" 2>&1', "sh", str(shutil.which(shell)), *SETUPS[shell], "-i"],
         cwd=home, env={**env, "TTY": os.ttyname(follower)}, start_new_session=True,
     )  # fmt: skip
-    seen = b""
-    os.set_blocking(leader, False)
-    until_s, pending = time.monotonic() + 60, [SOURCES[shell], "echo rea''dy\n", keys]
-    marks = ["", "", "ready"]
+    steps = {SOURCES[shell]: "", "echo rea''dy\n": "ready", **typed}
     try:
-        while until not in seen.decode(errors="replace") and time.monotonic() < until_s:
-            if pending and marks[0] in seen.decode(errors="replace"):
-                os.write(leader, pending.pop(0).encode())
-                marks.pop(0)
-            time.sleep(0.05)
-            try:
-                seen += os.read(leader, 65536)
-            except BlockingIOError:
-                continue
+        for keys, shown in steps.items():
+            os.write(leader, keys.encode())
+            seen = ""
+            while shown not in seen:
+                assert select.select([leader], [], [], 60)[0], f"no {shown!r} after {keys!r} in {seen!r}"
+                seen += os.read(leader, 65536).decode(errors="replace")
+            os.write(leader, CLEAR.encode())
     finally:
         process.kill()
         process.wait()
         os.close(leader)
         os.close(follower)
-    return seen.decode(errors="replace")
 
 
 @pytest.mark.parametrize("shell", list(SETUPS))
-@pytest.mark.parametrize(
-    ("keys", "shown"),
-    [
-        ("plh send --hist\t", "--historical-migration"),
-        ("plh send --media=k\t", "--media=keep"),
-        ("plh send app.j\t", "app.jsonl"),
-    ],
-)
-def test_a_real_shell_completes(home: Path, shell: str, keys: str, shown: str) -> None:
+def test_a_real_shell_completes(home: Path, shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} on this machine")
     write_log(home, 1)
-    assert shown in typed_into(shell, home, keys, shown)
+    typed_into(
+        shell,
+        home,
+        {
+            "plh send --hist\t": "--historical-migration",
+            "plh send --media=k\t": "--media=keep",
+            "plh send app.j\t": "app.jsonl",
+        },
+    )
 
 
 def test_what_is_written_from_the_commands_is_current(home: Path) -> None:

@@ -230,15 +230,12 @@ def test_killed_after_the_server_stored_it_but_before_the_answer(home: Path) -> 
 @pytest.mark.parametrize(("when", "settled"), [("before", 4), ("inside", 4), ("after", 6)])
 def test_killed_around_the_commit(home: Path, when: str, settled: int) -> None:
     write_log(home, CALLS)
-    killed = (sys.executable, "-m", "tests.ledger.killed", when, "3")
     with MockServer() as server:
         port = int(server.url.rsplit(":", 1)[1])
-        process = start(
-            home, "send", "app.jsonl", "--chunk-events", "2", "--concurrency", "1", env=to(server), command=killed
-        )  # fmt: skip
-        _, err = process.communicate()
+        words = (when, "3", "send", "app.jsonl", "--chunk-events", "2", "--concurrency", "1")
+        ran = run(home, *words, env=to(server), module="tests.ledger.killed")
         before = keys_of(server)
-    assert process.returncode == -signal.SIGKILL, err.decode()
+    assert ran.code == -signal.SIGKILL, ran.err
     assert reading.status(home / LEDGER).destinations[0].accepted == settled
     with MockServer(port=port) as server:
         assert complete(home, server, before=before)["accepted"] == CALLS - settled

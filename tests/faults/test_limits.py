@@ -3,6 +3,7 @@
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,9 +112,10 @@ def test_a_full_disk_under_the_dead_letters_is_named_and_the_rest_is_sent(bench:
 def test_no_room_for_the_list_of_events_met_is_named_for_what_it_is(bench: Bench) -> None:
     event = {"event": "$ai_generation", "distinct_id": "u", "timestamp": "2025-06-01T10:00:00Z", "properties": {}}
     (bench.home / "many.jsonl").write_bytes(
-        b"".join(orjson.dumps({**event, "properties": {"n": number}}) + b"\n" for number in range(51_000))
+        b"".join(orjson.dumps({**event, "properties": {"n": number}}) + b"\n" for number in range(300))
     )
-    ran = bench.run("send", "many.jsonl", "--dry-run", limits=SMALL_FILES)
+    forgetful = (sys.executable, "-m", "tests.faults.forgetful")
+    ran = bench.run("send", "many.jsonl", "--dry-run", limits=SMALL_FILES, command=forgetful)
     assert ran.code == 2
     assert "the list of events met so far needs a temporary file, and it failed" in ran.err
     assert "set TMPDIR to a writable folder on a disk with room" in ran.err

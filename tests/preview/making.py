@@ -68,7 +68,7 @@ def seen(made: Event, format_: str = "litellm", warnings: tuple[str, ...] = ()) 
 
 
 @st.composite
-def events(draw: st.DrawFn, *, most: int = 40) -> list[Seen]:
+def events(draw: st.DrawFn, *, most: int = 20) -> list[Seen]:
     """Up to `most` events, each another one."""
     found = []
     for number in range(draw(st.integers(0, most))):

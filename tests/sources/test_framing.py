@@ -67,7 +67,7 @@ def values_of(lines: list[LogLine]) -> list[Json]:
     return [decode(raw.rstrip(b",")).value for _, raw in pieces]
 
 
-@settings(max_examples=examples(250), deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(layouts(), sizes)
 def test_every_layout_gives_the_same_values_at_their_places_whatever_the_blocks(
     layout: tuple[list[Json], bytes], size: int

@@ -1,8 +1,6 @@
 import gzip
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ import zstandard
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
+from tests.cli.running import run
 
 
 def lines_of(reader: SourceReader) -> list[LogLine]:
@@ -184,29 +183,12 @@ def test_a_closed_stdin_is_unreadable() -> None:
 
 # -------------------------------------------------------------------------------------------------------------- memory
 
-_MEASURE = """
-import json, resource, sys
-from posthog_llm_cli.model import LogLine, Mark
-from posthog_llm_cli.sources import SourceReader
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-before, seen = peak(), []
-for item in SourceReader([sys.argv[1]], max_record=int(sys.argv[2])):
-    if isinstance(item, Mark):
-        continue
-    if not isinstance(item, LogLine):
-        seen.append(item.code)
-    elif item.problem is not None:
-        seen.append(item.problem.code)
-    elif len(seen) < 5 or len(item.raw) < 20:
-        seen.append(item.raw[:20].decode())
-print(json.dumps([peak() - before, seen[:5], len(seen)]))
-"""
-
 
 def measure(path: Path, *, max_record: int) -> tuple[int, list[str], int]:
     """MiB that reading took at its peak, the first five things it gave, and how many."""
-    run = subprocess.run([sys.executable, "-c", _MEASURE, str(path), str(max_record)], capture_output=True, check=True)
-    mebibytes, seen, count = json.loads(run.stdout)
+    ran = run(path.parent, str(path), str(max_record), module="tests.sources.measuring")
+    assert ran.code == 0, ran.err
+    mebibytes, seen, count = json.loads(ran.out)
     return mebibytes, seen, count
 
 

@@ -81,7 +81,7 @@ def behind(path: Path, offset: int) -> list[object]:
     packed=st.sampled_from([lambda raw: raw, gzip.compress, zstandard.compress]),
     filler=st.sampled_from([0, 0, 70_000]),
 )
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_reading_on_gives_what_reading_all_of_it_gives(
     tmp_path: Path, before: bytes, after: bytes, cut: int, block: int, packed: Callable[[bytes], bytes], filler: int
 ) -> None:
