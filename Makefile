@@ -29,7 +29,7 @@ demo: $(RUNTIME) ## send the samples to a local stand-in for PostHog and show wh
 	@sh scripts/demo.sh $(BIN)
 
 test: $(DEV) browser ## run the tests
-	$(BIN)/python -m pytest -n 4
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 browser: ## find or install a Chromium, in which the tests try the page of a preview
 	@sh scripts/browser.sh

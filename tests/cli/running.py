@@ -43,13 +43,17 @@ class Called(Protocol):
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment without anything of the developer's: no keys, no configuration."""
+    """An environment without anything of the developer's: no keys, no configuration.
+
+    No authority is trusted, for each client would read some hundred certificates, for servers that speak plain HTTP.
+    """
     return {
         "HOME": str(home),
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "error",
         "LANG": "C.UTF-8",
+        "SSL_CERT_DIR": str(home),
         **(extra or {}),
     }
 

@@ -87,7 +87,7 @@ def test_a_mixed_log_gives_every_call_once(packed: bool, tmp_path: Path) -> None
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     much = lines(*(record(number, pad="x" * 9000) for number in range(1000, 1500)))
     assert len(much) > WORKERS_AFTER_BYTES  # workers convert what comes behind it
-    (tmp_path / "log").write_bytes(mixed(100) + much + mixed(200))
+    (tmp_path / "log").write_bytes(mixed(30) + much + mixed(60))
     one, two = (run(tmp_path, *MOCK, "--workers", number, "log") for number in ("1", "2"))
     assert one.code == two.code == 0
     assert one.out == two.out
