@@ -78,12 +78,12 @@ def test_twenty_thousand_calls_join_in_bounded_memory() -> None:
 
 def test_thousands_of_outputs_of_one_id_take_no_quadratic_time() -> None:
     began_s = time.process_time()
-    written = [("in", asked("a", prompt=str(n))) for n in range(5_000)] + [
-        ("out", output("a", MINI)) for _ in range(5_000)
+    written = [("in", asked("a", prompt=str(n))) for n in range(3_000)] + [
+        ("out", output("a", MINI)) for _ in range(3_000)
     ]
     found = join(written)
     took_s = time.process_time() - began_s
-    assert len(found) == 10_000
+    assert len(found) == 6_000
     assert took_s < 10, "every output looked at every input"
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthog_llm_cli.model import Destination, Event, Glance
 from posthog_llm_cli.preview.figures import Preview
 from posthog_llm_cli.preview.folding import MOST_MODELS, PreviewFold
 from posthog_llm_cli.report import Mode, RunReport
+from tests.laws import examples
 from tests.preview.making import NOW, Seen, event, events, fold, nearest_rank, seen
 
 
@@ -26,6 +27,7 @@ def ignoring_first_met(preview: Preview) -> Preview:
     )
 
 
+@settings(max_examples=examples(30))
 @given(events(), st.randoms(use_true_random=False))
 def test_the_order_of_reading_is_no_matter(met: list[Seen], chance: object) -> None:
     shuffled = list(met)
@@ -33,6 +35,7 @@ def test_the_order_of_reading_is_no_matter(met: list[Seen], chance: object) -> N
     assert ignoring_first_met(fold(shuffled)) == ignoring_first_met(fold(met))
 
 
+@settings(max_examples=examples(30))
 @given(events())
 def test_the_figures_are_those_of_plain_lists(met: list[Seen]) -> None:
     preview = fold(met)
@@ -53,6 +56,7 @@ def test_the_figures_are_those_of_plain_lists(met: list[Seen]) -> None:
         assert preview.latency.max_s == max(latencies)
 
 
+@settings(max_examples=examples(30))
 @given(events())
 def test_the_parts_add_up(met: list[Seen]) -> None:
     preview = fold(met)
@@ -67,6 +71,7 @@ def test_the_parts_add_up(met: list[Seen]) -> None:
     assert preview.forecast.events == len(met)
 
 
+@settings(max_examples=examples(30))
 @given(events())
 def test_the_calls_that_stand_out_do(met: list[Seen]) -> None:
     preview = fold(met)
@@ -78,6 +83,7 @@ def test_the_calls_that_stand_out_do(met: list[Seen]) -> None:
     assert [call.cost_usd for call in preview.dearest] == dearest[:10]
 
 
+@settings(max_examples=examples(30))
 @given(events())
 def test_models_come_by_cost_and_each_once(met: list[Seen]) -> None:
     models = fold(met).models

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, Rate, RateSource
 from posthog_llm_cli.preview.forecast_text import forecast_lines, matters
 from posthog_llm_cli.preview.forecasting import ForecastFold, expected_rate
+from tests.laws import examples
 from tests.preview.making import NOW, Seen, event, events, seen
 
 CONTENT = {"$ai_input": [{"role": "user", "content": "Hi"}]}
@@ -91,6 +92,7 @@ def test_what_the_route_would_not_take_is_told() -> None:
     assert any("larger than PostHog takes" in line for line in forecast_lines(found, 80))
 
 
+@settings(max_examples=examples(30))
 @given(events())
 def test_every_event_is_to_send_or_was_sent(met: list[Seen]) -> None:
     fold = ForecastFold(now=NOW, takes=lambda _: True)
@@ -127,6 +129,7 @@ def test_a_send_without_surprises_is_not_worth_a_question() -> None:
     assert matters(foretold(seen(event(1, plain, age=timedelta(days=31), **USER))))
 
 
+@settings(max_examples=examples(30))
 @given(events())
 def test_its_lines_keep_to_the_width_and_to_the_numbers(met: list[Seen]) -> None:
     found = foretold(*met)

@@ -1,12 +1,14 @@
 """`plh preview --json`: one object with every figure, no key in it."""
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 
 from posthog_llm_cli.preview.json import SCHEMA, render_json
+from tests.laws import examples
 from tests.preview.making import Seen, event, events, fold, seen
 
 
+@settings(max_examples=examples(30))
 @given(events())
 def test_it_is_one_line_of_json_with_the_figures(met: list[Seen]) -> None:
     preview = fold(met)

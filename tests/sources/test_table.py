@@ -55,7 +55,7 @@ def tables(draw: st.DrawFn) -> tuple[list[list[str]], bytes]:
     return rows, draw(st.sampled_from([b"", b"\xef\xbb\xbf", b"\n"])) + text.getvalue().encode()
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(tables(), st.integers(1, 50))
 def test_any_rows_come_back_at_their_places_whatever_the_blocks(
     table: tuple[list[list[str]], bytes], size: int
@@ -68,7 +68,7 @@ def test_any_rows_come_back_at_their_places_whatever_the_blocks(
         assert line.ref.offset == 0 or data[line.ref.offset - 1 : line.ref.offset] == b"\n"
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.text(alphabet=st.sampled_from('a,"\n\r\0é2'), max_size=80), st.integers(1, 50), st.sampled_from([10, MAX_RECORD])
 )
