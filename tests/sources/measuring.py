@@ -4,15 +4,11 @@ Prints, as JSON, the MiB that it took at its peak, the first five things that it
 """
 
 import json
-import resource
 import sys
 
 from posthog_llm_cli.model import LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
-
-
-def peak_mib() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+from tests.memory import peak_mib
 
 
 def main(path: str, max_record: int) -> None:
@@ -27,7 +23,7 @@ def main(path: str, max_record: int) -> None:
             seen.append(item.problem.code)
         elif len(seen) < 5 or len(item.raw) < 20:
             seen.append(item.raw[:20].decode())
-    sys.stdout.write(json.dumps([peak_mib() - before_mib, seen[:5], len(seen)]))
+    sys.stdout.write(json.dumps([int(peak_mib() - before_mib), seen[:5], len(seen)]))
 
 
 if __name__ == "__main__":
