@@ -1,7 +1,6 @@
 """A look at the sources before a send asks: a forecast by their first part, within seconds."""
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 
 import typer
@@ -19,6 +18,7 @@ from posthog_llm_cli.preview.forecasting import ForecastFold
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.transport import Rehearsal
+from posthog_llm_cli.values import replace
 
 MOST_BYTES = 32_000_000
 MOST_S = 5.0

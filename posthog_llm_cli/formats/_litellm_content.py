@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, error_type, first_error_text
 from posthog_llm_cli.formats._fields import Warnings, compact, is_number, mapping, text
@@ -17,20 +17,20 @@ from posthog_llm_cli.formats._litellm_output import (
 from posthog_llm_cli.formats._messages import clean_tools, embedding_input, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 _NO_INPUT = "default-message-value"
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Value, frozen=True):
     """Input, output and tools in canonical form; `redacted` where LiteLLM took the content out."""
 
-    input: Json = field(repr=False)
-    output: list[Json] | None = field(repr=False)
-    tools: list[Json] | None = field(repr=False)
+    hidden: ClassVar = frozenset({"input", "output", "tools"})
+
+    input: Json
+    output: list[Json] | None
+    tools: list[Json] | None
     redacted: bool
 
 

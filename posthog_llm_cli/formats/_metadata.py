@@ -5,13 +5,13 @@ Only the caller's own metadata becomes properties, and of it nothing that a prox
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ClassVar
 
 from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value, field
 
 _BASELINE_INTERNAL = frozenset({
     "endpoint", "caching_groups", "user_api_key_hash", "user_api_key_alias", "user_api_key_team_id",
@@ -50,13 +50,13 @@ _HONOURED = frozenset({
 })  # fmt: skip
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class CallerMetadata:
+class CallerMetadata(Value, frozen=True):
     """What the caller's metadata say; `custom` may leave the machine as properties."""
 
-    custom: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    user_id: Json = field(default=None, repr=False)
+    hidden: ClassVar = frozenset({"custom", "user_id"})
+
+    custom: Mapping[str, Json] = field(default_factory=dict)
+    user_id: Json = None
     session_id: str | None = None
     trace_id: str | None = None
     parent_id: str | None = None

@@ -8,7 +8,6 @@ The defects of LiteLLM's own PostHog logger that this corrects are numbered in s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from posthog_llm_cli.errors import RecordError
@@ -37,7 +36,7 @@ from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Skipped, Usage
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
@@ -181,9 +180,7 @@ def _named(call_type: Json) -> str:
 # ------------------------------------------------------------------------------------------------------------- times
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class _Times:
+class _Times(Value, frozen=True):
     start_us: int | None
     end_us: int | None
     timestamp: datetime

@@ -1,10 +1,9 @@
 """The glances of a preview go between processes as they are, and without pickling."""
 
-from dataclasses import replace
-
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.model import LogLine, SourceRef
 from posthog_llm_cli.pipeline.wire import Unpacker, pack_results
+from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, SAMPLES
 
 
