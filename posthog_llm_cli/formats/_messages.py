@@ -159,12 +159,22 @@ def sorted_choices(choices: Json) -> list[Mapping[str, Json]]:
     return found
 
 
+_BESIDE_CONTENT = (
+    "reasoning_content", "reasoning", "refusal", "provider_specific_fields", "audio", "images", "tool_calls",
+    "function_call",
+)  # fmt: skip
+"""What else a message may say."""
+
+
 def _message_parts(message: Mapping[str, Json]) -> list[Json]:
+    content = message.get("content")
+    if isinstance(content, str) and content and not any(map(message.get, _BESIDE_CONTENT)):
+        return [text_part(content)]  # as most are
     parts: list[Json] = []
     reasoning = text(message.get("reasoning_content")) or text(message.get("reasoning"))
     if reasoning is not None:
         parts.append({"type": "reasoning", "text": reasoning})
-    parts += _content_parts(message.get("content"))
+    parts += _content_parts(content)
     refusal = message.get("refusal") or mapping(message.get("provider_specific_fields")).get("refusal")
     if isinstance(refusal, str) and refusal:
         parts.append(text_part(refusal))

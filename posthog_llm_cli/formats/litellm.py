@@ -111,7 +111,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         trace_name=caller.trace_name,
         prompt_name=caller.prompt_name,
         started_at=time_of(times.start_us),
-        ended_at=time_of(times.end_us),
+        ended_at=None if times.end_us is None else times.timestamp,
         latency_s=times.latency_s,
         ttft_s=times.ttft_s,
         provider=text(payload.get("custom_llm_provider")),
