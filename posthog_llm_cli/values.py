@@ -28,7 +28,7 @@ class Value(msgspec.Struct, frozen=True):
         return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in seen)})"
 
 
-class State(msgspec.Struct, eq=False):
-    """What changes while a run goes on; two are never equal, and none shows what it holds."""
+class State(msgspec.Struct):
+    """What changes while a run goes on. None shows what it holds."""
 
     __repr__ = object.__repr__

@@ -72,11 +72,13 @@ def test_what_may_hold_content_is_not_shown() -> None:
     assert "my prompt" not in f"{Pen('my prompt')!r} {[Pen('my prompt')]}"
 
 
-def test_states_are_equal_to_themselves_alone() -> None:
+def test_states_are_compared_by_what_they_hold_and_are_no_keys() -> None:
     pen = Pen("blue")
-    assert pen == pen  # noqa: PLR0124 - the law
+    assert pen == Pen("blue")
+    pen.ink = "red"
     assert pen != Pen("blue")
-    assert {pen: 1}[pen] == 1
+    with pytest.raises(TypeError):
+        hash(pen)
 
 
 def test_the_values_of_the_pipe_stay_what_they_were() -> None:

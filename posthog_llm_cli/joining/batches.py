@@ -47,7 +47,7 @@ class Batches:
 
     def may_take(self, raw: bytes) -> bool:
         """Whether a record may be a line of a batch."""
-        return b"custom_id" in raw
+        return b'"custom_id' in raw
 
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""

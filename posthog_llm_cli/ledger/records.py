@@ -128,6 +128,8 @@ class _Lookup:
 
     def outcome_of(self, destination: Destination, uuid: str) -> Settlement | None:
         """Return how an earlier run settled the event, None if none did."""
+        if self._numbers.get(destination, 0) is None:
+            return None
         with translated(self._path):
             number = self.number_of(destination)
             if number is None:

@@ -14,7 +14,7 @@ from posthog_llm_cli.values import State, field
 
 Key = tuple[Destination, str]
 
-_LETTER = b"plh_dead_letter"
+_LETTER = b'"plh_dead_letter'
 
 
 class _Stretch(State):
