@@ -21,7 +21,7 @@ _NOTHING: Mapping[str, Json] = MappingProxyType({})
 # ---------------------------------------------------------------------------------------------------------- reading
 
 
-class SourceRef(Value, frozen=True):
+class SourceRef(Value, frozen=True, gc=False):
     """Where a record stands: `line` counts from 1, `offset` is in bytes of the decompressed stream."""
 
     uri: str
@@ -211,7 +211,7 @@ class ParseContext(Value, frozen=True):
 # ------------------------------------------------------------------------------------------------------------ events
 
 
-class Destination(Value, frozen=True, cache_hash=True):
+class Destination(Value, frozen=True, cache_hash=True, gc=False):
     """One project on one host. The key is empty where none is needed (mock, dry run, validate)."""
 
     hidden: ClassVar = frozenset({"api_key"})

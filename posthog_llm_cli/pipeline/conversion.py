@@ -17,7 +17,7 @@ BATCH_LINES = 256
 BATCH_AGE_S = 0.2
 """A batch for a worker leaves when it weighs this much, has so many lines, or its first line waits for so long."""
 
-READ_AHEAD_BYTES = 32 * 1024 * 1024
+READ_AHEAD_BYTES = 8 * 1024 * 1024
 """How much may be read before its results are asked for, whatever the number of batches."""
 
 Item = LogLine | SourceError | Idle | AlreadyRead
