@@ -38,6 +38,18 @@ def input_messages(value: Json) -> list[Json] | None:
     return [item if _is_canonical(item) else _input_item(item) for item in value if item is not None] or None
 
 
+def plain_texts(messages: Json) -> list[str] | None:
+    """Return what was said where the input is a list of canonical messages, as most are; else None."""
+    if not isinstance(messages, list) or not messages:
+        return None
+    said = []
+    for message in messages:
+        if not _is_canonical(message):
+            return None
+        said.append(message["content"])
+    return said
+
+
 def with_instructions(messages: list[Json] | None, instructions: Json) -> list[Json] | None:
     """Prepend instructions (text, or a list of input items) unless the messages begin with a system message."""
     if instructions is None:

@@ -190,8 +190,7 @@ class _Times(Value, frozen=True):
 
 def _times(payload: Mapping[str, Json], context: ParseContext, warn: Warnings) -> _Times:
     clock = Clock(context, warn)
-    start = clock.us(payload.get("startTime"), utc=True)
-    end = clock.us(payload.get("endTime"), utc=True)
+    start, end = clock.us(payload.get("startTime"), utc=True), clock.us(payload.get("endTime"), utc=True)
     streamed = payload.get("stream") is True
     timestamp_us = end if end is not None else _end_from_start(payload, start, streamed=streamed)
     timestamp = time_of(timestamp_us) or context.default_time
