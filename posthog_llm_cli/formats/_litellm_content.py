@@ -13,13 +13,16 @@ from posthog_llm_cli.formats._litellm_output import (
     is_redacted_input,
     litellm_output,
     output_redaction,
+    plain_answer,
     shown,
 )
 from posthog_llm_cli.formats._messages import (
+    assistant,
     clean_tools,
     embedding_input,
     input_messages,
     plain_texts,
+    text_part,
     with_instructions,
 )
 from posthog_llm_cli.formats._metadata import without_secrets
@@ -48,7 +51,9 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     said = None if embedding else plain_texts(messages)
     is_plain = said is not None and _NO_INPUT not in said and SENTINEL not in said
     logged = messages if is_plain else _logged_input(messages)
-    input_redacted, how_much = not is_plain and is_redacted_input(logged), output_redaction(response)
+    answer = None if embedding else plain_answer(response)
+    input_redacted = not is_plain and is_redacted_input(logged)
+    how_much = Redaction.NONE if answer is not None else output_redaction(response)
     output_redacted = how_much is Redaction.ALL
     redacted = input_redacted or output_redacted
     entered: Json = None
@@ -65,7 +70,9 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     if is_cut(messages) or is_cut(response) or is_cut(payload.get("error_str")):
         warn("truncated-content")
     output = None
-    if not embedding and not output_redacted:
+    if answer is not None:
+        output = [assistant([text_part(answer)])]
+    elif not embedding and not output_redacted:
         output = litellm_output(response, warn, how_much)
     if redacted and output is not None:
         output = _without_reasoning(output)

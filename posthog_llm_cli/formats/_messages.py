@@ -172,16 +172,24 @@ def sorted_choices(choices: Json) -> list[Mapping[str, Json]]:
 
 
 _BESIDE_CONTENT = (
-    "reasoning_content", "reasoning", "refusal", "provider_specific_fields", "audio", "images", "tool_calls",
-    "function_call",
+    "reasoning_content", "reasoning", "refusal", "audio", "images", "tool_calls", "function_call",
 )  # fmt: skip
-"""What else a message may say."""
+"""What else a message may say; that is, beside a refusal in `provider_specific_fields`."""
+
+
+def plain_text(message: Mapping[str, Json]) -> str | None:
+    """Return the text of a message that says nothing else, as most do; None for an empty one and any other."""
+    content = message.get("content")
+    if not isinstance(content, str) or any(map(message.get, _BESIDE_CONTENT)):
+        return None
+    beside = message.get("provider_specific_fields")
+    return None if beside and mapping(beside).get("refusal") else content or None
 
 
 def _message_parts(message: Mapping[str, Json]) -> list[Json]:
     content = message.get("content")
-    if isinstance(content, str) and content and not any(map(message.get, _BESIDE_CONTENT)):
-        return [text_part(content)]  # as most are
+    if (said := plain_text(message)) is not None:
+        return [text_part(said)]
     parts: list[Json] = []
     reasoning = text(message.get("reasoning_content")) or text(message.get("reasoning"))
     if reasoning is not None:

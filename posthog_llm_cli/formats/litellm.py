@@ -241,7 +241,8 @@ def _model(payload: Mapping[str, Json]) -> str:
 def _usage(payload: Mapping[str, Json], metadata: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Usage:
     response = mapping(payload.get("response"))
     logged = without_nulls(mapping(metadata.get("usage_object"))) or without_nulls(mapping(response.get("usage")))
-    kinds = {**without_nulls(mapping(metadata.get("additional_usage_values"))), **logged}
+    additional = metadata.get("additional_usage_values")
+    kinds = {**without_nulls(mapping(additional)), **logged} if additional else logged
     searches = web_searches(response)
     usage = litellm_usage(payload, kinds, warn, embedding=embedding, raw=logged, web_searches=searches)
     if usage.total is None and usage.input is None and payload.get("status") != "failure":
@@ -279,7 +280,7 @@ def _properties(
     payload: Mapping[str, Json], metadata: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata
 ) -> dict[str, Json]:
     """What LiteLLM itself says and may leave the machine, each only when it says something (6.15)."""
-    saved = number(payload.get("saved_cache_cost"))
+    saved = payload.get("saved_cache_cost")
     retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
     found: dict[str, Json] = {
         "litellm_call_type": text(payload.get("call_type")),
@@ -290,8 +291,8 @@ def _properties(
         "litellm_tags": _tags(payload.get("request_tags"), caller.tags) or None,
         "litellm_key_alias": text(metadata.get("user_api_key_alias")),
         "litellm_team_alias": text(metadata.get("user_api_key_team_alias")),
-        "litellm_saved_cache_cost_usd": saved if saved is not None and saved > 0 else None,
-        "litellm_attempted_retries": retries if is_number(retries) and retries > 0 else None,
+        "litellm_saved_cache_cost_usd": float(saved) if saved and is_number(saved) and saved > 0 else None,
+        "litellm_attempted_retries": retries if retries and is_number(retries) and retries > 0 else None,
     }
     return {key: value for key, value in found.items() if value is not None}
 
