@@ -1,8 +1,8 @@
 """LiteLLM's own PostHog logger, and what it built for each call. Needs LiteLLM, as `asking` and `generate` do.
 
-LiteLLM logs an async call from a task and from a thread at once, and each puts a payload of its own into the kwargs
-that both share; the thread's is not yet redacted. What the next callback finds there may therefore be another payload
-than the one that this logger took, so what it took is kept.
+LiteLLM goes on writing into a call's kwargs while its callbacks run: it takes the clock into the id of a cache hit a
+second time, its router adds to the metadata. What the next callback finds may therefore be another payload than this
+logger took, so what it took is kept.
 """
 
 import json

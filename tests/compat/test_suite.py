@@ -193,7 +193,7 @@ def test_a_failure_of_a_sync_call_may_be_lost_live(run: Run) -> None:
 
 
 def _redacted(event: Any) -> Any:
-    """The event of the same call as LiteLLM's other thread would have let the logger build it."""
+    """The event of the same call, with another input."""
     return {**event, "properties": {**event["properties"], "$ai_input": [{"role": "user", "content": "redacted"}]}}
 
 
