@@ -1,8 +1,8 @@
 """LiteLLM's own PostHog logger, and what it built for each call. Needs LiteLLM, as `asking` and `generate` do.
 
 LiteLLM goes on writing into a call's kwargs while its callbacks run: it takes the clock into the id of a cache hit a
-second time, its router adds to the metadata. What the next callback finds may therefore be another payload than this
-logger took, so what it took is kept.
+second time, for one. What the next callback finds may therefore be another payload than this logger took, so what it
+took is kept.
 """
 
 import json
