@@ -7,8 +7,8 @@ import typer
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.cli.previews import rate_of
-from posthog_llm_cli.cli.runs import plan_of, reader_of
 from posthog_llm_cli.cli.survey import Survey
+from posthog_llm_cli.cli.wiring import plan_of, reader_of
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.ledger import NoLedger, RunStart, view
