@@ -35,26 +35,21 @@ def unpack_lines(data: bytes) -> Sequence[LogLine]:
         return lines
     return [
         LogLine(SourceRef(uri, number, offset), raw, None, console)
-        for uri, number, offset, raw, console in _plain(data)
+        for uri, number, offset, raw, console in marshal.loads(memoryview(data)[1:])  # noqa: S302 - our own bytes
     ]
 
 
 def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine]) -> bytes:
     """Return what became of each of `lines` as bytes; an event's record goes along only where it is not the line."""
-    rows = []
-    for conversions, line in zip(results, lines, strict=True):
-        row = _row(conversions, line)
-        if row is None:
-            return _pickled(results)
-        rows.append(row)
+    rows = [_row(conversions, line) or _pickled(conversions) for conversions, line in zip(results, lines, strict=True)]
     try:
-        return _PLAIN + marshal.dumps(rows)
+        return marshal.dumps(rows)
     except ValueError:  # a value that is no plain one: coverage and the like may hold anything
-        return _pickled(results)
+        return marshal.dumps([_pickled(conversions) for conversions in results])
 
 
-def _pickled(results: Sequence[Sequence[Converted]]) -> bytes:
-    return _PICKLED + dumps([[_without_raw(found) for found in conversions] for conversions in results])
+def _pickled(conversions: Sequence[Converted]) -> bytes:
+    return dumps([_without_raw(found) for found in conversions])
 
 
 class Unpacker:
@@ -65,13 +60,11 @@ class Unpacker:
 
     def results(self, data: bytes, lines: Sequence[LogLine]) -> list[list[Converted]]:
         """Return what became of each of `lines`."""
-        if data[:1] == _PICKLED:
-            pickled: list[list[Converted]] = loads(memoryview(data)[1:])
-            return [
-                [_with_raw(found, line) for found in conversions]
-                for conversions, line in zip(pickled, lines, strict=True)
-            ]
-        return [[self._converted(row, line)] for row, line in zip(_plain(data), lines, strict=True)]
+        rows: list[tuple[Any, ...] | bytes] = marshal.loads(data)  # noqa: S302 - our own bytes
+        return [
+            [_with_raw(found, line) for found in loads(row)] if isinstance(row, bytes) else [self._converted(row, line)]
+            for row, line in zip(rows, lines, strict=True)
+        ]
 
     def _converted(self, row: tuple[Any, ...], line: LogLine) -> Converted:
         values, event = list(row[0]), list(row[1])
@@ -111,11 +104,6 @@ def _row(conversions: Sequence[Converted], line: LogLine) -> tuple[Any, ...] | N
 def _glance(values: list[Any]) -> Glance:
     values[_PRICING] = _PRICINGS[values[_PRICING]]
     return Glance(*values)
-
-
-def _plain(data: bytes) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = marshal.loads(memoryview(data)[1:])  # noqa: S302 - our own bytes
-    return rows
 
 
 def _without_raw(converted: Converted) -> Converted:
