@@ -17,18 +17,21 @@ PEERS_VENV := .venv-peers
 PEERS := $(PEERS_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak check format pages pictures bench bench-parts bench-growth compat browser vendor clean
+.PHONY: help install bytecode demo test soak check format pages pictures bench bench-parts bench-growth compat browser vendor clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
 		printf '%-16s %s\n' "$$target" "$$what"; done
 
-install: $(RUNTIME) ## install plh into .venv
+install: bytecode ## install plh into .venv
 
-demo: $(RUNTIME) ## send the samples to a local stand-in for PostHog and show what arrived
+demo: bytecode ## send the samples to a local stand-in for PostHog and show what arrived
 	@sh scripts/demo.sh $(BIN)
 
-test: $(DEV) browser ## run the tests
+bytecode: $(RUNTIME) # or where PYTHONDONTWRITEBYTECODE is set, as in containers, every start compiles the package anew
+	@$(BIN)/python -m compileall -q posthog_llm_cli
+
+test: $(DEV) bytecode browser ## run the tests
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 browser: ## find or install a Chromium, in which the tests try the page of a preview
@@ -37,7 +40,7 @@ browser: ## find or install a Chromium, in which the tests try the page of a pre
 vendor: ## take another release of the page's plotting library into the package (CHART=version)
 	@sh scripts/vendor.sh $(CHART)
 
-soak: $(DEV) ## a long storm of faults and kills, then 100 seeds of the state machine (SEED=, SEEDS=, CALLS=)
+soak: $(DEV) bytecode ## a long storm of faults and kills, then 100 seeds of the state machine (SEED=, SEEDS=, CALLS=)
 	$(BIN)/python -m tests.faults.soak
 
 check: $(DEV) ## formatter, linter, types, import contracts
@@ -57,16 +60,16 @@ pictures: $(DEV) ## draw the README's pictures of the terminal and of the page f
 	$(BIN)/python -m scripts.pictures
 	$(BIN)/python -m scripts.page_pictures
 
-bench: $(BENCH) $(PEERS) ## measure plh and its peers (QUICK=1 for two minutes, ARGS='--only …'; benchmarks/README.md)
+bench: $(BENCH) bytecode $(PEERS) ## measure plh and its peers (QUICK=1 for two minutes, ARGS='--only …'; benchmarks/README.md)
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)
 
-bench-parts: $(BENCH) ## time the parts of the pipe, each alone (ARGS='-k framing')
+bench-parts: $(BENCH) bytecode ## time the parts of the pipe, each alone (ARGS='-k framing')
 	$(BIN)/python -m benchmarks.parts $(ARGS)
 
-bench-growth: $(BENCH) ## how time and memory grow with calls, processes, event sizes and the ledger (ARGS='--only ledger')
+bench-growth: $(BENCH) bytecode ## how time and memory grow with calls, processes, event sizes and the ledger (ARGS='--only ledger')
 	$(BIN)/python -m benchmarks.growth $(ARGS)
 
-compat: $(RUNTIME) $(COMPAT) ## compare plh with LiteLLM's own PostHog logger (docs/compatibility.md)
+compat: bytecode $(COMPAT) ## compare plh with LiteLLM's own PostHog logger (docs/compatibility.md)
 	$(BIN)/python -m compat $(COMPAT_VENV)/bin/python
 
 clean: ## remove the installation and all caches
@@ -105,5 +108,5 @@ $(PEERS): benchmarks/peers/requirements.txt
 	@echo "installing posthog and LiteLLM into $(PEERS_VENV) …"
 	@rm -rf $(PEERS_VENV)
 	@$(PYTHON) -m venv $(PEERS_VENV)
-	@if $(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-compile -r benchmarks/peers/requirements.txt; \
+	@if $(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install -r benchmarks/peers/requirements.txt; \
 		then touch $@; else rm -rf $(PEERS_VENV); echo "warning: they could not be installed and are left out" >&2; fi

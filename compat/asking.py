@@ -1,7 +1,6 @@
-"""How LiteLLM is asked for each kind of call; the only module besides `generate` that needs LiteLLM."""
+"""How LiteLLM is asked for each kind of call. Needs LiteLLM, as `logger` and `generate` do."""
 
 import asyncio
-import contextlib
 import functools
 import importlib
 import json
@@ -14,15 +13,13 @@ from typing import Any
 
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
-from litellm.integrations.posthog import PostHogLogger
 from litellm.litellm_core_utils.safe_json_dumps import safe_dumps
 from litellm.litellm_core_utils.thread_pool_executor import executor
 
 from compat.baseline import baseline_event
+from compat.logger import PATIENCE_S, KeptLogger, settled
 from compat.scenarios import Made, Scenario
 
-_PATIENCE_S = 10.0
-_TRIES = 5
 _HOURS = 24 * 3600.0
 _QUIET_LOOKS = 5
 _ENDLESS = frozenset({"LoggingWorker._worker_loop", "CustomBatchLogger.periodic_flush"})
@@ -31,10 +28,12 @@ _ENDLESS = frozenset({"LoggingWorker._worker_loop", "CustomBatchLogger.periodic_
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One call of a callback: the log's line, and what LiteLLM's PostHog logger makes of the same kwargs."""
+    """One call of a callback: the log's line, what LiteLLM's PostHog logger makes of the same kwargs, and LiteLLM's id
+    of the call."""
 
     line: str
-    call: str
+    call: Mapping[str, Any]
+    call_id: str
 
 
 class Desk:
@@ -46,7 +45,7 @@ class Desk:
         self.scenario = ""
         self._lock = threading.Lock()
         litellm.suppress_debug_info = True
-        self.posthog = PostHogLogger()
+        self.posthog = KeptLogger()
         self.posthog.flush_interval = _HOURS  # it sends when the suite says so, not in between
         litellm.callbacks = [self.posthog, Dump(self)]
 
@@ -56,14 +55,26 @@ class Desk:
         LiteLLM goes on writing into some kwargs while it logs them: line and event are taken again until both are of
         one moment.
         """
-        for _ in range(_TRIES):
-            with contextlib.suppress(RuntimeError):  # a dictionary that changes while it is written
-                line = json.dumps(kwargs, default=str)
-                call = {"scenario": self.scenario, "phase": phase, **self._made_of(kwargs)}
-                if json.dumps(kwargs, default=str) == line:
-                    break
+        line, made = settled(lambda: self._read(kwargs))
+        call = {"scenario": self.scenario, "phase": phase, **made}
         with self._lock:
-            self.entries.append(Entry(line, json.dumps(call)))
+            self.entries.append(Entry(line, call, kwargs["litellm_call_id"]))
+
+    def calls(self) -> list[Any]:
+        """Return what is known of each entry's call, with the events that the logger built while it was logged."""
+        return [{**entry.call, "built": self.posthog.built_for(entry.call_id)} for entry in self.entries]
+
+    def _read(self, kwargs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return kwargs as the log's line, and what LiteLLM's logger makes of them.
+
+        Raises:
+            RuntimeError: they changed in between.
+        """
+        line = json.dumps(kwargs, default=str)
+        made = self._made_of(kwargs)
+        if json.dumps(kwargs, default=str) != line:
+            raise RuntimeError("the kwargs changed while they were read")
+        return line, made
 
     def _made_of(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return what LiteLLM's logger makes of kwargs, and where it sends it."""
@@ -73,14 +84,14 @@ class Desk:
         return {"base": base, "random": random, "transcribed": transcribed, "api_key": api_key, "host": host}
 
     def _base(self, kwargs: Mapping[str, Any]) -> tuple[Any, list[str]]:
-        """Return the logger's event as it goes over the wire, and which of its fields are chance."""
-        first, second = (json.loads(safe_dumps(self.posthog.create_posthog_event_payload(kwargs))) for _ in "ab")
+        """Return the logger's event, and which of its fields are chance."""
+        first, second = (self.posthog.event_of(kwargs) for _ in "ab")
         random = [name for name, value in first["properties"].items() if second["properties"].get(name) != value]
         return first, random + ["distinct_id"] * (first["distinct_id"] != second["distinct_id"])
 
     async def settle(self) -> None:
         """Wait until LiteLLM has nothing more to log: its tasks are done, its threads idle."""
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         quiet = 0
         while quiet < _QUIET_LOOKS and time.monotonic() < deadline:
             quiet = 0 if _is_busy() else quiet + 1
@@ -91,7 +102,7 @@ class Desk:
 
         Lines that do not come are missed when the scenario is counted.
         """
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while len(self.entries) < number and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
 
@@ -101,7 +112,7 @@ class Desk:
 
     async def held(self) -> None:
         """Wait until the stand-in holds a request."""
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while not (await asyncio.to_thread(_get, self.url))["held"] and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
 
@@ -263,11 +274,11 @@ async def _refused(desk: Desk, arguments: dict[str, Any]) -> None:
 
 
 def _post(url: str) -> None:
-    urllib.request.urlopen(urllib.request.Request(url, data=b"{}", method="POST"), timeout=_PATIENCE_S).close()  # noqa: S310
+    urllib.request.urlopen(urllib.request.Request(url, data=b"{}", method="POST"), timeout=PATIENCE_S).close()  # noqa: S310
 
 
 def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:  # noqa: S310 - the stand-in
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310 - the stand-in
         return json.loads(answer.read())
 
 

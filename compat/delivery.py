@@ -1,11 +1,11 @@
 """What reached PostHog: from LiteLLM's live logger, and from `plh` (litellm-logs.md, 6.18)."""
 
 import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from compat.comparison import flat
 from compat.stand_in import Posted
 from compat.values import Json
 
@@ -18,10 +18,14 @@ LOST_REFUSED = "lost: PostHog answered 500, and the logger forgot the batch"
 LOST_IN_FLIGHT = "lost: logged while the request with an earlier one was in flight"
 FATES = (ONCE, TWICE, LOST_SYNC, LOST_REFUSED, LOST_IN_FLIGHT)
 
+Texts = dict[str, str]
+"""The fields of an event and its destination, each as JSON."""
+
 
 @dataclass(slots=True)
 class Line:
-    """One line of the log: which call it is of, and what LiteLLM's logger makes of it."""
+    """One line of the log: which call it is of, what LiteLLM's logger makes of it, and the events that the logger built
+    while LiteLLM logged the call."""
 
     scenario: str
     phase: str
@@ -30,30 +34,35 @@ class Line:
     random: frozenset[str]
     api_key: str
     host: str
+    built: Sequence[Mapping[str, Json]] = ()
     taken: bool = field(default=False, init=False)
     refused: bool = field(default=False, init=False)
+    apart: bool = field(default=False, init=False)
+    _base: Texts = field(init=False, repr=False)
+    _built: list[Texts] = field(init=False, repr=False)
 
-    def matches(self, event: Mapping[str, Json], api_key: str, host: str) -> bool:
-        """Whether this is what the logger sends for the line; what is chance in it does not count."""
-        return (api_key, host) == (self.api_key, self.host) and _fixed(event, self.random) == _fixed(
-            self.base, self.random
-        )
+    def __post_init__(self) -> None:
+        self._base = _texts(self.base, self.api_key, self.host)
+        self._built = [_texts(event, self.api_key, self.host) for event in self.built]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no event is known yet that the logger sent for it."""
+        return not self.taken and not self.refused
+
+    def differences(self, sent: Texts) -> list[str]:
+        """Return the names of the fields in which an event is not what the logger makes of the line; what is chance in
+        it does not count."""
+        names = {*sent, *self._base} - self.random
+        return sorted(name for name in names if sent.get(name) != self._base.get(name))
+
+    def was_built(self, sent: Texts) -> bool:
+        """Whether the logger built this very event for the call, maybe at another moment than the line's."""
+        return sent in self._built
 
 
-_CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z")
-
-
-def _fixed(event: Mapping[str, Json], random: frozenset[str]) -> str:
-    """Return what does not depend on chance or on the moment.
-
-    LiteLLM builds the payload of a cache hit twice, in two threads, and takes its clock into the id each time: the
-    second may come between two callbacks, which then see two ids of one call.
-    """
-    properties = {name: value for name, value in event["properties"].items() if name not in random}
-    if isinstance(properties.get("$ai_span_id"), str):
-        properties["$ai_span_id"] = _CACHE_HIT_SUFFIX.sub("", properties["$ai_span_id"])
-    distinct_id = None if "distinct_id" in random else event["distinct_id"]
-    return json.dumps([event["event"], distinct_id, properties], sort_keys=True)
+def _texts(event: Mapping[str, Json], api_key: str, host: str) -> Texts:
+    return {name: json.dumps(value, sort_keys=True) for name, value in flat(event, api_key, host).items()}
 
 
 def find_senders(lines: list[Line], posted: Iterable[Posted]) -> list[str]:
@@ -61,17 +70,36 @@ def find_senders(lines: list[Line], posted: Iterable[Posted]) -> list[str]:
     problems = []
     for request in posted:
         for event in request.body["batch"]:
-            unsent = (line for line in lines if not line.taken and not line.refused)
-            line = next((line for line in unsent if line.matches(event, request.body["api_key"], request.host)), None)
+            sent = _texts(event, request.body["api_key"], request.host)
+            line = _sender(lines, sent)
             if line is None:
                 problems.append(
                     f"LiteLLM's logger sent an event to {request.host} that no log line gives: {event['event']}"
+                    f"{_nearest(lines, sent)}"
                 )
-            elif request.taken:
+                continue
+            line.apart = bool(line.differences(sent))
+            if request.taken:
                 line.taken = True
             else:
                 line.refused = True
     return problems
+
+
+def _sender(lines: list[Line], sent: Texts) -> Line | None:
+    """Return the line that an event is of: the one that gives it, else one of the call that it was built for."""
+    free = [line for line in lines if line.is_free]
+    given = (line for line in free if not line.differences(sent))
+    return next(given, None) or next((line for line in free if line.was_built(sent)), None)
+
+
+def _nearest(lines: list[Line], sent: Texts) -> str:
+    """Return what differs from the line that is most like an event: names alone, for an error shows no contents."""
+    found = [(line.differences(sent), line) for line in lines if line.is_free]
+    if not found:
+        return "; every line has its event"
+    names, line = min(found, key=lambda pair: len(pair[0]))
+    return f"; the nearest is {line.scenario} ({line.phase}), which differs in {', '.join(names)}"
 
 
 def live_fates(lines: list[Line]) -> tuple[Counter[str], list[str]]:

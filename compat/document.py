@@ -59,6 +59,10 @@ _TAIL = """\
   what `make compat` says; each new difference is a defect of `plh`, or a new line in the table.
 - Values that the dump does not hold: `default=str` writes a message that was passed as one of LiteLLM's own objects
   as Python prints it, and `plh` sends that text.
+- The moment. LiteLLM goes on writing into a call's kwargs while its callbacks run, so its logger and the dump may see
+  one call differently (the id of a cache hit, which takes the clock, most often). `plh` is compared with what the
+  logger makes of the kwargs that were dumped; that it had built another event for the call is only counted ("built at
+  another moment than the line").
 """
 
 _BESIDE = {EVENT: "the event's name", UUID: "uuid", TIMESTAMP: "timestamp", DISTINCT_ID: "distinct id", HOST: "host"}

@@ -4,8 +4,9 @@ usage (in the environment that has LiteLLM): python -m compat.generate FOLDER UR
 
 Into FOLDER go, line by line beside one another:
   log.jsonl    `json.dumps(kwargs, default=str)` of each call, the log that `plh` reads
-  calls.jsonl  {"scenario", "phase", "base", "random", "transcribed", "api_key", "host"}: what LiteLLM's logger makes of
-               the same kwargs, which fields of that are chance, and what `compat.baseline` says that it makes
+  calls.jsonl  {"scenario", "phase", "base", "random", "transcribed", "api_key", "host", "built"}: what LiteLLM's logger
+               makes of the same kwargs, which fields of that are chance, what `compat.baseline` says that it makes,
+               and the events that the logger built while it logged the call
 and run.json   {"litellm": its version, "ran": names of scenarios, "raised": {name: exception},
                 "attempts": connections that were refused}
 """
@@ -25,6 +26,7 @@ _QUIET = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the price map comes from the package, not from the network
     "LITELLM_LOG": "CRITICAL",
     "LITELLM_TELEMETRY": "False",
+    "LOGGING_EXECUTOR_MAX_THREADS": "1",  # with more, a text completion is logged once or twice, as it happens
     "DO_NOT_TRACK": "1",
     "HF_HUB_OFFLINE": "1",
 }
@@ -52,7 +54,7 @@ async def run(folder: Path, url: str) -> None:
             raised[scenario.name] = found
     await drain(desk)
     _write(folder / "log.jsonl", [entry.line for entry in desk.entries])
-    _write(folder / "calls.jsonl", [entry.call for entry in desk.entries])
+    _write(folder / "calls.jsonl", [json.dumps(call) for call in desk.calls()])
     about: dict[str, Any] = {
         "litellm": importlib.metadata.version("litellm"),
         "ran": ran,

@@ -14,7 +14,7 @@ from pathlib import Path
 from compat.comparison import Tally, against, flat
 from compat.corrections import CORRECTIONS, Expected, correct
 from compat.delivery import Line, find_senders, live_fates
-from compat.laws import Fields
+from compat.laws import DISTINCT_ID, Fields
 from compat.laws.calls import uuid_of
 from compat.mutations import missed
 from compat.plh import Ran
@@ -53,6 +53,7 @@ class Verdict:
     calls: int = 0
     lines: int = 0
     delivered: int = 0
+    apart: int = 0
     mutations: int = 0
 
     @property
@@ -109,6 +110,7 @@ def judge(found: Generated, live: Iterable[Posted], replay: Replay, setting: Set
     verdict = Verdict(lines=len(lines), calls=len(first))
     verdict.problems += _transcription_errors(found.calls)
     verdict.problems += find_senders(lines, live)
+    verdict.apart = sum(line.apart for line in lines)
     verdict.fates, strange = live_fates(lines)
     verdict.problems += [*strange, *_unlike_repeats(lines, records, first, setting), *_run_errors(verdict, replay)]
     used: set[str] = set()
@@ -166,7 +168,8 @@ def _judge_call(
 
 def _line(call: Json, record: Record) -> Line:
     where = (call["api_key"], call["host"].rstrip("/"))
-    return Line(call["scenario"], call["phase"], uuid_of(record), call["base"], frozenset(call["random"]), *where)
+    random = frozenset(DISTINCT_ID if name == "distinct_id" else name for name in call["random"])
+    return Line(call["scenario"], call["phase"], uuid_of(record), call["base"], random, *where, call["built"])
 
 
 def _transcription_errors(calls: list[Json]) -> list[str]:

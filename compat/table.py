@@ -36,6 +36,7 @@ def _lines(verdict: Verdict, version: str, scenarios: int, seconds: float) -> It
     yield ""
     yield "the calls"
     yield from _rows([(f"  LiteLLM's live logger: {fate}", verdict.fates[fate]) for fate in FATES])
+    yield from _rows([("  LiteLLM's live logger: built at another moment than the line", verdict.apart)])
     yield from _rows([("  plh: delivered once", verdict.delivered)])
     yield ""
     yield from _rows([("wrong events tried on the comparison, all found", verdict.mutations)])

@@ -17,7 +17,7 @@ def main() -> None:
     # What asks a run how far it is must not end one that has not begun, nor a command that is none.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.argv[1:] == ["--version"]:
-        # Typer and pydantic take a fifth of a second to load, which scripts that only ask for this need not spend.
+        # Typer takes a tenth of a second to load, which scripts that only ask for this need not spend.
         sys.stdout.write(f"plh {__version__}\n")
         return
     if "_PLH_COMPLETE" in os.environ:

@@ -6,10 +6,10 @@ whole request; so recent and old events never share one (posthog-ingestion.md, s
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from posthog_llm_cli.model import Chunk, Destination, Event, Historical
+from posthog_llm_cli.values import State, Value, field
 
 HISTORICAL_AFTER = timedelta(hours=48)
 """PostHog treats events as historical from this age on."""
@@ -24,8 +24,7 @@ MAX_OPEN_BYTES = 64 * 1024 * 1024
 """How many bytes all open chunks may weigh and hold together: records name their keys, so there may be thousands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Value, frozen=True):
     """The limits of one request: its events, and its bytes before compression (a larger event travels alone).
 
     `max_held_bytes` is for the records that one open chunk holds on to, `max_open_bytes` for all open chunks together.
@@ -37,8 +36,7 @@ class Bounds:
     max_open_bytes: int = MAX_OPEN_BYTES
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(State):
     begun_s: float
     events: list[Event] = field(default_factory=list)
     size: int = ENVELOPE_BYTES

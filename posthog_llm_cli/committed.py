@@ -6,7 +6,9 @@ read again.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from posthog_llm_cli.values import Value
 
 HEAD_BYTES = 1024
 """Bytes from which a source is looked up; what is found is then verified to its last byte."""
@@ -15,16 +17,17 @@ DIGEST_BYTES = 16
 _HEAD_DIGEST_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Value, frozen=True):
     """A place in a source: every record that begins before `offset` was read, and `lines` line breaks.
 
     Without `is_whole` it stands behind a line break of a source of physical lines (`console` as framing knows it by
     then): reading may go on there once more has come. With it, the source ends there, and lay as it liked.
     """
 
+    hidden: ClassVar = frozenset({"head"})
+
     uri: str
-    head: bytes = field(repr=False)
+    head: bytes
     offset: int
     digest: bytes
     lines: int
@@ -32,8 +35,7 @@ class Reached:
     is_whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Value, frozen=True):
     """A part of a source, from its first byte, of which every record is settled; `number` is its row in the ledger.
 
     `calls` counts the `records` that are events, and no duplicates.
@@ -49,23 +51,20 @@ class Committed:
     is_whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStart:
+class SourceStart(Value, frozen=True):
     """A source that may be committed begins."""
 
     uri: str
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyRead:
+class AlreadyRead(Value, frozen=True):
     """What is not read again of the source that has just begun."""
 
     uri: str
     committed: Committed
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Value, frozen=True):
     """What the ledger is to note down: all `records` before `reached` are settled."""
 
     reached: Reached

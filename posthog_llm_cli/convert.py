@@ -5,7 +5,7 @@ is in the data: a record that cannot become an event is a `RecordError` in its p
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import orjson
 
@@ -34,23 +34,23 @@ from posthog_llm_cli.model import (
 )
 from posthog_llm_cli.payload import build_event, build_pass_through
 from posthog_llm_cli.routing import route
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value, replace
 
 _PADDING = b" \t\r\n\0\xef\xbb\xbf"
 _JSON_STARTS = frozenset((b"{", b"}", b'"', b"]"))
 _NOT_JSON = frozenset({"invalid-json", "python-repr"})
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(Value, frozen=True):
     """One record of a line: its value or why there is none; `raw` where it is not the whole line."""
 
+    hidden: ClassVar = frozenset({"value", "raw"})
+
     ref: SourceRef
-    value: Json = field(default=None, repr=False)
+    value: Json = None
     error: RecordError | None = None
     path: str = "$"
-    raw: bytes | None = field(default=None, repr=False)
+    raw: bytes | None = None
     warnings: tuple[str, ...] = ()
     is_json_like: bool = False
     from_letter: bool = False

@@ -7,16 +7,16 @@ import base64
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import orjson
 
 from posthog_llm_cli.decoding import MAX_DEPTH, is_deeper
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.model import SourceRef
+from posthog_llm_cli.values import Value
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
@@ -26,16 +26,17 @@ _NOT_SYNCABLE = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Value, frozen=True):
     """One rejected record and why. `raw` is None where the record was not held in memory (over `--max-record`)."""
+
+    hidden: ClassVar = frozenset({"raw"})
 
     ref: SourceRef
     code: str
     path: str
     message: str
     uuid: str | None
-    raw: bytes | None = field(repr=False)
+    raw: bytes | None
 
 
 class DeadLetterFile:

@@ -7,13 +7,13 @@ number is null, of duplicate keys the last wins. Every value that comes out can 
 
 import json
 import re
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 import orjson
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 MAX_DEPTH = 100
 """Levels of arrays and objects; far over any real record, and PostHog's parser stops at 127."""
@@ -43,12 +43,12 @@ _DOCUMENT_PARTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTAL
 _BETWEEN = re.compile(rb"[\s\0]*+")
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(Value, frozen=True):
     """A JSON value, and the codes of what had to be mended to read it."""
 
-    value: Json = field(repr=False)
+    hidden: ClassVar = frozenset({"value"})
+
+    value: Json
     warnings: tuple[str, ...] = ()
 
 

@@ -6,12 +6,12 @@ will be there, for events that were records already too, and leaves out what pri
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
 
 import orjson
 
 from posthog_llm_cli.model import Event, Glance, Json, Operation, Pricing
+from posthog_llm_cli.values import Value
 
 MAX_MESSAGE = 300
 """How many characters of an error's message are kept, for one example of each kind."""
@@ -28,8 +28,7 @@ _CONTENT = (
 _OWN_TRACE, _USER = "own trace", "user"
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Value, frozen=True):
     """One row of the coverage: `key` is PostHog's name of it, None where more than its presence decides."""
 
     name: str

@@ -5,14 +5,13 @@ means zero. Whatever may hold a prompt, an answer or a key stays out of `repr`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from posthog_llm_cli.errors import DeliveryError, RecordError
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value, field
 
 Json = Any
 """A parsed JSON value: dict, list, str, int, float, bool or None."""
@@ -22,9 +21,7 @@ _NOTHING: Mapping[str, Json] = MappingProxyType({})
 # ---------------------------------------------------------------------------------------------------------- reading
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class SourceRef:
+class SourceRef(Value, frozen=True, gc=False):
     """Where a record stands: `line` counts from 1, `offset` is in bytes of the decompressed stream."""
 
     uri: str
@@ -35,9 +32,7 @@ class SourceRef:
         return f"{self.uri}:{self.line}"
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Value, frozen=True):
     """The bytes that framing found for one record (or several, glued), and their place.
 
     `problem` is set where the bytes cannot be a record: too long (`raw` is then empty), or a damaged row of a table.
@@ -46,8 +41,10 @@ class LogLine:
     of what framing had to undo and joining found; each record of the line carries them.
     """
 
+    hidden: ClassVar = frozenset({"raw"})
+
     ref: SourceRef
-    raw: bytes = field(repr=False)
+    raw: bytes
     problem: RecordError | None = None
     console: bool = False
     skipped: "Skipped | None" = None
@@ -55,8 +52,7 @@ class LogLine:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Value, frozen=True):
     """A tick: a live source (a pipe) has had nothing for a while, so that the pipeline may flush what it holds."""
 
 
@@ -85,9 +81,7 @@ VALUE_PART = "plh_value"
 """The type of an output part that is a JSON value (`{"type", "value"}`); the builder makes it text, media redacted."""
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value, frozen=True):
     """Token counts by kind, as logged; `raw` is the provider's usage object without nulls.
 
     Cached, cache-creation and reasoning counts are parts of `input` and `output` (inclusive accounting) unless
@@ -105,9 +99,7 @@ class Usage:
     raw: Mapping[str, Json] | None = None
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Value, frozen=True):
     """USD as logged, never computed here. `input` and `output` are set only if they add up to `total`."""
 
     total: float
@@ -115,26 +107,25 @@ class Cost:
     output: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallError:
+class CallError(Value, frozen=True):
     """Why a call failed: the exception's class or the provider's code, and the message as text."""
 
+    hidden: ClassVar = frozenset({"message"})
+
     type: str | None
-    message: str = field(repr=False)
+    message: str
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Value, frozen=True):
     """What a record itself says about where it goes; each part may be absent."""
 
-    api_key: str | None = field(default=None, repr=False)
+    hidden: ClassVar = frozenset({"api_key"})
+
+    api_key: str | None = None
     host: str | None = None
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class LLMCall:
+class LLMCall(Value, frozen=True):
     """One request to a model and its result, in no vendor's shape.
 
     `identity` is the string that the event's uuid is derived from. `timestamp` is when the call ended, or the nearest
@@ -142,6 +133,8 @@ class LLMCall:
     embeddings, whose input is the raw text or list. `metadata` holds the caller's own keys, already filtered;
     `properties` what the reader adds (`litellm_call_type`, …).
     """
+
+    hidden: ClassVar = frozenset({"input", "output", "tools", "parameters", "user", "metadata", "properties"})
 
     operation: Operation
     identity: str
@@ -161,10 +154,10 @@ class LLMCall:
     provider: str | None = None
     base_url: str | None = None
     request_url: str | None = None
-    input: Json = field(default=None, repr=False)
-    output: list[Json] | None = field(default=None, repr=False)
-    tools: list[Json] | None = field(default=None, repr=False)
-    parameters: Mapping[str, Json] = field(default_factory=lambda: _NOTHING, repr=False)
+    input: Json = None
+    output: list[Json] | None = None
+    tools: list[Json] | None = None
+    parameters: Mapping[str, Json] = field(default_factory=lambda: _NOTHING)
     service_tier: str | None = None
     stream: bool | None = None
     usage: Usage = Usage()
@@ -173,37 +166,36 @@ class LLMCall:
     error: CallError | None = None
     http_status: int | None = None
     stop_reason: str | None = None
-    user: str | None = field(default=None, repr=False)
+    user: str | None = None
     posthog_session_id: str | None = None
     groups: Mapping[str, Json] | None = None
-    metadata: Mapping[str, Json] = field(default_factory=lambda: _NOTHING, repr=False)
-    properties: Mapping[str, Json] = field(default_factory=lambda: _NOTHING, repr=False)
+    metadata: Mapping[str, Json] = field(default_factory=lambda: _NOTHING)
+    properties: Mapping[str, Json] = field(default_factory=lambda: _NOTHING)
     credentials: Credentials = Credentials()
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PassThrough:
+class PassThrough(Value, frozen=True):
     """A PostHog event that was a record already (`posthog-event`); `properties` go along as they are."""
 
+    hidden: ClassVar = frozenset({"distinct_id", "properties"})
+
     name: str
-    distinct_id: str = field(repr=False)
+    distinct_id: str
     uuid: str
     timestamp: datetime
-    properties: Mapping[str, Json] = field(repr=False)
+    properties: Mapping[str, Json]
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Value, frozen=True):
     """A record that is understood and is no call to send; `code` is one of `codes.SKIPS`."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ParseContext:
+class ParseContext(Value, frozen=True):
     """What parsing may know besides the record: it asks no clock and no environment.
 
     `run_started_at` bounds plausible times. `default_time` is for records without a time. `timezone` is of times that
@@ -219,17 +211,13 @@ class ParseContext:
 # ------------------------------------------------------------------------------------------------------------ events
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Value, frozen=True, cache_hash=True, gc=False):
     """One project on one host. The key is empty where none is needed (mock, dry run, validate)."""
 
-    host: str
-    api_key: str = field(repr=False)
+    hidden: ClassVar = frozenset({"api_key"})
 
-    def __hash__(self) -> int:
-        """By the key alone, which remembers its own: events are sorted by destination many times."""
-        return hash(self.api_key)
+    host: str
+    api_key: str
 
     @property
     def masked_key(self) -> str:
@@ -276,9 +264,7 @@ class Historical(StrEnum):
     OFF = "off"
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value, frozen=True):
     """One PostHog event, encoded once.
 
     `properties` is the JSON object of all properties that are the same on every route. The routes differ in where they
@@ -288,16 +274,18 @@ class Event:
     the model of the call, empty where the event names none.
     """
 
+    hidden: ClassVar = frozenset({"distinct_id", "properties", "legacy_properties", "v1_members", "raw"})
+
     uuid: str
     name: str
-    distinct_id: str = field(repr=False)
+    distinct_id: str
     timestamp: datetime
     destination: Destination
-    properties: bytes = field(repr=False)
-    legacy_properties: bytes = field(repr=False)
-    v1_members: bytes = field(repr=False)
+    properties: bytes
+    legacy_properties: bytes
+    v1_members: bytes
     ref: SourceRef
-    raw: bytes = field(default=b"", repr=False)
+    raw: bytes = b""
     model: str = ""
 
     @property
@@ -313,8 +301,7 @@ class Event:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Value, frozen=True):
     """Encoded events for one destination that travel in one request; `size` in bytes before compression."""
 
     destination: Destination
@@ -342,8 +329,7 @@ class Settlement(IntEnum):
     REJECTED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value, frozen=True):
     """The verdict on one event. A rejected one has a `code` and a message; `warning` is the server's remark."""
 
     verdict: Verdict
@@ -352,8 +338,7 @@ class Outcome:
     warning: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Value, frozen=True):
     """The result of sending a chunk: one outcome for each event, in the chunk's order.
 
     `requests` counts every POST, `retries` those of them that repeat one. `endpoint` is the route that was used, None
@@ -372,8 +357,7 @@ class Delivery:
     peak_concurrency: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class HostLoad:
+class HostLoad(Value, frozen=True):
     """What one host does at this moment: requests under way, how many it may have of the most that are asked for.
 
     `failed_in_row` counts the requests that failed since its last good answer. It is asleep where it is spared requests
@@ -391,8 +375,7 @@ class HostLoad:
 # -------------------------------------------------------------------------------------------------------- conversion
 
 
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
+class BuildOptions(Value, frozen=True):
     """What the builder takes from the configuration.
 
     `destination` is where records go that name none; None where only keys in records count. `allowed_hosts` are the
@@ -411,8 +394,7 @@ class BuildOptions:
     endpoint: Endpoint = Endpoint.AUTO
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertOptions:
+class ConvertOptions(Value, frozen=True):
     """Everything that turns a line into events: sent to worker processes once, so it must pickle.
 
     `since` (inclusive) and `until` (exclusive) filter on the event's timestamp; `shard` is (I, N) with 1 ≤ I ≤ N.
@@ -429,8 +411,7 @@ class ConvertOptions:
     glance: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
+class Filtered(Value, frozen=True):
     """A call outside `--since`/`--until`, or of another shard."""
 
 
@@ -486,9 +467,7 @@ class Pricing(StrEnum):
     """There are no tokens to price."""
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(Value, frozen=True):
     """What figures are made of, as PostHog will read it from the event's own properties; None is "not said".
 
     Durations are in seconds, `cost_usd` is the cost as logged. `known` has a bit for each row of `glance.PROPERTIES`
@@ -496,14 +475,16 @@ class Glance:
     events already. `has_content` is set where PostHog drops a prompt, an answer or tools after 30 days.
     """
 
+    hidden: ClassVar = frozenset({"span_name", "trace_name", "error_message"})
+
     format: str | None
     is_call: bool
     trace_id: str | None
     span_id: str | None
     parent_id: str | None
     session_id: str | None
-    span_name: str | None = field(repr=False)
-    trace_name: str | None = field(repr=False)
+    span_name: str | None
+    trace_name: str | None
     model: str | None
     provider: str | None
     latency_s: float | None
@@ -514,7 +495,7 @@ class Glance:
     pricing: Pricing
     is_error: bool
     error_type: str | None
-    error_message: str | None = field(repr=False)
+    error_message: str | None
     http_status: int | None
     has_user: bool
     has_content: bool
@@ -529,9 +510,7 @@ class Glance:
         return self.input_tokens + (self.output_tokens or 0)
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(Value, frozen=True):
     """What became of one record before delivery.
 
     `raw` is the record's own bytes where they are not the whole line (an array's element, a glued document), else None.
@@ -540,11 +519,13 @@ class Converted:
     `glance` is there for an event, if asked for.
     """
 
+    hidden: ClassVar = frozenset({"raw"})
+
     ref: SourceRef
     result: Event | Skipped | Filtered | RecordError
     format: str | None = None
     warnings: tuple[str, ...] = ()
-    raw: bytes | None = field(default=None, repr=False)
+    raw: bytes | None = None
     coverage: tuple[str, ...] = ()
     from_letter: bool = False
     glance: Glance | None = None

@@ -6,9 +6,10 @@ row). The event's JSON is made here, once. PostHog's property names stand in thi
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
+from operator import attrgetter
 
 import orjson
 
@@ -25,7 +26,7 @@ from posthog_llm_cli.model import (
     PassThrough,
     SourceRef,
 )
-from posthog_llm_cli.privacy import placeholder, redact_media, without_quotes
+from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes
 from posthog_llm_cli.routing import route
 from posthog_llm_cli.version import __version__
 
@@ -49,6 +50,35 @@ _CONTENT = (
     "$ai_feedback_text",
 )
 _STRUCTURED_PARAMETERS = ("response_format", "tool_choice")
+_NAMED = frozenset({"$ai_span_name", "$ai_trace_name", "$ai_prompt_name", "$groups"})
+"""What the caller names freely, and so may have named after the prompt."""
+
+_FROM_CALL = {
+    "$ai_model": "model",
+    "$ai_provider": "provider",
+    "$ai_base_url": "base_url",
+    "$ai_request_url": "request_url",
+    "$ai_http_status": "http_status",
+    "$ai_stop_reason": "stop_reason",
+    "$ai_stream": "stream",
+    "$ai_service_tier": "service_tier",
+    "$ai_span_name": "span_name",
+    "$ai_trace_name": "trace_name",
+    "$ai_prompt_name": "prompt_name",
+    "$ai_input_tokens": "usage.input",
+    "$ai_total_tokens": "usage.total",
+    "$ai_cache_read_input_tokens": "usage.cache_read",
+    "$ai_cache_creation_input_tokens": "usage.cache_creation",
+    "$ai_reasoning_tokens": "usage.reasoning",
+    "$ai_web_search_count": "usage.web_searches",
+    "$ai_usage": "usage.raw",
+    "$ai_latency": "latency_s",
+    "$ai_time_to_first_token": "ttft_s",
+}
+"""Properties that are a field of the call as it stands."""
+
+_DIRECT = tuple(_FROM_CALL)
+_VALUES = attrgetter(*_FROM_CALL.values())
 
 
 def build_event(
@@ -62,15 +92,12 @@ def build_event(
     destination = route(call.credentials, options)
     warnings = dict.fromkeys(call.warnings)
     uuid = event_uuid(call.identity)
-    ids = _ids(call, uuid, warnings)
-    distinct_id, is_person = _distinct_id(call, options, ids["$ai_trace_id"], warnings)
+    properties = _ids(call, uuid, warnings)
+    distinct_id, is_person = _distinct_id(call, options, properties["$ai_trace_id"], warnings)
+    _add_known(properties, call)
     if options.privacy_mode:
-        logged = {key: value for key, value in ids.items() if key.endswith("_logged")}
-        kept = without_quotes(logged, [call.input, call.output])
-        ids = {key: value for key, value in ids.items() if key not in logged or key in kept}
-    known = {**_facts(call), **_names(call, options), **_numbers(call)}
-    properties = {key: value for key, value in known.items() if value is not None}
-    properties = {**ids, **properties, **_content(call, options)}
+        properties = _without_quoting_names(properties, call)
+    properties |= _content(call, options)
     own = _own(call, options)
     if call.provider is None:
         warnings["unknown-provider"] = None
@@ -206,62 +233,37 @@ def _warn_of_key(destination: Destination, warnings: dict[str, None]) -> None:
 # ---------------------------------------------------------------------------------------------------------- properties
 
 
-def _facts(call: LLMCall) -> dict[str, Json]:
-    """What the call was; None where that is not known."""
-    return {
-        "$ai_model": call.model,
-        "$ai_provider": call.provider,
-        "$ai_base_url": call.base_url,
-        "$ai_request_url": call.request_url,
-        "$ai_http_status": call.http_status,
-        "$ai_is_error": True if call.is_error else None,
-        "$ai_error_type": call.error.type if call.error is not None else None,
-        "$ai_stop_reason": call.stop_reason,
-        "$ai_stream": call.stream,
-        "$ai_service_tier": call.service_tier,
-    }
-
-
-def _names(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
-    """What the caller named freely, and so may have named after the prompt; None where nothing was named."""
-    named: dict[str, Json] = {
-        "$ai_span_name": call.span_name,
-        "$ai_trace_name": call.trace_name,
-        "$ai_prompt_name": call.prompt_name,
-        "$groups": dict(call.groups) if call.groups else None,
-    }
-    if not options.privacy_mode:
-        return named
-    found = {key: value for key, value in named.items() if value is not None}
-    return without_quotes(found, [call.input, call.output])
-
-
-def _numbers(call: LLMCall) -> dict[str, Json]:
-    """Tokens, times and cost; None where the log does not say."""
+def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
+    """Add what the call was, how long it took and what it cost; what is not known is left out."""
+    properties |= {name: value for name, value in zip(_DIRECT, _VALUES(call), strict=True) if value is not None}
     usage, cost = call.usage, call.cost
-    has_cache = usage.cache_read is not None or usage.cache_creation is not None
-    is_generation = call.operation is Operation.GENERATION
-    found: dict[str, Json] = {
-        "$ai_input_tokens": usage.input,
-        "$ai_output_tokens": usage.output if is_generation else None,
-        "$ai_total_tokens": usage.total,
-        "$ai_cache_read_input_tokens": usage.cache_read,
-        "$ai_cache_creation_input_tokens": usage.cache_creation,
+    if call.is_error:
+        properties["$ai_is_error"] = True
+    if call.error is not None and call.error.type is not None:
+        properties["$ai_error_type"] = call.error.type
+    if call.groups:
+        properties["$groups"] = dict(call.groups)
+    if usage.output is not None and call.operation is Operation.GENERATION:
+        properties["$ai_output_tokens"] = usage.output
+    if usage.cache_read is not None or usage.cache_creation is not None:
         # PostHog assumes that Anthropic's input excludes the cache; say which accounting this log has (11.3).
-        "$ai_cache_reporting_exclusive": usage.cache_exclusive if has_cache else None,
-        "$ai_reasoning_tokens": usage.reasoning,
-        "$ai_web_search_count": usage.web_searches,
-        "$ai_usage": usage.raw,
-        "$ai_latency": call.latency_s,
-        "$ai_time_to_first_token": call.ttft_s,
-    }
+        properties["$ai_cache_reporting_exclusive"] = usage.cache_exclusive
     if cost is not None:
-        found["$ai_total_cost_usd"] = cost.total
+        properties["$ai_total_cost_usd"] = cost.total
         if cost.input is not None and cost.output is not None:
-            found |= {"$ai_input_cost_usd": cost.input, "$ai_output_cost_usd": cost.output}
+            properties["$ai_input_cost_usd"] = cost.input
+            properties["$ai_output_cost_usd"] = cost.output
         else:
-            found["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
-    return found
+            properties["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
+
+
+def _without_quoting_names(properties: Mapping[str, Json], call: LLMCall) -> dict[str, Json]:
+    """Leave out what the caller named freely, ids and names, where it repeats the prompt or the answer."""
+    content = [call.input, call.output]
+    names = {key: value for key, value in properties.items() if key in _NAMED}
+    ids = {key: value for key, value in properties.items() if key.endswith("_logged")}
+    left_out = {*names, *ids} - {*without_quotes(names, content), *without_quotes(ids, content)}
+    return {key: value for key, value in properties.items() if key not in left_out}
 
 
 def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
@@ -272,23 +274,37 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
                 del parameters[name]
         parameters = without_quotes(parameters, [call.input, call.output])
         return {"$ai_model_parameters": parameters} if parameters else {}
-    found: dict[str, Json] = {
-        "$ai_model_parameters": parameters or None,
-        "$ai_input": call.input,
-        "$ai_output_choices": call.output if call.operation is Operation.GENERATION else None,
-        "$ai_tools": call.tools,
-        "$ai_error": call.error.message if call.error is not None else None,
-    }
-    found = {key: value for key, value in found.items() if value is not None}
-    if options.media is Media.REDACT:
-        if "$ai_output_choices" in found:
-            found["$ai_output_choices"] = [_without_audio(message) for message in found["$ai_output_choices"]]
-        found = redact_media(found)
-    for name in ("$ai_input", "$ai_output_choices"):
-        messages = found.get(name)
-        if isinstance(messages, list):
-            found[name] = [message if _is_text(message) else _with_text(message) for message in messages]
+    redact = redact_media if options.media is Media.REDACT else _as_it_is
+    found: dict[str, Json] = {}
+    if parameters:
+        found["$ai_model_parameters"] = redact(parameters)
+    if call.input is not None:
+        found["$ai_input"] = _messages(call.input, redact)
+    if call.output is not None and call.operation is Operation.GENERATION:
+        output = call.output
+        if options.media is Media.REDACT:
+            output = [message if is_plain(message) else _without_audio(message) for message in output]
+        found["$ai_output_choices"] = _messages(output, redact)
+    if call.tools is not None:
+        found["$ai_tools"] = redact(call.tools)
+    if call.error is not None and call.error.message is not None:
+        found["$ai_error"] = redact(call.error.message)
     return found
+
+
+def _as_it_is(value: Json) -> Json:
+    return value
+
+
+def _messages(value: Json, redact: Callable[[Json], Json]) -> Json:
+    """Return messages without media, and what is of another shape as compact JSON; an embedding's input may be none."""
+    if not isinstance(value, list):
+        return redact(value)
+    return [message if is_plain(message) else _message(redact(message)) for message in value]
+
+
+def _message(message: Json) -> Json:
+    return message if _is_text(message) else _with_text(message)
 
 
 def _is_text(message: Json) -> bool:

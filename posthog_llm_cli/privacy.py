@@ -80,7 +80,7 @@ def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
     if isinstance(value, list):
         redacted: list[Json] | None = None
         for index, item in enumerate(value):
-            if _is_plain(item):
+            if is_plain(item):
                 continue
             new = _redact(item, kind, in_media=in_media)
             if new is not item:
@@ -92,7 +92,7 @@ def _redact(value: Json, kind: str | None, *, in_media: bool) -> Json:
     return value
 
 
-def _is_plain(item: Json) -> bool:
+def is_plain(item: Json) -> bool:
     """Whether an item is a message of nothing but text, or a part of one, as most are, and holds no media."""
     if not isinstance(item, dict) or len(item) != 2:
         return False
@@ -101,7 +101,7 @@ def _is_plain(item: Json) -> bool:
         if not isinstance(role, str) or len(role) > _NO_DATA_URL:
             return False
         if isinstance(said, list):
-            return all(map(_is_plain, said))
+            return all(map(is_plain, said))
     elif item.get("type") == "text":
         said = item.get("text")
     else:
@@ -141,7 +141,8 @@ def _kind_of(value: Mapping[str, Json]) -> str | None:
 
 
 def _holds_data_url(value: str) -> bool:
-    return "base64," in value or "BASE64," in value or "Base64," in value
+    # Nearly no text holds what all three spellings end with, so it is read once.
+    return "64," in value and ("base64," in value or "BASE64," in value or "Base64," in value)
 
 
 def _redact_text(value: str, kind: str | None, *, in_media: bool) -> str:

@@ -7,12 +7,11 @@ and a window of plausible times outside which a value counts as absent.
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from posthog_llm_cli.model import Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -42,9 +41,7 @@ _MICROSECONDS_BELOW = 10**17
 _MAX_US = 253_402_300_799_999_999  # the end of year 9999: datetime holds no more
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class ParsedTime:
+class ParsedTime(Value, frozen=True):
     """Microseconds since the epoch, UTC; `naive` when the text named no zone."""
 
     us: int

@@ -1,7 +1,6 @@
 """Turning values into events in tests: fixed options, so that nothing depends on the day the suite runs."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from posthog_llm_cli.model import (
     SourceRef,
 )
 from posthog_llm_cli.timeparse import rfc3339
+from posthog_llm_cli.values import replace
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"

@@ -1,7 +1,6 @@
 """One line → its records, and the law that anything at all is an event, a coded rejection or a coded skip."""
 
 import base64
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from posthog_llm_cli.codes import REJECTIONS, SKIPS, WARNINGS
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Converted, ConvertOptions, Event, Filtered, LogLine, Skipped, SourceRef
+from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, RUN_STARTED_AT, SAMPLES, convert_bytes, convert_value, read_lines, to_event, wire
 from tests.formats.test_litellm import payload
 from tests.formats.test_openai import chat, pair

@@ -1,6 +1,5 @@
 """A glance says of an event what PostHog will read from its properties, and no more."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.glance import MAX_MESSAGE, PROPERTIES, known_properties
 from posthog_llm_cli.model import ConvertOptions, Glance, Pricing
+from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, SAMPLES, convert_value, read_lines, with_build
 from tests.preview.making import event, seen
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 from posthog_llm_cli.cli.completion_scripts import completion
 from posthog_llm_cli.cli.explain import explain
 from posthog_llm_cli.cli.formats import formats
+from posthog_llm_cli.cli.help import load_lean
 from posthog_llm_cli.cli.ledger import ledger_app
 from posthog_llm_cli.cli.mock_server import mock_server
 from posthog_llm_cli.cli.preview import preview
@@ -65,6 +66,7 @@ def plh(ctx: typer.Context, *, version: _Version = False) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a bug in `plh` goes through, to a traceback and exit 1."""
     sys.excepthook = _report_bug
+    load_lean()
     try:
         code = get_command(app).main(args=list(arguments), prog_name="plh", standalone_mode=False)
     except PlhError as error:

@@ -8,8 +8,8 @@ import orjson
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.cli.previews import width_of
-from posthog_llm_cli.cli.runs import plan_of, reader_of
 from posthog_llm_cli.cli.talk import Talk, data_stream, print_data
+from posthog_llm_cli.cli.wiring import plan_of, reader_of
 from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import ConfigError, ExitCode

@@ -1,7 +1,6 @@
 """`plh ledger …`: what was sent, from what, when, with what result; and its care."""
 
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from posthog_llm_cli.cli.talk import Talk, data_stream, print_data
 from posthog_llm_cli.config.display import read_display
 from posthog_llm_cli.errors import ConfigError, ExitCode
 from posthog_llm_cli.report.text import count, harmless
+from posthog_llm_cli.values import Value, asdict
 
 ledger_app = typer.Typer(
     name="ledger",
@@ -231,6 +231,10 @@ def _ask(question: str, *, yes: bool) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
+def _plain(value: object) -> dict[str, Any] | str:
+    return asdict(value) if isinstance(value, Value) else str(value)
+
+
 def _print(value: dict[str, Any], lines: list[str], *, json: bool) -> None:
-    data = orjson.dumps(value, default=str) if json else "\n".join(map(harmless, lines)).encode(errors="replace")
+    data = orjson.dumps(value, default=_plain) if json else "\n".join(map(harmless, lines)).encode(errors="replace")
     print_data(data + b"\n", data_stream())

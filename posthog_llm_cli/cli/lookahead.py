@@ -1,15 +1,14 @@
 """A look at the sources before a send asks: a forecast by their first part, within seconds."""
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 
 import typer
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.cli.previews import rate_of
-from posthog_llm_cli.cli.runs import plan_of, reader_of
 from posthog_llm_cli.cli.survey import Survey
+from posthog_llm_cli.cli.wiring import plan_of, reader_of
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.ledger import NoLedger, RunStart, view
@@ -19,6 +18,7 @@ from posthog_llm_cli.preview.forecasting import ForecastFold
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.sources import SourceReader
 from posthog_llm_cli.transport import Rehearsal
+from posthog_llm_cli.values import replace
 
 MOST_BYTES = 32_000_000
 MOST_S = 5.0

@@ -19,7 +19,7 @@ _WIDTH = 80
 _MOST_WIDTH = 160
 
 
-def show_preview(preview: Preview, settings: Settings, *, exit_code: int, out: BinaryIO) -> None:
+def show_preview(preview: Preview, settings: Settings, *, exit_code: int, out: BinaryIO | None) -> None:
     """Print a preview on stdout, as JSON or for the terminal that stdout is, or that stderr is (`| less`)."""
     if settings.json:
         from posthog_llm_cli.preview.json import render_json  # noqa: PLC0415 - one of the two is needed

@@ -3,18 +3,17 @@
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from posthog_llm_cli.errors import ConfigError, SourceError
 from posthog_llm_cli.sources.files import Source, expand, size_of
 from posthog_llm_cli.sources.names import Names
+from posthog_llm_cli.values import Value
 
 _STDIN = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Value, frozen=True):
     """The files behind what was typed: `size` in bytes on disk, None where one is a pipe. Close it after use.
 
     `specs` name them one by one, so that a file which comes into a directory during the run is not read by it.

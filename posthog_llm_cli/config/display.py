@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from posthog_llm_cli.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Value, frozen=True):
     """Wishes only; whether there is a terminal is asked of the stream.
 
     `colour` None: as the terminal is. `dumb`: the terminal moves no cursor.

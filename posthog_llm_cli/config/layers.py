@@ -2,16 +2,16 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from posthog_llm_cli.config.options import OPTIONS, Option
 from posthog_llm_cli.config.values import nearest
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.report.text import mask_keys
+from posthog_llm_cli.values import Value
 
 FILE_NAME = "plh.toml"
 
@@ -26,11 +26,12 @@ class Layer(IntEnum):
     DEFAULT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Value, frozen=True):
     """One option's value, and where it comes from: `place` for messages, `base` for relative paths."""
 
-    value: Any = field(repr=False)
+    hidden: ClassVar = frozenset({"value"})
+
+    value: Any
     layer: Layer
     place: str
     base: Path

@@ -1,7 +1,6 @@
 """Every option of `send` in one table: its name, its variables, how it is read, what it is by default."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
@@ -10,10 +9,10 @@ from posthog_llm_cli.config import values
 from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.model import Endpoint, Historical, Media
 from posthog_llm_cli.routing import US_HOST
+from posthog_llm_cli.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Value, frozen=True):
     """One option. `read` takes text; `in_file` are the types that its key in plh.toml may have."""
 
     name: str

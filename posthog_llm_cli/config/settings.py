@@ -1,11 +1,12 @@
 """`Settings`: what a run is asked to do, every option read and checked."""
 
 import hashlib
-from dataclasses import dataclass, field, fields
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import ClassVar
 
 from posthog_llm_cli.model import Endpoint, Historical, Media, mask_key
+from posthog_llm_cli.values import Value, asdict
 from posthog_llm_cli.version import __version__
 
 _OF_NO_MATTER = frozenset({
@@ -15,14 +16,15 @@ _OF_NO_MATTER = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Value, frozen=True, kw_only=True):
     """The options of cli.md in effect, by their names. Times are UTC, sizes bytes, spans seconds.
 
     `format` None is `auto`. `api_key` None: there is none, or only keys in records count. `allow_host` is normalised,
     without PostHog's own hosts and `host`. `ledger` None: none is kept. `dead_letter` ends in `/` where it is to be a
     folder.
     """
+
+    hidden: ClassVar = frozenset({"api_key", "distinct_id", "properties"})
 
     format: str | None
     since: datetime | None
@@ -32,13 +34,13 @@ class Settings:
     default_time: datetime | None
     timezone: tzinfo
     max_record: int
-    api_key: str | None = field(repr=False)
+    api_key: str | None
     host: str
     record_keys_only: bool
     allow_host: tuple[str, ...]
     endpoint: Endpoint
-    distinct_id: str | None = field(repr=False)
-    properties: dict[str, str] = field(repr=False)
+    distinct_id: str | None
+    properties: dict[str, str]
     privacy_mode: bool
     media: Media
     import_id: str | None
@@ -68,7 +70,7 @@ class Settings:
         That is this program's version, and all options but those of delivery, state and output, so that a new option
         counts until somebody says that it does not. `since` is left out too: the ledger compares it by itself.
         """
-        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OF_NO_MATTER}
+        said = {name: value for name, value in asdict(self).items() if name not in _OF_NO_MATTER}
         said["properties"] = sorted(self.properties.items())
         said["allow_host"] = sorted(self.allow_host)
         return hashlib.sha256(f"plh settings {__version__} {sorted(said.items())!r}".encode()).digest()[:8]

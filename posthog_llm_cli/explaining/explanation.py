@@ -1,7 +1,6 @@
 """`explain()`: one line of a source → an explanation of each of its records."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import assert_never
 
@@ -28,6 +27,7 @@ from posthog_llm_cli.model import (
     SourceRef,
 )
 from posthog_llm_cli.timeparse import rfc3339
+from posthog_llm_cli.values import replace
 
 _FALLBACK_BUDGET = 400
 

@@ -2,12 +2,12 @@
 
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import orjson
 
 from posthog_llm_cli.explaining.paths import Path, at, opened, removed, replaced, steps
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import State, Value, field
 
 Facts = Mapping[str, Json]
 """An event as names and values: its properties, and its envelope."""
@@ -19,8 +19,7 @@ BUDGET = 4_000
 """How many conversions one explanation may take: some seconds for a record of the usual size."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Value, frozen=True):
     """What another record makes of the event: `followed` facts have another value, `vanished` ones are gone.
 
     `broke` is set where there is no event any more.
@@ -37,8 +36,7 @@ class Effect:
         return self.broke or bool(self.followed or self.vanished or self.appeared)
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(State):
     """Facts by the paths that they follow and need; paths that the event itself needs; those that nothing comes from.
 
     `is_whole` is False where the budget was spent before everything was tried.

@@ -48,7 +48,7 @@ def is_one_of(value: Json, words: Container[str]) -> bool:
 
 def is_number(value: Json) -> TypeGuard[int | float]:
     """Whether `value` is a finite number; a bool is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def number(value: Json) -> float | None:

@@ -2,58 +2,77 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, error_type, first_error_text
 from posthog_llm_cli.formats._fields import Warnings, compact, is_number, mapping, text
 from posthog_llm_cli.formats._litellm_output import (
+    SENTINEL,
     Redaction,
     is_cut,
     is_redacted_input,
     litellm_output,
     output_redaction,
+    plain_answer,
     shown,
 )
-from posthog_llm_cli.formats._messages import clean_tools, embedding_input, input_messages, with_instructions
+from posthog_llm_cli.formats._messages import (
+    assistant,
+    clean_tools,
+    embedding_input,
+    input_messages,
+    plain_texts,
+    text_part,
+    with_instructions,
+)
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 _NO_INPUT = "default-message-value"
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Value, frozen=True):
     """Input, output and tools in canonical form; `redacted` where LiteLLM took the content out."""
 
-    input: Json = field(repr=False)
-    output: list[Json] | None = field(repr=False)
-    tools: list[Json] | None = field(repr=False)
+    hidden: ClassVar = frozenset({"input", "output", "tools"})
+
+    input: Json
+    output: list[Json] | None
+    tools: list[Json] | None
     redacted: bool
 
 
 def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Content:
     """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17)."""
-    logged, response = _logged_input(payload.get("messages")), payload.get("response")
+    messages, response = payload.get("messages"), payload.get("response")
     parameters = mapping(payload.get("model_parameters"))
-    input_redacted, how_much = is_redacted_input(logged), output_redaction(response)
+    said = None if embedding else plain_texts(messages)
+    is_plain = said is not None and _NO_INPUT not in said and SENTINEL not in said
+    logged = messages if is_plain else _logged_input(messages)
+    answer = None if embedding else plain_answer(response)
+    input_redacted = not is_plain and is_redacted_input(logged)
+    how_much = Redaction.NONE if answer is not None else output_redaction(response)
     output_redacted = how_much is Redaction.ALL
     redacted = input_redacted or output_redacted
     entered: Json = None
     if isinstance(logged, str) and is_cut(logged):
         logged = shown(logged)
-    if not input_redacted:
+    if is_plain:
+        entered = logged
+    elif not input_redacted:
         entered = embedding_input(logged) if embedding else input_messages(logged)
     if not embedding and not redacted:
         entered = with_instructions(entered, parameters.get("instructions"))
     if entered is None and not redacted:
         warn("no-input")
-    if is_cut(payload.get("messages")) or is_cut(response) or is_cut(payload.get("error_str")):
+    if is_cut(messages) or is_cut(response) or is_cut(payload.get("error_str")):
         warn("truncated-content")
     output = None
-    if not embedding and not output_redacted:
+    if answer is not None:
+        output = [assistant([text_part(answer)])]
+    elif not embedding and not output_redacted:
         output = litellm_output(response, warn, how_much)
     if redacted and output is not None:
         output = _without_reasoning(output)

@@ -2,23 +2,23 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from posthog_llm_cli.formats._fields import first_id, id_text
 from posthog_llm_cli.formats._metadata import CallerMetadata
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Credentials, Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value, field
 
 _CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z", re.ASCII)
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Value, frozen=True):
     """What may stand around a payload: the caller's metadata, ids and credentials, and what its reader warns of."""
 
-    caller: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    hidden: ClassVar = frozenset({"caller"})
+
+    caller: Mapping[str, Json] = field(default_factory=dict)
     litellm_session_id: str | None = None
     litellm_trace_id: str | None = None
     top_trace_id: str | None = None

@@ -7,6 +7,7 @@ from posthog_llm_cli.formats._fields import first_text, items, mapping, text
 from posthog_llm_cli.formats._messages import (
     assistant,
     chat_output,
+    plain_text,
     responses_output,
     sorted_choices,
     text_part,
@@ -58,6 +59,20 @@ def litellm_output(response: Json, warn: Callable[[str], None], redaction: Redac
             return [assistant(parts)] if parts else None
     warn("unknown-output")
     return [assistant([value_part(response)])]
+
+
+def plain_answer(response: Json) -> str | None:
+    """Return the text of an answer that is one choice with nothing but a text in it, as most are; else None.
+
+    None too where it is the sentinel.
+    """
+    if not isinstance(response, dict) or "output" in response or "text" in response:
+        return None
+    choices = response.get("choices")
+    choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
+    message = choice.get("message") if isinstance(choice, dict) and "text" not in choice else None
+    said = plain_text(message) if isinstance(message, dict) else None
+    return None if said == SENTINEL else said
 
 
 def _without_sentinel(messages: list[Json] | None) -> list[Json] | None:

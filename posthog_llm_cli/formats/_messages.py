@@ -38,6 +38,18 @@ def input_messages(value: Json) -> list[Json] | None:
     return [item if _is_canonical(item) else _input_item(item) for item in value if item is not None] or None
 
 
+def plain_texts(messages: Json) -> list[str] | None:
+    """Return what was said where the input is a list of canonical messages, as most are; else None."""
+    if not isinstance(messages, list) or not messages:
+        return None
+    said = []
+    for message in messages:
+        if not _is_canonical(message):
+            return None
+        said.append(message["content"])
+    return said
+
+
 def with_instructions(messages: list[Json] | None, instructions: Json) -> list[Json] | None:
     """Prepend instructions (text, or a list of input items) unless the messages begin with a system message."""
     if instructions is None:
@@ -159,12 +171,30 @@ def sorted_choices(choices: Json) -> list[Mapping[str, Json]]:
     return found
 
 
+_BESIDE_CONTENT = (
+    "reasoning_content", "reasoning", "refusal", "audio", "images", "tool_calls", "function_call",
+)  # fmt: skip
+"""What else a message may say; that is, beside a refusal in `provider_specific_fields`."""
+
+
+def plain_text(message: Mapping[str, Json]) -> str | None:
+    """Return the text of a message that says nothing else, as most do; None for an empty one and any other."""
+    content = message.get("content")
+    if not isinstance(content, str) or any(map(message.get, _BESIDE_CONTENT)):
+        return None
+    beside = message.get("provider_specific_fields")
+    return None if beside and mapping(beside).get("refusal") else content or None
+
+
 def _message_parts(message: Mapping[str, Json]) -> list[Json]:
+    content = message.get("content")
+    if (said := plain_text(message)) is not None:
+        return [text_part(said)]
     parts: list[Json] = []
     reasoning = text(message.get("reasoning_content")) or text(message.get("reasoning"))
     if reasoning is not None:
         parts.append({"type": "reasoning", "text": reasoning})
-    parts += _content_parts(message.get("content"))
+    parts += _content_parts(content)
     refusal = message.get("refusal") or mapping(message.get("provider_specific_fields")).get("refusal")
     if isinstance(refusal, str) and refusal:
         parts.append(text_part(refusal))

@@ -5,13 +5,13 @@ Only the caller's own metadata becomes properties, and of it nothing that a prox
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ClassVar
 
 from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value, field, replace
 
 _BASELINE_INTERNAL = frozenset({
     "endpoint", "caching_groups", "user_api_key_hash", "user_api_key_alias", "user_api_key_team_id",
@@ -50,13 +50,13 @@ _HONOURED = frozenset({
 })  # fmt: skip
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class CallerMetadata:
+class CallerMetadata(Value, frozen=True):
     """What the caller's metadata say; `custom` may leave the machine as properties."""
 
-    custom: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    user_id: Json = field(default=None, repr=False)
+    hidden: ClassVar = frozenset({"custom", "user_id"})
+
+    custom: Mapping[str, Json] = field(default_factory=dict)
+    user_id: Json = None
     session_id: str | None = None
     trace_id: str | None = None
     parent_id: str | None = None
@@ -76,23 +76,35 @@ def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
     """Sort a caller's metadata into ids, names and custom properties; what a proxy mixed in is left out."""
     if not logged:
         return _NO_METADATA
-    metadata = {key: value for key, value in own_metadata(logged).items() if not is_one_of(value, UNWRITTEN)}
-    groups = mapping(metadata.get("$groups"))
-    return CallerMetadata(
+    metadata = {
+        key: value for key, value in own_metadata(logged).items() if not (isinstance(value, str) and value in UNWRITTEN)
+    }
+    plain = CallerMetadata(
         custom=custom_properties(metadata),
         user_id=metadata.get("user_id"),
         session_id=id_text(metadata.get("session_id")),
         trace_id=id_text(metadata.get("trace_id")),
         parent_id=id_text(metadata.get("parent_run_id")) or id_text(metadata.get("parent_id")),
+        span_name=text(metadata.get("generation_name")),
+        trace_name=text(metadata.get("trace_name")),
+        tags=metadata.get("tags"),
+    )
+    return _with_wishes(plain, metadata) if any(key.startswith("$") for key in metadata) else plain
+
+
+def _with_wishes(plain: CallerMetadata, metadata: Mapping[str, Json]) -> CallerMetadata:
+    """Add what the caller names for PostHog itself, in keys that begin with a dollar sign."""
+    groups = mapping(metadata.get("$groups"))
+    return replace(
+        plain,
         wished_session_id=_wish(metadata, "$ai_session_id"),
         wished_trace_id=_wish(metadata, "$ai_trace_id"),
         wished_parent_id=_wish(metadata, "$ai_parent_id"),
-        span_name=_wish(metadata, "$ai_span_name") or text(metadata.get("generation_name")),
-        trace_name=_wish(metadata, "$ai_trace_name") or text(metadata.get("trace_name")),
+        span_name=_wish(metadata, "$ai_span_name") or plain.span_name,
+        trace_name=_wish(metadata, "$ai_trace_name") or plain.trace_name,
         prompt_name=_wish(metadata, "$ai_prompt_name"),
         posthog_session_id=_wish(metadata, "$session_id"),
         groups=without_secrets(groups) if groups else None,
-        tags=metadata.get("tags"),
         has_reserved=any(_is_reserved(key, metadata[key]) for key in metadata),
     )
 

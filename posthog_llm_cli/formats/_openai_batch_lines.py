@@ -6,7 +6,6 @@ more key, `plh_batch_input`, that holds the input line. Such a record needs no o
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import orjson
 
@@ -15,6 +14,7 @@ from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
 from posthog_llm_cli.formats._openai_provider import find_provider
 from posthog_llm_cli.formats._openai_shapes import classify, classify_response
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import Value
 
 INPUT_KEY = "plh_batch_input"
 """The key that an output line holds its input line under."""
@@ -24,8 +24,7 @@ _FAMILY = re.compile(r"[a-z]+")
 _ENVELOPE = ("body", "status_code")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Value, frozen=True):
     """One line of a batch, as far as it takes to find the other one.
 
     `model` is the one that was asked for on an input line, and the one that answered on an output line. `is_joined`: an
@@ -93,8 +92,7 @@ def joined(output: bytes, input_line: bytes) -> bytes:
 # -------------------------------------------------------------------------------------------------------------- answers
 
 
-@dataclass(frozen=True, slots=True)
-class BatchAnswer:
+class BatchAnswer(Value, frozen=True):
     """What an output line says came back: the body, the HTTP status, and whether there was an answer at all."""
 
     body: Json

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC
+from typing import ClassVar
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import (
@@ -32,6 +32,7 @@ from posthog_llm_cli.formats._urls import base_url, clean_url
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext
 from posthog_llm_cli.timeparse import parse_time
+from posthog_llm_cli.values import Value, replace
 
 _DEPLOYMENT = re.compile(r"/deployments/([^/?#]+)")
 _INPUT_KEYS = ("messages", "request_messages", "input", "inputs", "prompt")
@@ -40,12 +41,13 @@ _SESSION_KEYS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """What a format read of the answer itself: canonical output, stop reason, and the operation."""
 
+    hidden: ClassVar = frozenset({"output"})
+
     operation: Operation
-    output: list[Json] | None = field(default=None, repr=False)
+    output: list[Json] | None = None
     stop_reason: str | None = None
 
 

@@ -4,13 +4,14 @@ The rules are those of openai-logs.md, 3.1 and 3.2.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from posthog_llm_cli.formats._fields import first_text, mapping, text
 from posthog_llm_cli.formats._openai_answers import REQUEST_KEYS, classify_response
 from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested, read_status
 from posthog_llm_cli.formats._parameters import PARAMETERS
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import Value
 
 FLAT_REQUEST_KEYS = (
     *PARAMETERS, "model", "tools", "functions", "instructions", "reasoning", "previous_response_id",
@@ -27,8 +28,7 @@ _BARE_REQUEST_KEYS = tuple(
 _URL_KEYS = ("url", "request_url", "uri")
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Value, frozen=True):
     """What was asked and answered.
 
     `outer` is the record (what only the client knows: time, user, status), `request` its request, `response` the answer
@@ -37,13 +37,15 @@ class Exchange:
     it is None.
     """
 
-    outer: Mapping[str, Json] = field(repr=False)
-    request: Mapping[str, Json] = field(repr=False)
-    response: Mapping[str, Json] = field(repr=False)
+    hidden: ClassVar = frozenset({"outer", "request", "response", "record"})
+
+    outer: Mapping[str, Json]
+    request: Mapping[str, Json]
+    response: Mapping[str, Json]
     status: int | None = None
     url: str | None = None
     is_bare: bool = False
-    record: Json = field(default=None, repr=False)
+    record: Json = None
 
 
 def read_exchange(record: Mapping[str, Json]) -> Exchange:

@@ -1,7 +1,6 @@
 """Whether a call of an OpenAI-format log failed, and how (openai-logs.md, 3.7)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from posthog_llm_cli.formats._errors import error_text, error_type
 from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
@@ -9,10 +8,10 @@ from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.formats._openai_shapes import FAILURE_KEYS, is_error, says_failed
 from posthog_llm_cli.model import CallError, Json
+from posthog_llm_cli.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Value, frozen=True):
     """A failed call: its error, and the HTTP status where the log says it."""
 
     error: CallError

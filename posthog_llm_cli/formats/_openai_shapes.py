@@ -5,7 +5,6 @@ it stands; they are `ANSWER_ROWS`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from posthog_llm_cli.formats._fields import is_number, mapping, text
@@ -26,6 +25,7 @@ from posthog_llm_cli.formats._openai_times import TIME_KEYS
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
 from posthog_llm_cli.formats.sse import is_rest_of_stream
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import Value, field
 
 __all__ = [
     "ANSWER_TEXT_KEYS", "CHUNK", "FAILURE_KEYS", "MODEL_KEYS", "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS",
@@ -319,8 +319,7 @@ def _metadata_only(seen: Candidate) -> str | None:
 # ---------------------------------------------------------------------------------------------------------- the table
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Value, frozen=True):
     """A row of the table: its number in openai-logs.md, and a test that names the shape of a record or says None.
 
     `over` are the later rows that may match the same record, each with why this one is right. No others may: the tests

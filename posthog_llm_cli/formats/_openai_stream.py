@@ -1,16 +1,16 @@
 """A record that holds a stream → its parts, and what stands around them (openai-logs.md, 3.2 and 4.6). Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from posthog_llm_cli.formats._fields import is_one_of
 from posthog_llm_cli.formats._openai_shapes import CHUNK, PART_KEYS, PENDING, Candidate, classify_response
 from posthog_llm_cli.formats.sse import stream_values
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import Value, field
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Value, frozen=True):
     """A stream's parts in their order, and the record around them.
 
     `outer` are the fields of the record without the answer, `wrapped` those around each part (the last that was said)
@@ -19,10 +19,12 @@ class Stream:
     came.
     """
 
-    parts: list[Mapping[str, Json]] = field(repr=False)
-    stamps: list[Mapping[str, Json]] = field(repr=False)
-    outer: dict[str, Json] = field(repr=False)
-    wrapped: dict[str, Json] = field(repr=False)
+    hidden: ClassVar = frozenset({"parts", "stamps", "outer", "wrapped"})
+
+    parts: list[Mapping[str, Json]]
+    stamps: list[Mapping[str, Json]]
+    outer: dict[str, Json]
+    wrapped: dict[str, Json]
     key: str | None = None
     recording: dict[str, Json] = field(default_factory=dict)
     is_done: bool = False
@@ -89,13 +91,14 @@ def is_wrapper(value: Json) -> bool:
     return classify_response(value) is None
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(Value, frozen=True):
     """What a wrapper holds, under which key, and what stands around it."""
 
-    held: Json = field(repr=False)
+    hidden: ClassVar = frozenset({"held", "around"})
+
+    held: Json
     key: str | None = None
-    around: dict[str, Json] = field(default_factory=dict, repr=False)
+    around: dict[str, Json] = field(default_factory=dict)
     recording: dict[str, Json] = field(default_factory=dict)
 
 

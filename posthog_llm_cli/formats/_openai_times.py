@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TypeGuard
@@ -12,6 +11,7 @@ from posthog_llm_cli.formats._fields import Warnings, is_number, mapping
 from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.values import Value
 
 _END_KEYS = (
     "ended_at", "end_time", "endTime", "endedAt", "finished_at", "finishedAt", "completed_at", "completedAt",
@@ -52,8 +52,7 @@ _MOST_TIMES = 10
 """A duration without unit that is so many times the time between start and end is in another unit than seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallTimes:
+class CallTimes(Value, frozen=True):
     """A call's times: when its event is, its start and end where the record has them, its durations in seconds."""
 
     timestamp: datetime

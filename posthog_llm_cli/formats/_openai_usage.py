@@ -1,7 +1,6 @@
 """Token counts and cost of an exchange: where they may stand, and which are believed (openai-logs.md 3.5, 3.9, 4.7)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mapping
 from posthog_llm_cli.formats._messages import web_searches
@@ -9,6 +8,7 @@ from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage
 from posthog_llm_cli.model import Cost, Json, Usage
+from posthog_llm_cli.values import replace
 
 COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
 _MOST_USD = 10_000

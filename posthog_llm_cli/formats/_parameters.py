@@ -13,9 +13,13 @@ PARAMETERS = (
 )  # fmt: skip
 
 
+_KNOWN = {name: place for place, name in enumerate(PARAMETERS)}
+
+
 def model_parameters(request: Mapping[str, Json]) -> dict[str, Json]:
     """Return a request's allowed parameters that are not null; `reasoning.effort` under its flat name."""
-    found = {name: request[name] for name in PARAMETERS if request.get(name) is not None}
+    asked = request.keys() & _KNOWN.keys()
+    found = {name: request[name] for name in sorted(asked, key=_KNOWN.__getitem__) if request[name] is not None}
     effort = mapping(request.get("reasoning")).get("effort")
     if effort is not None and "reasoning_effort" not in found:
         found["reasoning_effort"] = effort

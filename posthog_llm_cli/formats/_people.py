@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ClassVar
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
 from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Json
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 _MAX_KNOWN = 200
 """Characters of a candidate that is remembered."""
@@ -18,12 +18,12 @@ _CLAUDE_CODE = re.compile(
 )
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Value, frozen=True):
     """A user's id, and the session that was packed into it (Claude Code does that)."""
 
-    user: str | None = field(repr=False)
+    hidden: ClassVar = frozenset({"user"})
+
+    user: str | None
     session_id: str | None = None
 
 

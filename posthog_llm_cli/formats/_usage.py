@@ -13,6 +13,9 @@ TOTAL_KEYS = ("total_tokens", "totalTokens")
 """OpenAI's names, home-made ones, and those of JavaScript's SDKs."""
 
 
+_WHOLE_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+
+
 def first_count(warn: Warn, *values: Json) -> int | None:
     """Return the first value that is a token count."""
     for value in values:
@@ -104,6 +107,14 @@ def litellm_usage(
     total = token_count(counts.get("total_tokens"), warn)
     if not (prompt or completion or total):
         return Usage(web_searches=web_searches)
+    if usage.keys() <= _WHOLE_COUNTS:  # no parts of them
+        return Usage(
+            input=prompt,
+            output=None if embedding else completion,
+            total=positive(total),
+            web_searches=web_searches,
+            raw=raw or usage or None,
+        )
     into, out = _details(usage)
     cache_read = first_count(warn, usage.get("cache_read_input_tokens"), into.get("cached_tokens"))
     cache_creation = first_count(

@@ -1,16 +1,15 @@
 """What a format is: a name, a test and a parser; and what a refusal is: a test and a coded answer. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json, LLMCall, ParseContext, PassThrough, Skipped
+from posthog_llm_cli.values import Value
 
 Parsed = LLMCall | PassThrough | Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class LogFormat:
+class LogFormat(Value, frozen=True):
     """The shape of a record.
 
     `matches` says whether a parsed JSON value is of this shape; `parse` turns it into a call (or says why it is none)
@@ -27,8 +26,7 @@ class LogFormat:
     needs: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value, frozen=True):
     """A shape that is recognised and is no call of a known format: skipped or rejected, with a message that names it.
 
     `answer` returns the skip, or raises `RecordError`. `format` is the name that the report counts it under, if any.

@@ -8,7 +8,6 @@ The defects of LiteLLM's own PostHog logger that this corrects are numbered in s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from posthog_llm_cli.errors import RecordError
@@ -37,7 +36,7 @@ from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Skipped, Usage
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
@@ -112,7 +111,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         trace_name=caller.trace_name,
         prompt_name=caller.prompt_name,
         started_at=time_of(times.start_us),
-        ended_at=time_of(times.end_us),
+        ended_at=None if times.end_us is None else times.timestamp,
         latency_s=times.latency_s,
         ttft_s=times.ttft_s,
         provider=text(payload.get("custom_llm_provider")),
@@ -181,9 +180,7 @@ def _named(call_type: Json) -> str:
 # ------------------------------------------------------------------------------------------------------------- times
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class _Times:
+class _Times(Value, frozen=True):
     start_us: int | None
     end_us: int | None
     timestamp: datetime
@@ -193,8 +190,7 @@ class _Times:
 
 def _times(payload: Mapping[str, Json], context: ParseContext, warn: Warnings) -> _Times:
     clock = Clock(context, warn)
-    start = clock.us(payload.get("startTime"), utc=True)
-    end = clock.us(payload.get("endTime"), utc=True)
+    start, end = clock.us(payload.get("startTime"), utc=True), clock.us(payload.get("endTime"), utc=True)
     streamed = payload.get("stream") is True
     timestamp_us = end if end is not None else _end_from_start(payload, start, streamed=streamed)
     timestamp = time_of(timestamp_us) or context.default_time
@@ -245,7 +241,8 @@ def _model(payload: Mapping[str, Json]) -> str:
 def _usage(payload: Mapping[str, Json], metadata: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Usage:
     response = mapping(payload.get("response"))
     logged = without_nulls(mapping(metadata.get("usage_object"))) or without_nulls(mapping(response.get("usage")))
-    kinds = {**without_nulls(mapping(metadata.get("additional_usage_values"))), **logged}
+    additional = metadata.get("additional_usage_values")
+    kinds = {**without_nulls(mapping(additional)), **logged} if additional else logged
     searches = web_searches(response)
     usage = litellm_usage(payload, kinds, warn, embedding=embedding, raw=logged, web_searches=searches)
     if usage.total is None and usage.input is None and payload.get("status") != "failure":
@@ -283,7 +280,7 @@ def _properties(
     payload: Mapping[str, Json], metadata: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata
 ) -> dict[str, Json]:
     """What LiteLLM itself says and may leave the machine, each only when it says something (6.15)."""
-    saved = number(payload.get("saved_cache_cost"))
+    saved = payload.get("saved_cache_cost")
     retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
     found: dict[str, Json] = {
         "litellm_call_type": text(payload.get("call_type")),
@@ -294,15 +291,17 @@ def _properties(
         "litellm_tags": _tags(payload.get("request_tags"), caller.tags) or None,
         "litellm_key_alias": text(metadata.get("user_api_key_alias")),
         "litellm_team_alias": text(metadata.get("user_api_key_team_alias")),
-        "litellm_saved_cache_cost_usd": saved if saved is not None and saved > 0 else None,
-        "litellm_attempted_retries": retries if is_number(retries) and retries > 0 else None,
+        "litellm_saved_cache_cost_usd": float(saved) if saved and is_number(saved) and saved > 0 else None,
+        "litellm_attempted_retries": retries if retries and is_number(retries) and retries > 0 else None,
     }
     return {key: value for key, value in found.items() if value is not None}
 
 
 def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], *, redacted: bool) -> dict[str, Json]:
     """What a reader of the event should know: another end user, a guardrail that acted, a redaction."""
-    end_user = find_person((payload.get("end_user"),), nobody=nobody).user
+    logged = payload.get("end_user")
+    is_known = logged is None or logged == person.user
+    end_user = person.user if is_known else find_person((logged,), nobody=nobody).user
     guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
     found = {
         "litellm_end_user": end_user if end_user != person.user else None,  # or the distinct id says it

@@ -8,7 +8,6 @@ Smallest record: `{"model": "llama3.2", "created_at": "2025-06-01T10:00:00Z", "m
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats._openai_call import build_call
@@ -17,6 +16,7 @@ from posthog_llm_cli.formats._openai_output import ollama_answer
 from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Json, LLMCall, ParseContext
+from posthog_llm_cli.values import replace
 
 NAME = "ollama"
 

@@ -7,7 +7,7 @@ is the same with one more key, `plh_batch_input`, that holds the line of the bat
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, id_text, mapping, text
@@ -31,6 +31,7 @@ from posthog_llm_cli.formats._openai_shapes import PENDING, classify, classify_r
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext, Skipped
+from posthog_llm_cli.values import Value, replace
 
 __all__ = ["FORMAT", "INPUT_KEY", "NAME", "Side", "input_skip", "is_mismatch", "joined", "model_fit", "side_of"]
 
@@ -53,13 +54,14 @@ def input_skip() -> Skipped:
     return Skipped("batch-input", "the request side of a batch: the answer is in the batch's output file")
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Value, frozen=True):
     """An output line taken apart. `own` is the line without its input, which is what its identity may be made of."""
 
+    hidden: ClassVar = frozenset({"own", "body"})
+
     exchange: Exchange
-    own: Mapping[str, Json] = field(repr=False)
-    body: Json = field(repr=False)
+    own: Mapping[str, Json]
+    body: Json
     custom_id: str | None
     is_null: bool
     has_input: bool

@@ -8,7 +8,6 @@ Smallest record: `{"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "prom
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, first_text, items, mapping, text
@@ -25,6 +24,7 @@ from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, MODEL_KEYS,
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.refusals import key_names
 from posthog_llm_cli.model import Json, Operation, ParseContext
+from posthog_llm_cli.values import replace
 
 NAME = "openai-flat"
 METADATA_ONLY = "metadata-only"

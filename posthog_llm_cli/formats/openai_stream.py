@@ -8,7 +8,7 @@ record holds a whole stream as the text of server-sent events or as a list of it
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats import (
@@ -29,6 +29,7 @@ from posthog_llm_cli.formats._openai_times import stream_fields, without_repeate
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.stream_parts import Kind, count_calls, read_part
 from posthog_llm_cli.model import Json, LLMCall, ParseContext, Skipped
+from posthog_llm_cli.values import Value, replace
 
 NAME = "openai-stream"
 
@@ -37,11 +38,12 @@ Parse = Callable[[Json, ParseContext], Parsed]
 _SIDE_NOTES = frozenset({Kind.PROLOGUE, Kind.ANNOTATION})
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
+class _Whole(Value, frozen=True):
     """An answer put together: who reads it, and whether the stream came to its end."""
 
-    answer: dict[str, Json] = field(repr=False)
+    hidden: ClassVar = frozenset({"answer"})
+
+    answer: dict[str, Json]
     parse: Parse
     is_complete: bool
 

@@ -24,14 +24,9 @@ Matches = Callable[[Json], bool]
 _CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
 _SERVICE_KEYS = frozenset({"is_error", "service", "duration", "call_type"})
 _RAW_EXCHANGE = frozenset({"raw_request", "raw_response"})
-_NOT_YET = "this version of plh does not read it yet"
 _READS = "plh reads LiteLLM and OpenAI formats"
 _MAX_KEYS = 12
 _MAX_KEY_CHARACTERS = 40
-
-
-def _not_yet(name: str, what: str, matches: Matches) -> Refusal:
-    return Refusal(name, matches, rejecting("unsupported-format", f"{what}: {_NOT_YET}"), format=name)
 
 
 def _of(shape: str) -> Matches:

@@ -1,9 +1,9 @@
 """What one record says as a part of a stream, and how far a stream has come with it (openai-logs.md, 4.6). Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
+from typing import ClassVar
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import first_id, id_text, items, mapping, text
@@ -13,6 +13,7 @@ from posthog_llm_cli.formats._openai_events import is_terminal, stream_error
 from posthog_llm_cli.formats._openai_shapes import CHUNK, Candidate, classify, classify_response, is_error
 from posthog_llm_cli.formats.sse import is_sse, stream_values
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import Value
 
 _NOTHING: frozenset[int] = frozenset()
 _ONLY = frozenset({0})
@@ -35,8 +36,7 @@ class Kind(StrEnum):
     """Azure's content filter speaking of text that came before: no id, and no piece of the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Value, frozen=True):
     """A part of a stream.
 
     `id` is the completion's, the response's, or the model's name (Ollama); `item` and `number` belong to events of the
@@ -44,8 +44,10 @@ class Part:
     itself, and is a part only of a stream that is open. `is_wrapped`: it stands in a record of a logger's own.
     """
 
+    hidden: ClassVar = frozenset({"value"})
+
     kind: Kind
-    value: Mapping[str, Json] = field(repr=False)
+    value: Mapping[str, Json]
     id: str | None = None
     item: str | None = None
     number: int | None = None

@@ -7,7 +7,6 @@ need no joiner), and for every other record of the call a line that is `skipped`
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import chain
 from types import TracebackType
 from typing import Protocol, Self
@@ -23,6 +22,7 @@ from posthog_llm_cli.formats.openai_batch import side_of
 from posthog_llm_cli.joining.batches import Batches
 from posthog_llm_cli.joining.streams import Streams
 from posthog_llm_cli.model import Idle, Json, LogLine, Mark, SourceRef
+from posthog_llm_cli.values import replace
 
 __all__ = ["Join", "Joiner"]
 

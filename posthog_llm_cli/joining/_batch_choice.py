@@ -8,11 +8,11 @@ import heapq
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import takewhile
 
 from posthog_llm_cli.formats.openai_batch import is_mismatch, model_fit
+from posthog_llm_cli.values import Value
 
 _WORDS = re.compile(r"[a-z]+|\d+")
 _ROLES = frozenset({
@@ -24,8 +24,7 @@ _MAX_COMPARED = 64
 _MAX_REMEMBERED = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """An input line that may be the one: the number of its source, its place in the order of reading, its model.
 
     `times` is how often its file asks this of the model under the same id; this is the last time.

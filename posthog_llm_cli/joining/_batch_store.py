@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from posthog_llm_cli.formats.openai_batch import Side
 from posthog_llm_cli.joining._batch_choice import Request, Twins
 from posthog_llm_cli.model import LogLine, SourceRef
 from posthog_llm_cli.scratch import CACHE_KIB, Room, open_scratch
+from posthog_llm_cli.values import Value
 
 _TABLES = """
 CREATE TABLE inputs (
@@ -56,8 +56,7 @@ _INPUTS = """SELECT place, line, offset, warnings,
 _ROOM = Room("bringing the lines of a batch together", "about the size of the batch's files")
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Value, frozen=True):
     """An output line that waits for its input; `is_joined` where it holds it already."""
 
     line: LogLine
@@ -66,8 +65,7 @@ class Output:
     is_joined: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Value, frozen=True):
     """An input line: its place, what framing warned of, and what the run found out about it.
 
     `is_superseded`: its file has the same id once more, further down. `is_answered`: an output line belongs to its id.

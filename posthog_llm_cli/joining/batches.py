@@ -10,7 +10,6 @@ nothing goes on: none was sent, none is counted, the next run reads all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from posthog_llm_cli.formats.openai_batch import Side, is_mismatch
 from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
 from posthog_llm_cli.model import Json, LogLine, Mark
+from posthog_llm_cli.values import replace
 
 _DROPPED_AT_ONCE = 1000
 
@@ -47,7 +47,7 @@ class Batches:
 
     def may_take(self, raw: bytes) -> bool:
         """Whether a record may be a line of a batch."""
-        return b"custom_id" in raw
+        return b'"custom_id' in raw
 
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""

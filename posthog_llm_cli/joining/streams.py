@@ -6,7 +6,6 @@ the lines of the others go on at once, skipped as `merged`.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import orjson
 
@@ -14,6 +13,7 @@ from posthog_llm_cli import formats
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats.stream_parts import Kind, Part, Progress, part_of
 from posthog_llm_cli.model import Json, LogLine, Mark, Skipped
+from posthog_llm_cli.values import State, Value, field
 
 PATIENCE = 10_000
 """Records that may be read without a part of a stream before it counts as ended."""
@@ -34,8 +34,7 @@ _LITELLM = b'"call_type"'
 Key = tuple[Kind, bool, str | None]
 
 
-@dataclass(slots=True)
-class _Stream:
+class _Stream(State):
     """A stream that is open: its parts as JSON, and what tells which further parts are its own."""
 
     key: Key
@@ -87,8 +86,7 @@ class _Stream:
         return LogLine(self.first.ref, raw, console=self.first.console, warnings=self.first.warnings)
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(Value, frozen=True):
     """What is kept of a stream that ended in this source: whether it was whole, and when its answer was created."""
 
     is_whole: bool

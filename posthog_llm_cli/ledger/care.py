@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.ledger.files import open_for_reading, open_for_writing, translated
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
+from posthog_llm_cli.values import Value
 
 _MOST_PROBLEMS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Value, frozen=True):
     """What a check has found: how much there is, and what is wrong with it (nothing: the ledger is whole)."""
 
     events: int

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ import orjson
 
 from posthog_llm_cli.errors import LedgerError
 from posthog_llm_cli.ledger.files import beside, make_folder, translated
+from posthog_llm_cli.values import Value, asdict
 
 _POLL_S = 0.1
 _INTRODUCTION_S = 0.5
@@ -30,8 +30,7 @@ _FILE_MODE = 0o600
 _MOST_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Value, frozen=True):
     """Who has the lock."""
 
     pid: int

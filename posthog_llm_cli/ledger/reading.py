@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import orjson
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.ledger.files import open_for_reading, translated
 from posthog_llm_cli.model import Settlement
+from posthog_llm_cli.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class KnownDestination:
+class KnownDestination(Value, frozen=True):
     """A destination by its number in the ledger, with how many of its events are settled, and how."""
 
     number: int
@@ -26,8 +25,7 @@ class KnownDestination:
     rejected: int
 
 
-@dataclass(frozen=True, slots=True)
-class KnownRun:
+class KnownRun(Value, frozen=True):
     """A run; `ended_at` and `exit_code` are None where it is under way or was killed, `report` where it is not kept."""
 
     run_id: str
@@ -40,8 +38,7 @@ class KnownRun:
     report: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownSource:
+class KnownSource(Value, frozen=True):
     """A source by its row in the ledger, and the part of it that is not read again: `offset` bytes, decompressed.
 
     `name` is where it lay when it was read last. `is_whole` is set where this is all of it.
@@ -55,8 +52,7 @@ class KnownSource:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Value, frozen=True):
     """What the ledger holds, and how many bytes it takes on disk."""
 
     path: str

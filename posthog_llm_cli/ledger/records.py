@@ -5,17 +5,17 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from posthog_llm_cli.committed import Commit, Committed
 from posthog_llm_cli.ledger.files import damaged, open_for_reading, open_for_writing, translated
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.sources import SourceRows, Terms
 from posthog_llm_cli.model import Destination, Settlement
+from posthog_llm_cli.values import Value
 
 _FINGERPRINT_BYTES = 16
 _REPORTS_KEPT = 10_000
@@ -28,17 +28,18 @@ _ADD_TALLY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunStart:
+class RunStart(Value, frozen=True):
     """A run as the ledger notes it at its start.
 
     `distinct_id` is the setting, of which only a digest is kept. `settings` is a digest of all that decides which
     records become events, and which, but for `since`: only under the same ones is a source not read again.
     """
 
+    hidden: ClassVar = frozenset({"distinct_id"})
+
     run_id: str
     started_at: datetime
-    distinct_id: str | None = field(default=None, repr=False)
+    distinct_id: str | None = None
     settings: bytes = b""
     since: datetime | None = None
 
@@ -127,6 +128,8 @@ class _Lookup:
 
     def outcome_of(self, destination: Destination, uuid: str) -> Settlement | None:
         """Return how an earlier run settled the event, None if none did."""
+        if self._numbers.get(destination, 0) is None:
+            return None
         with translated(self._path):
             number = self.number_of(destination)
             if number is None:

@@ -9,7 +9,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from posthog_llm_cli.ledger.files import beside, make_empty, open_for_writing, s
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, SCHEMA_VERSION
+from posthog_llm_cli.values import Value
 
 _SLICES = 4096
 _ROWS = "SELECT destination, uuid, outcome, run FROM settled WHERE destination = ? AND uuid >= ? AND uuid < ? ORDER BY "
@@ -29,8 +29,7 @@ _LOST_RUNS = (
 _Row = tuple[int, bytes, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
+class Repaired(Value, frozen=True):
     """What a repair has done: `kept` is where the old file is now, None where nothing was wrong with it.
 
     `expected` is how many settled events the tallies of the old file name, None where those cannot be read.

@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from posthog_llm_cli.committed import Commit, Committed, head_digest, head_digests
+from posthog_llm_cli.values import Value, field
 
 LEAST_RECORDS = 4
 """A source of fewer, all of them calls, is not noted: reading it costs less than the row, and one-call objects may be
@@ -21,8 +21,7 @@ _FIND = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Value, frozen=True):
     """Under which terms records of a source are settled.
 
     `settings` is a digest of everything that decides which records become events, and which; `since` the filter's time
@@ -33,8 +32,7 @@ class Terms:
     since: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRows:
+class SourceRows(Value, frozen=True):
     """The table as one run uses it: rows that it has claimed or written are its own, by name and kind."""
 
     file: sqlite3.Connection

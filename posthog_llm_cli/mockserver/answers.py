@@ -1,18 +1,16 @@
 """What goes back to the client: an answer, or a refusal that the route words in its own way. Pure."""
 
-from dataclasses import dataclass
-
 import orjson
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import Value
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """One HTTP answer; `headers` come on top of the content's type and length."""
 
     status: int

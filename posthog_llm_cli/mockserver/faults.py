@@ -31,8 +31,9 @@ import random
 import re
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from typing import Self
+
+from posthog_llm_cli.values import Value
 
 SLOW_S = 2.0
 RETRY_AFTER_S = 1.0
@@ -52,8 +53,7 @@ _TAG = re.compile(r"[a-z0-9_]{1,100}")
 _MAX_DELAY_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Value, frozen=True):
     """One kind with its rate; `delay_s` is of `slow`, `tag` of `drop`.
 
     `retry_after` is of statuses: seconds, one of the words that the module's docstring lists, "" where none is named.
@@ -77,8 +77,7 @@ class Fault:
         return self.status is not None and self.kind.endswith("-html")
 
 
-@dataclass(frozen=True, slots=True)
-class Faults:
+class Faults(Value, frozen=True):
     """What may go wrong, and how often."""
 
     spec: str = ""
@@ -156,8 +155,7 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Roll:
+class Roll(Value, frozen=True):
     """What is decided for one request: its delay, its fault, and the chance for its events."""
 
     delay_s: float

@@ -11,7 +11,6 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -26,6 +25,7 @@ from posthog_llm_cli.mockserver.store import SeenRequest, Store
 from posthog_llm_cli.mockserver.v1 import judge_v1
 from posthog_llm_cli.mockserver.wire import BrokenRequest, read_body, too_long
 from posthog_llm_cli.model import Endpoint, mask_key
+from posthog_llm_cli.values import Value
 
 ROUTES: Mapping[str, Endpoint] = {
     "/i/v1/ai/events": Endpoint.V1,
@@ -58,8 +58,7 @@ Observer = Callable[[SeenRequest, Sequence[Incoming], Sequence[bool]], None]
 """Told of each request to a capture route, from the thread that answers it: its events, and which are duplicates."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Bench:
+class _Bench(Value, frozen=True):
     """What all connections of one server share."""
 
     store: Store

@@ -20,15 +20,15 @@ import hashlib
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 from posthog_llm_cli.mockserver.judging import Incoming, Judged, Posted
 from posthog_llm_cli.model import Endpoint, Json, mask_key
+from posthog_llm_cli.values import State, Value
 
 MAX_EVENTS = 100_000
 MAX_EVENT_BYTES = 256 * 1024 * 1024
@@ -36,8 +36,7 @@ MAX_REQUESTS = 10_000
 MAX_DEDUPE_KEYS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class SeenRequest:
+class SeenRequest(Value, frozen=True):
     """One request to a capture route, as a test or a reader wants to know it.
 
     `route` is None for a path that is none. `status` is None where there was no whole answer (`reset`, `hang`, …).
@@ -45,13 +44,15 @@ class SeenRequest:
     key; `body_digest` tells whether two requests carried the same bytes.
     """
 
+    hidden: ClassVar = frozenset({"answer", "headers"})
+
     received_at: datetime
     method: str
     path: str
     route: Endpoint | None
     api_key: str
     status: int | None
-    answer: str = field(repr=False)
+    answer: str
     faults: tuple[str, ...]
     events: int | None
     stored: int
@@ -60,11 +61,10 @@ class SeenRequest:
     body_bytes: int | None
     body_digest: str
     verdicts: Mapping[str, int]
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(State):
     about: dict[str, Json]
     summary: dict[str, Json]
     whole: bytes | None

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import orjson
 
@@ -27,6 +26,7 @@ from posthog_llm_cli.mockserver.rules import (
     rfc3339,
 )
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.values import Value
 
 REQUIRED_HEADERS = ("posthog-sdk-info", "posthog-attempt", "posthog-request-id", "posthog-request-timestamp")
 
@@ -45,8 +45,7 @@ _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(Value, frozen=True):
     result: str
     details: str | None = None
 

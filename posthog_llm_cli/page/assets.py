@@ -8,11 +8,13 @@ what it imports, no two have a name in common, and imports stand on one line eac
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import ClassVar
 
 import orjson
+
+from posthog_llm_cli.values import Value
 
 MODULES = (
     "dom.js",
@@ -34,11 +36,12 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./[a-z]+\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(Value, frozen=True):
     """The text of one `<script>` or `<style>`, and the hash by which the policy lets it in."""
 
-    text: str = field(repr=False)
+    hidden: ClassVar = frozenset({"text"})
+
+    text: str
 
     @property
     def source(self) -> str:
@@ -46,8 +49,7 @@ class Asset:
         return f"'sha256-{base64.b64encode(hashlib.sha256(self.text.encode()).digest()).decode()}'"
 
 
-@dataclass(frozen=True, slots=True)
-class Vendored:
+class Vendored(Value, frozen=True):
     """A file of another project, as `vendor.json` records it."""
 
     name: str

@@ -7,7 +7,9 @@ of the first one in each block. The page decodes base64 and inflates (`Decompres
 import base64
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+from posthog_llm_cli.values import Value
 
 BLOCK_BYTES = 128 * 1024
 """A block is closed when it holds this much: large enough to compress well, small enough to open at once."""
@@ -17,13 +19,14 @@ _LEVEL = 6
 _PATIENCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Value, frozen=True):
     """`count` JSON values from number `first` on, as base64 of the deflated array; `lacking` of them are null."""
+
+    hidden: ClassVar = frozenset({"encoded"})
 
     first: int
     count: int
-    encoded: bytes = field(repr=False)
+    encoded: bytes
     lacking: int = 0
 
 

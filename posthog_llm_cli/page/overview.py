@@ -4,8 +4,7 @@ Links are addresses within the page: `#/traces?…` asks the table a question, `
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from posthog_llm_cli.page.facts import error_name, plain, short
@@ -21,6 +20,7 @@ from posthog_llm_cli.preview.figures import (
 )
 from posthog_llm_cli.preview.forecast_text import forecast_lines
 from posthog_llm_cli.report.text import count, human_bytes, human_count, human_latency, human_usd, share
+from posthog_llm_cli.values import Value
 
 _MOST_MODELS = 40
 _MOST_ERRORS = 20
@@ -28,17 +28,18 @@ _MOST_CALLS = 5
 _DASH = "–"
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Value, frozen=True):
     """One thing that stands out, and where it leads."""
+
+    hidden: ClassVar = frozenset({"value", "what", "message"})
 
     name: str
     title: str
-    value: str = field(repr=False)
-    what: str = field(repr=False)
+    value: str
+    what: str
     href: str
     go: str
-    message: str = field(default="", repr=False)
+    message: str = ""
     is_bad: bool = False
 
 

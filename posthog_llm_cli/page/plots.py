@@ -2,26 +2,27 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from posthog_llm_cli.page.facts import error_name, plain
 from posthog_llm_cli.page.naming import kind_name, model_filter, model_name
 from posthog_llm_cli.preview.figures import ModelFigures, Preview, Unit
 from posthog_llm_cli.report.text import human_count, human_latency, human_usd
+from posthog_llm_cli.values import Value
 
 _MOST_BARS = 10
 _UNIT_FORMATS = {Unit.HOUR: "%d %b %H:00", Unit.DAY: "%d %b %Y", Unit.WEEK: "%d %b %Y", Unit.MONTH: "%b %Y"}
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class Plot(Value, frozen=True):
     """One plot: `bars` are what it has, where its height depends on them; `alternative` is what it says in words."""
+
+    hidden: ClassVar = frozenset({"alternative"})
 
     name: str
     title: str
     note: str
-    alternative: str = field(repr=False)
+    alternative: str
     bars: int = 0
     is_broad: bool = False
 

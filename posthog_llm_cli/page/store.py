@@ -5,16 +5,16 @@ cannot hold in full, so the store forgets, now and then, the content of the trac
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 
 from posthog_llm_cli.model import Destination, Event, Glance
 from posthog_llm_cli.page import facts
 from posthog_llm_cli.scratch import Room, open_scratch
+from posthog_llm_cli.values import Value
 
 CONTENT_BYTES = 512 * 1024 * 1024
 """Beyond this much content, uncompressed, what matters least is forgotten, down to a quarter: a page holds less."""
@@ -75,21 +75,22 @@ DELETE FROM content WHERE number NOT IN (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class TraceRow:
+class TraceRow(Value, frozen=True):
     """One row of the table of traces; sums are None where no call of the trace says the value.
 
     `title` is the trace's name, else empty; `calls` and `events` (with spans)
     are all it has, `listed` the events that its tree shows.
     """
 
+    hidden: ClassVar = frozenset({"title", "preview", "user"})
+
     number: int
     trace: str
     destination: int
-    title: str = field(repr=False)
-    preview: str = field(repr=False)
+    title: str
+    preview: str
     session: str | None
-    user: str = field(repr=False)
+    user: str
     at_ms: int
     latency_s: float | None
     cost_usd: float | None

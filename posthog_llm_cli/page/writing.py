@@ -5,7 +5,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from posthog_llm_cli.page.facts import OUTLINE, plain
 from posthog_llm_cli.page.store import PageStore, TraceRow
 from posthog_llm_cli.preview.figures import Preview
 from posthog_llm_cli.report.text import count, human_bytes, human_latency, human_usd
+from posthog_llm_cli.values import Value, asdict
 from posthog_llm_cli.version import __version__
 
 PAGE_BYTES = 25_000_000
@@ -33,7 +33,7 @@ _MOST_FACTS = 0.6
 _MARGIN = 40_000
 """What the frame grows by when it is known what the page holds: the places of the blocks, and what is left out."""
 
-_ROW = tuple(name for name in TraceRow.__dataclass_fields__ if name != "number")
+_ROW = tuple(name for name in TraceRow.__struct_fields__ if name != "number")
 _SEAM = "<!-- blocks -->"
 _SHOWN_SOURCES = 3
 
@@ -59,8 +59,7 @@ _KEYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PageFacts:
+class PageFacts(Value, frozen=True):
     """What the page says of its making: when, out of what, and whether content was left out on purpose."""
 
     made_at: datetime
@@ -68,14 +67,13 @@ class PageFacts:
     is_private: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Value, frozen=True):
     """What became of a page: its size in bytes, and how many traces and calls have no place in it."""
 
     size: int
     unlisted_traces: int
     calls_without_content: int
-    words: str = field(default="")
+    words: str = ""
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 
 from posthog_llm_cli.committed import AlreadyRead
 from posthog_llm_cli.errors import SourceError
@@ -11,22 +10,20 @@ from posthog_llm_cli.model import Converted, Idle, LogLine
 from posthog_llm_cli.pipeline.plan import ConvertLine, Plan
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.pipeline.workers import Task, WorkerPool
-from posthog_llm_cli.values import quick_value
+from posthog_llm_cli.values import Value
 
 BATCH_BYTES = 512 * 1024
 BATCH_LINES = 256
 BATCH_AGE_S = 0.2
 """A batch for a worker leaves when it weighs this much, has so many lines, or its first line waits for so long."""
 
-READ_AHEAD_BYTES = 32 * 1024 * 1024
+READ_AHEAD_BYTES = 8 * 1024 * 1024
 """How much may be read before its results are asked for, whatever the number of batches."""
 
 Item = LogLine | SourceError | Idle | AlreadyRead
 
 
-@quick_value
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value, frozen=True):
     """A line, and what became of its records."""
 
     line: LogLine

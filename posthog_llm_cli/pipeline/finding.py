@@ -1,7 +1,6 @@
 """The line of a source that holds a record, joined as in every run: `plh explain` asks for one by its number."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.joining import Joiner
@@ -9,10 +8,10 @@ from posthog_llm_cli.model import LogLine, Mark
 from posthog_llm_cli.pipeline.plan import Plan, Reader
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.sources.resuming import Read
+from posthog_llm_cli.values import State, field
 
 
-@dataclass(slots=True)
-class Found:
+class Found(State):
     """The lines whose record begins on the line that was asked for, or lies over it.
 
     `begins_at` is where that record begins, or, where there is none (`lines` is empty), the last one before it.

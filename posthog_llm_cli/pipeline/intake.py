@@ -3,7 +3,6 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import assert_never
 
@@ -29,6 +28,7 @@ from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.seen import SeenIds
+from posthog_llm_cli.values import Value, field
 
 TICK_S = 0.1
 
@@ -43,8 +43,7 @@ class Beat(Enum):
     IDLE = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class Intake(Value, frozen=True, kw_only=True):
     """What becomes of records before delivery. Everything but new events is counted here and is then done with."""
 
     reader: Reader

@@ -3,9 +3,9 @@
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 
 from posthog_llm_cli.model import Chunk, Destination
+from posthog_llm_cli.values import State, field
 
 QUEUED_CHUNKS = 2
 """How many chunks of a destination may wait for a free thread: enough to keep all busy."""
@@ -28,15 +28,13 @@ def weight(chunk: Chunk) -> int:
     return chunk.size + sum(len(event.raw) for event in chunk.events)
 
 
-@dataclass(slots=True)
-class _Host:
+class _Host(State):
     running: int = 0
     under_way: int = 0
     bytes: int = 0
 
 
-@dataclass(slots=True)
-class _Lane:
+class _Lane(State):
     """`under_way` counts what was added and not yet settled, `running` what threads hold; `queued` waits for one."""
 
     host: _Host

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE_BYTES = 256 * 1024
+_LARGE_BYTES = 1024 * 1024
+"""Blocks that come and go with every batch are smaller: giving those back costs more than all other system calls."""
+
 _ARENAS = 2
 
 _YOUNG = 20_000

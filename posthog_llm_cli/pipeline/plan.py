@@ -1,7 +1,6 @@
 """What a run is asked to do, and what it needs from its neighbours."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from posthog_llm_cli.chunking import Bounds
@@ -22,6 +21,7 @@ from posthog_llm_cli.model import (
     SourceRef,
 )
 from posthog_llm_cli.report import RunReport
+from posthog_llm_cli.values import Value
 
 ConvertLine = Callable[[LogLine, ConvertOptions], list[Converted]]
 """`convert.convert`, or a stand-in that worker processes can import by its name."""
@@ -30,8 +30,7 @@ WORKERS_AFTER_BYTES = 4 * 1024 * 1024
 """Worker processes take a fifth of a second to start: less input than this is done sooner without them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value, frozen=True):
     """How one run goes.
 
     `concurrency` is the number of requests in flight, 0 delivers on the main thread (mock, dry run). `workers` is

@@ -7,18 +7,17 @@ against loss. Used from the main thread.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
 
 from posthog_llm_cli.committed import Commit, Committed, Reached
 from posthog_llm_cli.model import Destination, LogLine, SourceRef
+from posthog_llm_cli.values import State, field
 
 Key = tuple[Destination, str]
 
-_LETTER = b"plh_dead_letter"
+_LETTER = b'"plh_dead_letter'
 
 
-@dataclass(slots=True)
-class _Stretch:
+class _Stretch(State):
     """`open` counts what of it is not settled; `end` is None while it is being read."""
 
     source: "_Source"
@@ -29,8 +28,7 @@ class _Stretch:
     end: Reached | None = None
 
 
-@dataclass(slots=True)
-class _Source:
+class _Source(State):
     uri: str
     records: int = 0
     calls: int = 0

@@ -4,16 +4,14 @@ Nearly every line is a record that becomes an event. `marshal` writes what such 
 `pickle` writes objects; both ends are processes of one program, so its format may be the one of this Python alone.
 """
 
-import io
 import marshal
-import operator
 import pickle
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
 from typing import Any
 
-from posthog_llm_cli.model import Chunk, Converted, Destination, Event, Glance, LogLine, Pricing, Skipped, SourceRef
+from posthog_llm_cli.model import Converted, Destination, Event, Glance, LogLine, Pricing, SourceRef
 from posthog_llm_cli.timeparse import from_us, to_us
+from posthog_llm_cli.values import astuple, replace
 
 _PLAIN, _PICKLED = b"m", b"p"
 
@@ -37,26 +35,21 @@ def unpack_lines(data: bytes) -> Sequence[LogLine]:
         return lines
     return [
         LogLine(SourceRef(uri, number, offset), raw, None, console)
-        for uri, number, offset, raw, console in _plain(data)
+        for uri, number, offset, raw, console in marshal.loads(memoryview(data)[1:])  # noqa: S302 - our own bytes
     ]
 
 
 def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine]) -> bytes:
     """Return what became of each of `lines` as bytes; an event's record goes along only where it is not the line."""
-    rows = []
-    for conversions, line in zip(results, lines, strict=True):
-        row = _row(conversions, line)
-        if row is None:
-            return _pickled(results)
-        rows.append(row)
+    rows = [_row(conversions, line) or _pickled(conversions) for conversions, line in zip(results, lines, strict=True)]
     try:
-        return _PLAIN + marshal.dumps(rows)
+        return marshal.dumps(rows)
     except ValueError:  # a value that is no plain one: coverage and the like may hold anything
-        return _pickled(results)
+        return marshal.dumps([_pickled(conversions) for conversions in results])
 
 
-def _pickled(results: Sequence[Sequence[Converted]]) -> bytes:
-    return _PICKLED + dumps([[_without_raw(found) for found in conversions] for conversions in results])
+def _pickled(conversions: Sequence[Converted]) -> bytes:
+    return dumps([_without_raw(found) for found in conversions])
 
 
 class Unpacker:
@@ -67,13 +60,11 @@ class Unpacker:
 
     def results(self, data: bytes, lines: Sequence[LogLine]) -> list[list[Converted]]:
         """Return what became of each of `lines`."""
-        if data[:1] == _PICKLED:
-            pickled: list[list[Converted]] = loads(memoryview(data)[1:])
-            return [
-                [_with_raw(found, line) for found in conversions]
-                for conversions, line in zip(pickled, lines, strict=True)
-            ]
-        return [[self._converted(row, line)] for row, line in zip(_plain(data), lines, strict=True)]
+        rows: list[tuple[Any, ...] | bytes] = marshal.loads(data)  # noqa: S302 - our own bytes
+        return [
+            [_with_raw(found, line) for found in loads(row)] if isinstance(row, bytes) else [self._converted(row, line)]
+            for row, line in zip(rows, lines, strict=True)
+        ]
 
     def _converted(self, row: tuple[Any, ...], line: LogLine) -> Converted:
         values, event = list(row[0]), list(row[1])
@@ -99,12 +90,12 @@ def _row(conversions: Sequence[Converted], line: LogLine) -> tuple[Any, ...] | N
     event = converted.result
     if not isinstance(event, Event) or converted.ref is not line.ref or event.ref is not line.ref:
         return None
-    plain, values = list(_EVENT(event)), list(_CONVERTED(converted))
+    plain, values = list(astuple(event)), list(astuple(converted))
     plain[_DESTINATION] = (event.destination.host, event.destination.api_key)
     plain[_TIMESTAMP] = to_us(event.timestamp)
     plain[_REF] = plain[_RAW] = values[_OWN_REF] = values[_RESULT] = None
     if converted.glance is not None:
-        glance = list(_GLANCE(converted.glance))
+        glance = list(astuple(converted.glance))
         glance[_PRICING] = converted.glance.pricing.value
         values[_OWN_GLANCE] = glance
     return (values, plain)
@@ -113,11 +104,6 @@ def _row(conversions: Sequence[Converted], line: LogLine) -> tuple[Any, ...] | N
 def _glance(values: list[Any]) -> Glance:
     values[_PRICING] = _PRICINGS[values[_PRICING]]
     return Glance(*values)
-
-
-def _plain(data: bytes) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = marshal.loads(memoryview(data)[1:])  # noqa: S302 - our own bytes
-    return rows
 
 
 def _without_raw(converted: Converted) -> Converted:
@@ -133,38 +119,18 @@ def _with_raw(converted: Converted, line: LogLine) -> Converted:
     return replace(converted, result=replace(event, raw=raw))
 
 
-_EVENT_FIELDS = [field.name for field in fields(Event)]
-_CONVERTED_FIELDS = [field.name for field in fields(Converted)]
-_EVENT = operator.attrgetter(*_EVENT_FIELDS)
-_CONVERTED = operator.attrgetter(*_CONVERTED_FIELDS)
+_EVENT_FIELDS = Event.__struct_fields__
+_CONVERTED_FIELDS = Converted.__struct_fields__
 _DESTINATION, _TIMESTAMP, _REF, _RAW = map(_EVENT_FIELDS.index, ("destination", "timestamp", "ref", "raw"))
 _OWN_REF, _RESULT, _OWN_RAW, _OWN_GLANCE = map(_CONVERTED_FIELDS.index, ("ref", "result", "raw", "glance"))
-_GLANCE_FIELDS = [field.name for field in fields(Glance)]
-_GLANCE = operator.attrgetter(*_GLANCE_FIELDS)
+_GLANCE_FIELDS = Glance.__struct_fields__
 _PRICING = _GLANCE_FIELDS.index("pricing")
 _PRICINGS = {pricing.value: pricing for pricing in Pricing}
 
-# ---------------------------------------------------------------------------------------------------------- pickled
-
-
-def _flattened(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, ...]]]:
-    values = operator.attrgetter(*(field.name for field in fields(kind)))
-    return lambda instance: (kind, values(instance))
-
-
-# What a frozen slotted dataclass does by itself when pickled asks for its fields each time: several times slower.
-_REDUCERS: Mapping[type, Any] = {
-    kind: _flattened(kind) for kind in (LogLine, SourceRef, Converted, Event, Glance, Destination, Skipped, Chunk)
-}
-
 
 def dumps(value: object) -> bytes:
-    """Pickle values of the model, several times as fast as they do it by themselves."""
-    buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _REDUCERS
-    pickler.dump(value)
-    return buffer.getvalue()
+    """Return any values of the model as bytes."""
+    return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def loads(data: bytes | memoryview) -> Any:

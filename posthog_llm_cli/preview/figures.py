@@ -6,11 +6,12 @@ for small logs, else within the error that `preview.sketches` states. Calls are 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from posthog_llm_cli.model import SourceRef
+from posthog_llm_cli.values import Value
 
 
 class Unit(StrEnum):
@@ -22,8 +23,7 @@ class Unit(StrEnum):
     MONTH = "month"
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Value, frozen=True):
     """The calls of one unit of time; bars without calls stand between the first and the last."""
 
     starts_at: datetime
@@ -33,8 +33,7 @@ class Bar:
     cost_usd: float
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Value, frozen=True):
     """The calls over time: `first_at` and `last_at` are event timestamps, None where there are no calls."""
 
     first_at: datetime | None
@@ -43,8 +42,7 @@ class Timeline:
     bars: tuple[Bar, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Value, frozen=True):
     """How long calls took, of the `calls` whose log says so; the quantiles are None where there are none."""
 
     calls: int
@@ -53,8 +51,7 @@ class Latency:
     max_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFigures:
+class ModelFigures(Value, frozen=True):
     """The calls of one model, by the names in the events; `model` is None for what has none, `is_rest` for the others.
 
     `priced` calls carry a cost, `estimated` ones are priced by PostHog, the rest has no tokens to price.
@@ -73,8 +70,7 @@ class ModelFigures:
     is_rest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Distinct:
+class Distinct(Value, frozen=True):
     """How many different values there are: `most` and `least` bound it with 95 % confidence, and are equal if exact."""
 
     about: int
@@ -84,8 +80,7 @@ class Distinct:
     """The calls that carry one."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotableCall:
+class NotableCall(Value, frozen=True):
     """One call that stands out, and where its record is."""
 
     ref: SourceRef
@@ -100,12 +95,13 @@ class NotableCall:
     is_error: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorFigures:
+class ErrorFigures(Value, frozen=True):
     """The failed calls of one kind: error type and HTTP status.
 
     `message` is that of the first call in time (`example`), its beginning only; None in privacy mode.
     """
+
+    hidden: ClassVar = frozenset({"message"})
 
     type: str | None
     http_status: int | None
@@ -114,28 +110,30 @@ class ErrorFigures:
     first_at: datetime
     last_at: datetime
     example: NotableCall
-    message: str | None = field(repr=False)
+    message: str | None
     is_rest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Value, frozen=True):
     """One event in a trace, at its `depth` below the trace (0: right below it)."""
+
+    hidden: ClassVar = frozenset({"name"})
 
     depth: int
     event: str
-    name: str | None = field(repr=False)
+    name: str | None
     starts_s: float
     """Seconds after the trace's begin."""
     call: NotableCall
 
 
-@dataclass(frozen=True, slots=True)
-class TraceFigures:
+class TraceFigures(Value, frozen=True):
     """A trace as PostHog's trace view will draw it: `nodes` in the order of the drawing, `left_out` more of them."""
 
+    hidden: ClassVar = frozenset({"name"})
+
     trace_id: str
-    name: str | None = field(repr=False)
+    name: str | None
     started_at: datetime
     duration_s: float
     calls: int
@@ -146,8 +144,7 @@ class TraceFigures:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyCoverage:
+class PropertyCoverage(Value, frozen=True):
     """In how many calls of a format a property is known.
 
     `fields` are the record's fields that would have told it, named where none does; `advice` is the next step that
@@ -161,8 +158,7 @@ class PropertyCoverage:
     advice: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FormatCoverage:
+class FormatCoverage(Value, frozen=True):
     """The coverage of one format, in the order of its first call."""
 
     format: str
@@ -181,16 +177,14 @@ class RateSource(StrEnum):
     """`--rate-limit`, which is below either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Value, frozen=True):
     """Events per second, and where the figure comes from."""
 
     events_per_s: float
     source: RateSource
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationForecast:
+class DestinationForecast(Value, frozen=True):
     """What would be sent to one destination: `bytes` are of events before compression."""
 
     host: str
@@ -218,16 +212,14 @@ class DestinationForecast:
     """Larger than the AI routes take (8 MiB): to be rejected."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnpricedModel:
+class UnpricedModel(Value, frozen=True):
     """A model of which so many calls to send carry no cost."""
 
     model: str
     events: int
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Value, frozen=True):
     """What a `send` of the same sources would do. `sample_bytes` is set where only so much of them was looked at."""
 
     destinations: tuple[DestinationForecast, ...]
@@ -245,8 +237,7 @@ class Forecast:
         return sum(destination.events for destination in self.destinations)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Value, frozen=True):
     """What was read, and what became of it; the law of the report holds: `calls` + `others` = its accepted + sent."""
 
     records: int
@@ -263,8 +254,7 @@ class Counts:
     """False where --limit or an interruption ended the reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Value, frozen=True):
     """All figures of one preview."""
 
     counts: Counts

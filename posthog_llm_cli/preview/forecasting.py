@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from posthog_llm_cli.chunking import HISTORICAL_AFTER
@@ -10,13 +9,13 @@ from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Destination, Event, Glance, Pricing
 from posthog_llm_cli.payload import CONTENT_DAYS
 from posthog_llm_cli.preview.figures import DestinationForecast, Forecast, Rate, RateSource, UnpricedModel
+from posthog_llm_cli.values import State
 
 _MOST_MODELS = 500
 _LEAST_ACCEPTED = 500
 
 
-@dataclass(slots=True)
-class _Sums:
+class _Sums(State):
     events: int = 0
     bytes: int = 0
     already_sent: int = 0

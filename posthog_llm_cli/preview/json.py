@@ -1,6 +1,5 @@
 """A preview as `plh preview --json` prints it: one object, schema `plh.preview/1`. Keys are only ever added."""
 
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ import orjson
 from posthog_llm_cli.model import SourceRef
 from posthog_llm_cli.preview.figures import Forecast, Preview
 from posthog_llm_cli.report.text import mask_keys
+from posthog_llm_cli.values import Value, asdict
 
 SCHEMA = "plh.preview/1"
 
@@ -22,7 +22,7 @@ def render_json(preview: Preview, *, exit_code: int) -> bytes:
 def as_dict(preview: Preview | Forecast) -> dict[str, Any]:
     """Return the figures as JSON values: keys are the fields' names, times RFC 3339 in UTC, places `SOURCE:LINE`."""
     found = _value(preview)
-    assert isinstance(found, dict)  # noqa: S101 - a dataclass becomes one
+    assert isinstance(found, dict)  # noqa: S101 - a value becomes one
     return found
 
 
@@ -36,7 +36,7 @@ def _value(value: object) -> Any:
             return [_value(item) for item in value]
         case str():
             return str(value)
-        case _ if is_dataclass(value):
-            return {field.name: _value(getattr(value, field.name)) for field in fields(value)}
+        case Value():
+            return {name: _value(member) for name, member in asdict(value).items()}
         case _:
             return value

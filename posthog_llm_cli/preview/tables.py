@@ -1,16 +1,16 @@
 """Tables without lines whose numbers are always whole: of too narrow a terminal, the texts are cut and nothing else."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.text import Text
+
+from posthog_llm_cli.values import Value
 
 GAP = "  "
 _NARROWEST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Value, frozen=True):
     """One column: numbers stand at the right; a text that `gives` is cut where there is no room for all of it.
 
     `keeps_end` cuts its beginning: a file's name says more than its folders.

@@ -3,12 +3,12 @@
 import heapq
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from posthog_llm_cli.model import Event, Glance
 from posthog_llm_cli.preview.figures import Node, NotableCall, TraceFigures
 from posthog_llm_cli.preview.money import Money
+from posthog_llm_cli.values import Value
 
 SAMPLE = 200
 """How many traces are followed: those whose ids have the lowest checksums, from their first event to their last."""
@@ -17,8 +17,7 @@ MOST_NODES = 64
 """How many events of one trace are kept, the earliest ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Value, frozen=True):
     starts_at: datetime
     name: str | None
     span_id: str | None

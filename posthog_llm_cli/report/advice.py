@@ -1,10 +1,10 @@
 """The coverage of a run → what its log lacks, with the numbers and what to do. Pure; the table stands in `lacks.py`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from posthog_llm_cli.model import Fact
 from posthog_llm_cli.report.lacks import REFUSED_ROWS, ROWS, Row
+from posthog_llm_cli.values import Value
 
 _NOUNS = {
     Fact.UNREDACTED: "unredacted calls",
@@ -16,8 +16,7 @@ _NOUNS = {
 """What the calls are called that a row is about, where they are not all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Value, frozen=True):
     """What the calls of a format lack: `calls` of `of` lack it. `format` is None where no format was recognised."""
 
     format: str | None

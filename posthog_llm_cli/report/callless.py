@@ -1,9 +1,9 @@
 """Sources that held nothing but records of one kind that is skipped: what to tell the operator of them. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from posthog_llm_cli.report.text import count
+from posthog_llm_cli.values import State, field
 
 _EXPORT = "export with an s3, gcs_bucket or generic_api callback, or SpendLogs"
 _NOTES = {
@@ -15,8 +15,7 @@ _NOTES = {
 _NEUTRAL = "empty-record"
 
 
-@dataclass(slots=True)
-class Callless:
+class Callless(State):
     """Told of every record, in the order of the sources; what it keeps does not grow with them."""
 
     _uri: str | None = None

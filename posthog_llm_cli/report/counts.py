@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +11,7 @@ from posthog_llm_cli.model import Delivery, Destination, Endpoint, Event, Verdic
 from posthog_llm_cli.report.advice import Advice, advise
 from posthog_llm_cli.report.callless import Callless
 from posthog_llm_cli.report.models import Models
+from posthog_llm_cli.values import State, field
 
 SCHEMA = "plh.report/1"
 
@@ -36,8 +36,7 @@ MEANT = {
 """What an accepted event is called where people read of it: only `send` has a server's word for it."""
 
 
-@dataclass(slots=True)
-class Destined:
+class Destined(State):
     """The counts of one destination, in all and by model: what its models say adds up to what it says itself.
 
     `rejected` are those that the server refused; a record that cannot become an event has no destination. What was not
@@ -59,8 +58,7 @@ class Destined:
     models: Models = field(default_factory=Models)
 
 
-@dataclass(slots=True)
-class AlreadyReadCounts:
+class AlreadyReadCounts(State):
     """What was not read again, for an earlier run had settled it as a whole: parts of sources, in decompressed bytes.
 
     Its `records` are counted as `already_sent`; `calls` are those of them that `--limit` counts.
@@ -79,8 +77,7 @@ class AlreadyReadCounts:
         self.bytes += committed.offset
 
 
-@dataclass(slots=True)
-class RunReport:
+class RunReport(State):
     """The counts of one run, filled by the pipeline on the main thread only.
 
     The law: `records = accepted + already_sent + duplicates + filtered + skipped + rejected + unconfirmed`.

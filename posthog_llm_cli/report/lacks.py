@@ -5,10 +5,10 @@ in the source of litellm 1.106.2; the comment above the row says where (paths wi
 between backticks is a setting or code, and is never broken over two lines.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from posthog_llm_cli.model import Fact
+from posthog_llm_cli.values import Value
 
 _LITELLM = ("litellm", "litellm-kwargs", "litellm-spend")
 _PAYLOADS = ("litellm", "litellm-kwargs")
@@ -24,8 +24,7 @@ class Lacking(Enum):
     ALL = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Value, frozen=True):
     """One thing that a log of these formats may lack.
 
     `of` counts the calls that could have it, `fact` those of them that do (or, where `is_lack`, those that do not).
@@ -47,8 +46,7 @@ class Row:
     settings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
+class RefusedRow(Value, frozen=True):
     """What to do about records that are no calls because of how they were written; `code` is why they are rejected."""
 
     code: str

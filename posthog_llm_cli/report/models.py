@@ -1,8 +1,9 @@
 """What became of the calls of each model, for one destination: bounded, however many names a log holds."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from posthog_llm_cli.values import State, field
 
 MOST_MODELS = 50
 """So many models of a destination are counted by name, in the order of their first calls."""
@@ -11,8 +12,7 @@ MOST_CHARACTERS = 200
 """A longer name is cut: a log may hold anything in its place."""
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(State):
     """Counts of events by what became of them."""
 
     NAMES: ClassVar = ("accepted", "rejected", "unconfirmed", "already_sent", "duplicates")
@@ -39,8 +39,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return Tally(**{name: sum(one[name] for one in counts) for name in Tally.NAMES})
 
 
-@dataclass(slots=True)
-class Models:
+class Models(State):
     """The tallies of the first `MOST_MODELS` models by name (empty: the event names none), and of all others."""
 
     named: dict[str, Tally] = field(default_factory=dict)

@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from posthog_llm_cli.errors import KeyRefused
 from posthog_llm_cli.report.counts import Mode, RunReport
 from posthog_llm_cli.report.text import count
+from posthog_llm_cli.values import Value, replace
 
 MOST_CHARACTERS = 2000
 """A longer command (a shell has made a thousand names of a glob) is not repeated: the operator knows it."""
@@ -15,8 +15,7 @@ _STDIN = "-"
 _NOT_FOR_LETTERS = ("--format", "--limit")
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(Value, frozen=True):
     """What was typed: options in the order of the help, those without a value with None, then sources."""
 
     name: str
@@ -37,8 +36,7 @@ class CommandLine:
         return shlex.join([*words, *self.sources])
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value, frozen=True):
     """One command, and what it is good for. It is None where it would be too long to print."""
 
     why: str

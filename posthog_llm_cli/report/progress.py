@@ -6,11 +6,11 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from posthog_llm_cli.model import Destination, HostLoad
 from posthog_llm_cli.report.counts import MEANT, Mode, RunReport
 from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds
+from posthog_llm_cli.values import State, Value, field
 
 WINDOW_S = 30.0
 """Rates are those of so much time before now: long enough to be calm, short enough to show that a server is slow."""
@@ -21,8 +21,7 @@ _NARROWEST_BAR = 10
 _REASON_LENGTH = 60
 
 
-@dataclass(frozen=True, slots=True)
-class DestinedSoFar:
+class DestinedSoFar(Value, frozen=True):
     """The counts of one destination."""
 
     destination: Destination
@@ -31,8 +30,7 @@ class DestinedSoFar:
     unconfirmed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Value, frozen=True):
     """The counts of a run at one moment. `raw_bytes` are read of `raw_total` on disk, None where that is not known.
 
     `open` counts events that are read and have no final word yet. Rates are per second, None until they are known.
@@ -62,8 +60,7 @@ class Progress:
         return min(1.0, self.raw_bytes / self.raw_total) if self.raw_total else 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class RetrySoFar:
+class RetrySoFar(Value, frozen=True):
     """What is known of a host's last retry: it leaves in `wait_s` (0: it has left), for the reason it gives."""
 
     host: str
@@ -73,8 +70,7 @@ class RetrySoFar:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Underway:
+class Underway(Value, frozen=True):
     """What deliveries that are under way do at this moment; empty where nothing is sent over a network."""
 
     loads: tuple[HostLoad, ...] = ()
@@ -82,8 +78,7 @@ class Underway:
     last_retries: tuple[RetrySoFar, ...] = ()
 
 
-@dataclass(slots=True)
-class Meter:
+class Meter(State):
     """Takes a run's counts now and then, on the main thread, and knows the rates of the last `WINDOW_S`."""
 
     raw_total: int | None

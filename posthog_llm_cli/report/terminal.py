@@ -6,7 +6,6 @@ What a backfill must tell its operator stands in posthog-ingestion.md, section 1
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from posthog_llm_cli.codes import WARNINGS
 from posthog_llm_cli.errors import KeyRefused, RecordError, SourceError
@@ -15,6 +14,7 @@ from posthog_llm_cli.report.advice import Advice
 from posthog_llm_cli.report.counts import MEANT, Destined, Mode, RunReport
 from posthog_llm_cli.report.models import Models, Tally, total
 from posthog_llm_cli.report.text import count, fold, harmless, human_bytes, human_seconds, share, words
+from posthog_llm_cli.values import Value
 
 _MAX_DESTINATIONS = 4
 _MAX_WARNINGS = 6
@@ -32,8 +32,7 @@ _LACKS = ("no-input", "no-usage", "no-user", "no-cost", "zero-cost", "truncated-
 """The warnings that `plh validate` may have advice about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value, frozen=True):
     """What went wrong and what to do about it."""
 
     message: str

@@ -8,9 +8,9 @@ import select
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 
 from posthog_llm_cli.errors import SourceError
+from posthog_llm_cli.values import Value
 
 BLOCK = 256 * 1024
 _POLL_S = 0.2
@@ -22,8 +22,7 @@ class Stopped(Exception):
     """The run is to end: what has been read of the current record is not wanted any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value, frozen=True):
     """A file to read, or stdin where `path` is None; `uri` is its name in messages, always valid Unicode."""
 
     path: str | None

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
 
 from posthog_llm_cli.decoding import decode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
@@ -18,6 +17,7 @@ from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import Blocks, plain
 from posthog_llm_cli.sources.framing import Framer
 from posthog_llm_cli.sources.names import Names
+from posthog_llm_cli.values import State, Value, field
 
 LOOK_BYTES = 1024 * 1024
 """Bytes of a source, decompressed, in which it must show what it holds; of a pipe, as they come."""
@@ -27,8 +27,7 @@ _JSON_STARTS = (b"{", b"[", b'"')
 _FILE, _HELD = "f", "h"
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(Value, frozen=True):
     """How rich formats are, the lowest rank being read first.
 
     `of_value` takes what one line holds, and says None where that tells nothing; `of_head` takes the beginning of a
@@ -40,8 +39,7 @@ class Ranking:
     otherwise: int
 
 
-@dataclass(slots=True)
-class Held:
+class Held(State):
     """A source that can't be opened twice: what was read of it already, and whether that was all."""
 
     source: files.Source

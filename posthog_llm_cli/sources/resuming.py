@@ -4,7 +4,6 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
@@ -15,6 +14,7 @@ from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.framing import LOOK_AHEAD, Framer
 from posthog_llm_cli.sources.track import PADDING
+from posthog_llm_cli.values import Value
 
 Read = LogLine | SourceError | Idle | Mark | SourceStart | AlreadyRead | Reached
 
@@ -122,8 +122,7 @@ def _cut(digest: "hashlib._Hash") -> bytes:
     return digest.digest()[:DIGEST_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Value, frozen=True):
     """How a source begins: `committed` is not read again, None where all of it is.
 
     `head` holds the bytes that framing decides by, of what is not read again; `rest` is what comes behind that part, or

@@ -10,7 +10,6 @@ header's number of cells and a date in its `startTime`.
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import orjson
@@ -20,6 +19,7 @@ from posthog_llm_cli.model import LogLine, Mark, SourceRef
 from posthog_llm_cli.sources.lines import Lines, Splitter
 from posthog_llm_cli.sources.postgres import COPY_END, COPY_NULL, COPY_WARNINGS, ROW_NAMES, unescape
 from posthog_llm_cli.sources.track import Track
+from posthog_llm_cli.values import Value, replace
 
 _DELIMITERS = (",", ";", "\t")
 _TIME_COLUMN = "startTime"
@@ -37,8 +37,7 @@ _EXPORT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Value, frozen=True):
     """The first line of a table: the names of its columns, and what stands between its cells."""
 
     delimiter: str

@@ -7,14 +7,14 @@ hold content or a key: what the server says is cut, cleaned, and redacted.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 from urllib.parse import urlsplit
 
 import orjson
 
 from posthog_llm_cli.errors import DeliveryError, KeyRefused, Refused, Retryable, Unreachable
 from posthog_llm_cli.model import Destination, Json, Outcome, Verdict
+from posthog_llm_cli.values import Value
 
 MAX_EXCERPT = 200
 
@@ -26,15 +26,16 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _CODE_CHARS = re.compile(r"[^a-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """An HTTP answer, read whole; `retry_after_s` is parsed already."""
+
+    hidden: ClassVar = frozenset({"body"})
 
     status: int
     content_type: str = ""
     retry_after_s: float | None = None
     location: str | None = None
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
 
     @property
     def is_success(self) -> bool:
@@ -47,13 +48,11 @@ class Answer:
         return self.content_type.partition(";")[0].strip().lower() in _HTML
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Value, frozen=True):
     """A legacy 2xx: the edge took the whole request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Value, frozen=True):
     """v1's word on each event: the final outcomes by uuid, and the error for those over quota.
 
     An event in neither has no verdict yet; it goes out again, no sooner than `retry_after_s`.
@@ -65,8 +64,7 @@ class Verdicts:
     retry_after_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class NotServed:
+class NotServed(Value, frozen=True):
     """404 or 405: how a server answers on a route that it does not have."""
 
     status: int

@@ -14,7 +14,6 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import httpx
@@ -29,6 +28,7 @@ from posthog_llm_cli.transport.hosts import Halted, Host, Hosts, NoSockets, Time
 from posthog_llm_cli.transport.pacing import Pacer, parse_retry_after, retry_wait_s
 from posthog_llm_cli.transport.routes import COMMON_HEADERS, ROUTES, Attempt, Route, compress
 from posthog_llm_cli.transport.work import Part, Work
+from posthog_llm_cli.values import State, field, replace
 
 MAX_ANSWER = 32 * 1024 * 1024
 """v1 answers some 100 bytes an event; more than this comes from something else, and is not held in memory."""
@@ -41,13 +41,12 @@ class _MovedOn(Exception):
     """The route is not served and another may be: encode the rest anew."""
 
 
-@dataclass(slots=True)
-class _Request:
+class _Request(State):
     """One request over all its attempts: the id and the creation time stay, v1 may leave fewer events to send."""
 
     route: Route
     parts: list[Part]
-    body: bytes = field(repr=False)
+    body: bytes
     created_at: datetime
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: int = 0

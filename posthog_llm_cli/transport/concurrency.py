@@ -13,8 +13,9 @@ The rule, whole:
   old limit. They neither halve nor raise it again.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from posthog_llm_cli.values import Value
 
 LATE_FACTOR = 4.0
 LATE_MARGIN_S = 2.0
@@ -30,8 +31,7 @@ class Sign(Enum):
     """A refused connection, a 500, an interruption: wrong, but no word about too many requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Value, frozen=True):
     """One request in flight, and the window in which it left."""
 
     window: int

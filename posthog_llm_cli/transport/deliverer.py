@@ -1,9 +1,9 @@
 """The seam between the pipeline and whatever takes its chunks."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from posthog_llm_cli.model import Chunk, Delivery
+from posthog_llm_cli.values import Value
 
 
 class Deliverer(Protocol):
@@ -22,8 +22,7 @@ class Deliverer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RetryNotice:
+class RetryNotice(Value, frozen=True):
     """A request failed and goes out again after `wait_s` seconds; `attempt` counts the retries from 1."""
 
     host: str
@@ -33,8 +32,7 @@ class RetryNotice:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class LimitNotice:
+class LimitNotice(Value, frozen=True):
     """A host may now have `limit` requests in flight, of the `ceiling` that `--concurrency` allows, and why."""
 
     host: str

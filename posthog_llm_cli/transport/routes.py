@@ -5,7 +5,6 @@ once, by the builder.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ import orjson
 from posthog_llm_cli.model import Chunk, Destination, Endpoint, Event
 from posthog_llm_cli.transport.answers import Answer, Reading, read_legacy, read_v1
 from posthog_llm_cli.transport.compression import gzip
+from posthog_llm_cli.values import Value
 from posthog_llm_cli.version import __version__
 
 AGENT = f"posthog-llm-cli/{__version__}"
@@ -39,8 +39,7 @@ SMALL_EVENT = 400_000
 _BROKER_OVERHEAD = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Oversize:
+class Oversize(Value, frozen=True):
     """An event over a limit: what was weighed, and what it may weigh."""
 
     what: str
@@ -48,8 +47,7 @@ class Oversize:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Value, frozen=True):
     """What changes between requests and their attempts; v1 tells the server, for its own bookkeeping."""
 
     request_id: str
@@ -57,8 +55,7 @@ class Attempt:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value, frozen=True):
     """One capture route.
 
     `encode` makes an event's JSON, `envelope` the bytes before and after the events. `oversize` weighs an event and its

@@ -1,11 +1,12 @@
 """The bookkeeping of one chunk while it is delivered: which events have their final word, and why others do not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from posthog_llm_cli.errors import DeliveryError, Refused
 from posthog_llm_cli.model import Chunk, Delivery, Endpoint, Event, Outcome, Verdict
 from posthog_llm_cli.transport.routes import Route, oversize_message
+from posthog_llm_cli.values import Value
 
 ACCEPTED = Outcome(Verdict.ACCEPTED)
 
@@ -13,12 +14,13 @@ _QUOTE_LENGTH = 24
 """A run of so many characters from an event makes a server's text unfit for a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Value, frozen=True):
     """One encoded event: its place in the chunk, and its bytes on the route in use."""
 
+    hidden: ClassVar = frozenset({"encoded"})
+
     index: int
-    encoded: bytes = field(repr=False)
+    encoded: bytes
 
 
 class Work:

@@ -55,7 +55,7 @@ def run() -> Run:
     events = [baseline_event(record) for record in records]
     calls = [
         {"scenario": f"s{min(number, 5)}", "phase": "async success", "base": event, "random": [], "transcribed": event,
-         "api_key": DESTINATION.api_key, "host": f"{US}/"}
+         "api_key": DESTINATION.api_key, "host": f"{US}/", "built": [event]}
         for number, event in enumerate(events)
     ]  # fmt: skip
     ours = [wire(to_event(record, OPTIONS)) for record in records[:-1]]
@@ -192,16 +192,52 @@ def test_a_failure_of_a_sync_call_may_be_lost_live(run: Run) -> None:
     assert run.problems() == []
 
 
-def test_a_cache_hit_whose_id_took_the_clock_twice_is_one_call(run: Run) -> None:
-    event = run.found.calls[2]["base"]
-    logged, sent = copy.deepcopy(event), copy.deepcopy(event)
-    logged["properties"]["$ai_span_id"] = "chatcmpl-1_cache_hit1748772000.25"
-    sent["properties"]["$ai_span_id"] = "chatcmpl-1_cache_hit1748772000.5"
-    run.found.calls[2] |= {"base": logged, "transcribed": logged}
-    run.live[2] = posted([sent])[0]
-    assert dict(run.judged().fates) == {ONCE: 5, TWICE: 1}
-    sent["properties"]["$ai_span_id"] = "chatcmpl-2"
+def _redacted(event: Any) -> Any:
+    """The event of the same call, with another input."""
+    return {**event, "properties": {**event["properties"], "$ai_input": [{"role": "user", "content": "redacted"}]}}
+
+
+def test_an_event_that_the_logger_built_at_another_moment_is_its_calls(run: Run) -> None:
+    built = _redacted(run.found.calls[2]["base"])
+    run.found.calls[2]["built"] = [built]
+    run.live[2] = posted([copy.deepcopy(built)])[0]
+    assert run.problems() == []
+    verdict = run.judged()
+    assert dict(verdict.fates) == {ONCE: 5, TWICE: 1}
+    assert verdict.apart == 1
+    (row,) = [row for row in render(verdict, pinned(), 6, 1.0).splitlines() if "another moment than the line" in row]
+    assert row.split()[-1] == "1"
+
+
+def test_an_event_that_was_built_for_no_call_is_named_with_what_differs(run: Run) -> None:
+    run.live[2] = posted([_redacted(run.found.calls[2]["base"])], api_key="phc_of_somebody_else")[0]
+    (wrong, lost) = run.problems()
+    assert wrong == (
+        f"LiteLLM's logger sent an event to {US} that no log line gives: $ai_generation; "
+        "the nearest is s2 (async success), which differs in $ai_input, to:api_key"
+    )
+    assert lost == "s2: LiteLLM's logger lost it for no known reason"
+
+
+def test_an_event_that_was_built_for_another_project_is_wrong(run: Run) -> None:
+    built = _redacted(run.found.calls[2]["base"])
+    run.found.calls[2]["built"] = [built]
+    run.live[2] = posted([built], api_key="phc_of_somebody_else")[0]
     assert any(problem.startswith("LiteLLM's logger sent an event") for problem in run.problems())
+
+
+def test_an_event_that_was_built_once_and_sent_twice_is_wrong(run: Run) -> None:
+    run.live += posted([run.found.calls[2]["base"]])
+    (problem,) = run.problems()
+    assert problem.endswith("; every line has its event")
+
+
+def test_what_is_chance_in_an_event_tells_no_lines_apart(run: Run) -> None:
+    sent = copy.deepcopy(run.found.calls[2]["base"])
+    run.found.calls[2] |= {"random": ["$ai_trace_id", "distinct_id"], "built": []}
+    sent["distinct_id"] = sent["properties"]["$ai_trace_id"] = "invented"
+    run.live[2] = posted([sent])[0]
+    assert run.problems() == []
 
 
 def test_a_correction_that_no_call_meets_is_named(run: Run) -> None:

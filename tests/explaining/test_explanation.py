@@ -1,7 +1,6 @@
 """An explanation of real records: its paths are true, its values those of the event, its reasons those of the run."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ from posthog_llm_cli.explaining import Explanation, Row, explain
 from posthog_llm_cli.explaining.explanation import facts_of
 from posthog_llm_cli.explaining.terminal import render
 from posthog_llm_cli.model import ConvertOptions, Event, LogLine, SourceRef
+from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, SAMPLES, read_lines, with_build
 from tests.preview.test_terminal import HOSTILE
 

@@ -7,7 +7,7 @@ import sys
 from datetime import datetime as real
 from datetime import timedelta, tzinfo
 
-from posthog_llm_cli.cli import app, runs, send
+from posthog_llm_cli.cli import app, runs, send, showing
 from posthog_llm_cli.ledger import Ledger
 from posthog_llm_cli.transport import capture
 
@@ -33,7 +33,7 @@ def jump(settle: object) -> object:
 
 
 if __name__ == "__main__":
-    for module in (send, runs, capture):
+    for module in (send, runs, showing, capture):
         vars(module)["datetime"] = Skewed
     if LATER is not None:
         Ledger.settle = jump(Ledger.settle)  # type: ignore[assignment,method-assign]

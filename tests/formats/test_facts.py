@@ -1,7 +1,6 @@
 """`plh` against what the real logs say, fact by fact, and against `facts`, which reads them with other code."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.model import LogLine, SourceRef
+from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS
 from tests.formats.facts import FOLDERS, Call, Fact, NoCall, differences, observed, undated
 from tests.formats.shared import OPENAI_LOGS, needs_openai_logs

@@ -1,7 +1,6 @@
 """`openai-batch`: each row of the table in openai-logs.md 4.3, alone and with the input line inside."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.formats.openai_batch import INPUT_KEY, is_mismatch, joined, model_fit, side_of
 from posthog_llm_cli.identity import canonical_sha256, event_uuid
 from posthog_llm_cli.timeparse import rfc3339
+from posthog_llm_cli.values import replace
 from tests.converting import (
     OPTIONS,
     convert_bytes,

@@ -4,7 +4,6 @@ The pairs are records and the events that LiteLLM's logger made of them. `make c
 """
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from compat.record import Record, Setting
 from compat.values import same
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, ParseContext
 from posthog_llm_cli.timeparse import rfc3339
+from posthog_llm_cli.values import replace
 from posthog_llm_cli.version import __version__
 from tests.converting import ROOT, read_lines, to_event, to_rejection, wire
 from tests.formats.shared import LITELLM_LOGS, needs_litellm_logs

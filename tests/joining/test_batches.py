@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,6 +14,7 @@ from posthog_llm_cli.formats.openai_batch import is_mismatch, model_fit
 from posthog_llm_cli.joining import Joiner
 from posthog_llm_cli.joining._batch_choice import nearest, plain_name
 from posthog_llm_cli.model import Mark, SourceRef
+from posthog_llm_cli.values import replace
 from tests.formats.batch_lines import answered, failed, with_input
 from tests.joining.joining import Written, asked, join, lines, output, prompt_of, prompts, skips
 from tests.laws import examples

@@ -4,7 +4,6 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.joining import Joiner, streams
 from posthog_llm_cli.model import Converted, Event, Idle, LogLine, Mark, Skipped, SourceRef
 from posthog_llm_cli.sources import SourceReader
+from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, to_event, wire
 from tests.formats.test_openai_stream import completions, interleaved, streams_of, whole_chat
 from tests.laws import examples

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from posthog_llm_cli.cli import app, runs
+from posthog_llm_cli.cli import app, wiring
 from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.ledger import Ledger
 from posthog_llm_cli.model import Destination, Settlement
@@ -57,5 +57,5 @@ class Killed(Ledger):
 
 
 if __name__ == "__main__":
-    vars(runs)["Ledger"] = Killed  # the object that the command line makes
+    vars(wiring)["Ledger"] = Killed  # the object that the command line makes
     sys.exit(app.run(sys.argv[3:]))

@@ -1,7 +1,6 @@
 """The store gives back every trace it was given, the ones that matter most first, and forgets only content."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.model import Destination
 from posthog_llm_cli.page import store as store_module
 from posthog_llm_cli.page.store import PageStore, TraceRow
+from posthog_llm_cli.values import replace
 from tests.laws import examples
 from tests.page.making import call, events, filled, said
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from posthog_llm_cli.pipeline.deliveries import DeliveryPool
 from posthog_llm_cli.pipeline.shelf import Shelf
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.transport import Deliverer
+from posthog_llm_cli.values import replace
 from tests.pipeline import fakes
 from tests.pipeline.fakes import Letters, Recorder, Source, Watcher
 

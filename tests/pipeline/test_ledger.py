@@ -1,7 +1,7 @@
 """What the pipeline asks of the ledger and when: after the dead letters, before the report; and a ledger that fails."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +15,7 @@ from posthog_llm_cli.model import Converted, ConvertOptions, Destination, LogLin
 from posthog_llm_cli.pipeline import Stop, send
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.report.models import Tally
+from posthog_llm_cli.values import replace
 from tests.laws import examples
 from tests.pipeline import fakes
 

@@ -1,3 +1,4 @@
+import marshal
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,3 +102,11 @@ def test_what_no_plain_value_holds_travels_all_the_same() -> None:
 def fakes_repr(line: LogLine) -> object:
     problem = None if line.problem is None else (line.problem.code, line.problem.message, line.problem.hint)
     return (line.ref, line.raw, problem, line.console, line.skipped, line.format, line.warnings)
+
+
+@given(st.data())
+def test_only_what_is_no_plain_event_is_pickled(data: st.DataObject) -> None:
+    line = data.draw(lines(is_plain=True))
+    event = data.draw(conversions(line).filter(lambda one: isinstance(one.result, Event) and one.ref is line.ref))
+    packed = pack_results([[event], [Converted(line.ref, Filtered())], [event]], [line, line, line])
+    assert [type(row) for row in marshal.loads(packed)] == [tuple, bytes, tuple]

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from posthog_llm_cli.pipeline import Plan, Stop, conversion, send, validate
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_in_workers
 from posthog_llm_cli.pipeline.workers import WorkerPool
 from posthog_llm_cli.report import RunReport
+from posthog_llm_cli.values import replace
 from tests.laws import examples
 from tests.pipeline import fakes
 from tests.pipeline.fakes import Entry, Letters, Recorder, Source, Watcher

@@ -1,6 +1,5 @@
 """Events and glances of any kind, and figures counted by the plainest means: lists, sorting, sets."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from posthog_llm_cli.model import Destination, Event, Glance, SourceRef
 from posthog_llm_cli.preview.figures import Preview
 from posthog_llm_cli.preview.folding import PreviewFold
 from posthog_llm_cli.report import Mode, RunReport
+from posthog_llm_cli.values import replace
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOSTS = ("https://us.i.posthog.com", "https://eu.i.posthog.com")

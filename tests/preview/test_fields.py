@@ -1,7 +1,6 @@
 """Coverage names fields where no call has a property: each of them, put into a record, does tell it."""
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ import pytest
 from posthog_llm_cli.formats import FORMATS
 from posthog_llm_cli.glance import PROPERTIES, known_properties
 from posthog_llm_cli.preview.fields import FIELDS, fields_of
+from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, convert_value
 
 MESSAGES = [{"role": "user", "content": "Hi"}]

@@ -1,7 +1,6 @@
 """Figures are the sums and ranks of what was met, in whatever order it was met."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from posthog_llm_cli.model import Destination, Event, Glance
 from posthog_llm_cli.preview.figures import Preview
 from posthog_llm_cli.preview.folding import MOST_MODELS, PreviewFold
 from posthog_llm_cli.report import Mode, RunReport
+from posthog_llm_cli.values import replace
 from tests.laws import examples
 from tests.preview.making import NOW, Seen, event, events, fold, nearest_rank, seen
 

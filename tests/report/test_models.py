@@ -1,7 +1,6 @@
 """What becomes of the calls of each model: bounded, and always adding up to what their destination counts."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 
 import orjson
 from hypothesis import given
@@ -11,6 +10,7 @@ from posthog_llm_cli.model import Chunk, Delivery, Destination, Event, Outcome, 
 from posthog_llm_cli.report import Destined, RunReport
 from posthog_llm_cli.report.json import render_json
 from posthog_llm_cli.report.models import MOST_CHARACTERS, MOST_MODELS, Models, Tally
+from posthog_llm_cli.values import asdict
 from tests.report.making import EU, US, event, report
 
 NAMES = st.one_of(st.sampled_from(["gpt-4o", "", "other models", "m" * 300, "m" * 300 + "x"]), st.text(max_size=8))

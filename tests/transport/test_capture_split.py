@@ -173,9 +173,9 @@ def test_a_request_over_the_body_limit_is_halved_before_sending(
 
 
 def replaced(endpoint: Endpoint, name: str, value: int) -> Any:
-    from dataclasses import replace
+    from posthog_llm_cli.values import replace
 
-    return replace(ROUTES[endpoint], **{name: value})  # type: ignore[arg-type]
+    return replace(ROUTES[endpoint], **{name: value})
 
 
 def test_a_host_that_dies_during_a_split_is_spared_the_other_halves(serve: Serve, bench: Make) -> None:
