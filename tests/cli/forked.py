@@ -21,8 +21,8 @@ _CONTEXT.set_forkserver_preload([
     "posthog_llm_cli.cli.app", "posthog_llm_cli.cli.runs", "posthog_llm_cli.cli.previews", "posthog_llm_cli.cli.explaining",
     "posthog_llm_cli.cli.ledger_text", "posthog_llm_cli.convert", "posthog_llm_cli.joining", "posthog_llm_cli.pipeline.run",
     "posthog_llm_cli.pipeline.finding", "posthog_llm_cli.ledger.reading", "posthog_llm_cli.ledger.care", "posthog_llm_cli.seen",
-    "posthog_llm_cli.transport.capture", "posthog_llm_cli.transport.client", "posthog_llm_cli.mockserver", "typer._adapters",
-    "typer._click.decorators", "pydantic.plugin._loader", "httpx", "encodings.idna", "rich.console", "sqlite3", "ctypes",
+    "posthog_llm_cli.transport.capture", "posthog_llm_cli.transport.client", "posthog_llm_cli.mockserver", "rich.markdown", "rich.traceback",
+    "typer._click.decorators", "httpx", "encodings.idna", "rich.console", "sqlite3", "ctypes",
     "importlib.metadata", "importlib.resources.readers", "zipfile", "tests.cli.forked",
 ])  # fmt: skip
 
