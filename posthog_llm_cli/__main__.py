@@ -26,6 +26,12 @@ def main() -> None:
 
         complete()
         return
+    if sys.argv[-1] in ("--help", "-h") and sys.stdout is not None and not any(map(os.isatty, range(3))):
+        # Nobody draws it, so it is printed as it is written: a quarter of a second sooner.
+        from posthog_llm_cli.cli.help import print_written  # noqa: PLC0415
+
+        if print_written(sys.argv[1:]):
+            return
     from posthog_llm_cli.cli.app import run  # noqa: PLC0415 - see above
 
     sys.exit(run(sys.argv[1:]))

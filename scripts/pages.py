@@ -1,4 +1,4 @@
-"""Writes what is derived from the program: `man/plh.1`, the table of the shell completion, the list of codes.
+"""Writes what is derived from the program: `man/plh.1`, the table of the shell completion, the help, the list of codes.
 
 usage: python -m scripts.pages [--check]
 
@@ -9,15 +9,18 @@ import inspect
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from posthog_llm_cli import codes
 from posthog_llm_cli.cli.app import app
 from posthog_llm_cli.cli.completion import TABLE
+from posthog_llm_cli.cli.help import TEXTS
 from posthog_llm_cli.formats import FORMATS
 from posthog_llm_cli.version import __version__
 
@@ -122,6 +125,35 @@ def first_sentence(text: str | None) -> str:
     return " ".join(head.split()).removesuffix(".")
 
 
+# ---------------------------------------------------------------------------------------------------------------- help
+
+
+def helps() -> str:
+    """Return the help of every command as `cli/help.py` prints it without a terminal: as Typer draws it there."""
+    return json.dumps({path: _drawn(path) for path, _ in commands()}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _drawn(path: str) -> str:
+    # 80 columns are what rich takes where it finds no terminal; here there may be one.
+    return CliRunner().invoke(app, [*path.split(), "--help"], prog_name="plh", env={"COLUMNS": "80"}).stdout
+
+
+def _is_current(path: Path, text: str) -> bool:
+    """Whether a file says what it should; of help its words alone, for releases of rich draw its lines otherwise."""
+    if not path.exists():
+        return False
+    known = path.read_text("utf-8")
+    if path != TEXTS:
+        return known == text
+    return {name: _words(one) for name, one in json.loads(known).items()} == {
+        name: _words(one) for name, one in json.loads(text).items()
+    }
+
+
+def _words(drawn: str) -> Counter[str]:
+    return Counter(re.findall(r"[^\s\u2500-\u257f]+", drawn))
+
+
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
@@ -204,8 +236,8 @@ def _escaped(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write the files, or compare them."""
     stale = []
-    for path, text in ((MAN, man_page()), (TABLE, completions()), (CODES, codes_page())):
-        if path.exists() and path.read_text("utf-8") == text:
+    for path, text in ((MAN, man_page()), (TABLE, completions()), (TEXTS, helps()), (CODES, codes_page())):
+        if _is_current(path, text):
             continue
         stale.append(path)
         if "--check" not in arguments:

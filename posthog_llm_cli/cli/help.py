@@ -1,16 +1,52 @@
-"""Help that comes at once: without what Typer imports beside it and `plh` never prints, Markdown and tracebacks in
-colour.
+"""Help that comes at once: what is already written where nobody draws it, and lean where it is drawn.
 
-A parser of Markdown and the highlighter of code take longer to load than all the rest of `plh --help`.
+Off a terminal help is plain text of 80 columns, the same each time: `make pages` writes it into `help.json`, and a test
+holds it to the commands. On a terminal it is drawn as Typer and rich do, but without what Typer imports beside it and
+`plh` never prints, Markdown and tracebacks in colour: a parser of Markdown and the highlighter of code take longer to
+load than all the rest.
 """
 
 import importlib
+import json
+import os
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+TEXTS = Path(__file__).with_name("help.json")
+
+_FLAGS = frozenset({"--help", "-h"})
+_SETTINGS = ("COLUMNS", "TERMINAL_WIDTH", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE")
+"""Variables by which rich and Typer draw help otherwise, terminal or not; and Typer's own, of which there are more."""
+_OF_TYPER = ("TYPER_", "_TYPER_")
+
 _UNUSED = {"rich.markdown": "Markdown", "rich.traceback": "Traceback"}
 """Modules that `typer.rich_utils` imports, and the class that it takes from each."""
+
+
+def written_help(arguments: Sequence[str], environment: Mapping[str, str], *, encoding: str | None) -> str | None:
+    """Return the help that is asked for and nothing else, as it is off a terminal; None where it must be drawn."""
+    if not arguments or arguments[-1] not in _FLAGS or (encoding or "").lower().replace("-", "") != "utf8":
+        return None
+    if any(name in environment for name in _SETTINGS) or any(name.startswith(_OF_TYPER) for name in environment):
+        return None
+    found = json.loads(TEXTS.read_text("utf-8")).get(" ".join(arguments[:-1]))
+    return found if isinstance(found, str) else None
+
+
+def print_written(arguments: Sequence[str]) -> bool:
+    """Print the written help to stdout, if it is that which is asked for; return whether it was."""
+    text = written_help(arguments, os.environ, encoding=sys.stdout.encoding)
+    if text is None:
+        return False
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has gone; no second try when Python ends
+        os._exit(0)
+    return True
 
 
 class _Unread(ModuleType):

@@ -1,0 +1,88 @@
+"""Help off a terminal, from real processes: what is written is what would be drawn, and is printed without drawing."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from posthog_llm_cli.cli.help import written_help
+from scripts import pages
+
+PATHS = [path for path, _ in pages.commands()]
+LOADED = """
+import sys
+from posthog_llm_cli.__main__ import main
+sys.argv = ["plh", "send", "--help"]
+main()
+print("loaded:", *sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+def helped(*words: str, **environment: str) -> str:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    ended = subprocess.run(
+        [sys.executable, "-m", "posthog_llm_cli", *words],
+        env={**kept, "PYTHONUTF8": "1", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    return ended.stdout.decode()
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path or "plh")
+def test_the_help_of_every_command_is_written(path: str) -> None:
+    found = written_help([*path.split(), "-h"], {}, encoding="UTF-8")
+    assert found is not None
+    assert f"Usage: plh {path}".rstrip() in found
+
+
+@pytest.mark.parametrize("words", [("--help",), ("ledger", "show", "-h")], ids=" ".join)
+def test_what_is_printed_is_what_would_be_drawn(words: tuple[str, ...]) -> None:
+    drawn = helped(*words, TYPER_USE_RICH="1")
+    assert sorted(helped(*words).split()) == sorted(drawn.split())
+
+
+def test_help_off_a_terminal_loads_nothing_that_draws() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+        env={name: value for name, value in os.environ.items() if name not in {"COLUMNS", "GITHUB_ACTIONS"}}
+        | {"PYTHONUTF8": "1"},
+    )  # fmt: skip
+    loaded = set(ended.stdout.rsplit("loaded:", 1)[1].split())
+    assert "--dry-run" in ended.stdout
+    assert loaded.isdisjoint({"typer", "rich", "msgspec"})
+
+
+def test_a_width_that_is_given_is_kept() -> None:
+    assert max(map(len, helped("send", "--help", COLUMNS="60").splitlines())) == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "encoding"),
+    [
+        ([], {}, "utf-8"),
+        (["send", "--dry-run", "--help"], {}, "utf-8"),
+        (["sned", "--help"], {}, "utf-8"),
+        (["--help"], {}, "ascii"),
+        (["--help"], {}, None),
+        (["--help"], {"FORCE_COLOR": "1"}, "utf-8"),
+        (["--help"], {"TYPER_USE_RICH": "0"}, "utf-8"),
+    ],
+)
+def test_anything_else_is_drawn(words: list[str], environment: Mapping[str, str], encoding: str | None) -> None:
+    assert written_help(words, environment, encoding=encoding) is None
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-m", "posthog_llm_cli", "send", "--help"],
+        stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, b"")
