@@ -53,7 +53,7 @@ format: $(DEV) ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-pages: $(DEV) ## write the man page and the table of the shell completion from the commands
+pages: $(DEV) ## write the man page, the help, the tables of completion and of codes from the program
 	$(BIN)/python -m scripts.pages
 
 pictures: $(DEV) ## draw the README's pictures of the terminal and of the page from the program itself

@@ -66,6 +66,7 @@ _FROM_CALL = {
     "$ai_trace_name": "trace_name",
     "$ai_prompt_name": "prompt_name",
     "$ai_input_tokens": "usage.input",
+    "$ai_output_tokens": "usage.output",
     "$ai_total_tokens": "usage.total",
     "$ai_cache_read_input_tokens": "usage.cache_read",
     "$ai_cache_creation_input_tokens": "usage.cache_creation",
@@ -243,8 +244,8 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
         properties["$ai_error_type"] = call.error.type
     if call.groups:
         properties["$groups"] = dict(call.groups)
-    if usage.output is not None and call.operation is Operation.GENERATION:
-        properties["$ai_output_tokens"] = usage.output
+    if call.operation is not Operation.GENERATION:
+        properties.pop("$ai_output_tokens", None)
     if usage.cache_read is not None or usage.cache_creation is not None:
         # PostHog assumes that Anthropic's input excludes the cache; say which accounting this log has (11.3).
         properties["$ai_cache_reporting_exclusive"] = usage.cache_exclusive

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from posthog_llm_cli.errors import ConfigError
 
-CACHE_KIB = 8 * 1024
+CACHE_KIB = 4 * 1024
 """How much of a file is held in memory; what is less never touches the disk."""
 
 

@@ -8,8 +8,8 @@ from typing import Self
 from posthog_llm_cli.model import Destination
 from posthog_llm_cli.scratch import CACHE_KIB, Room, open_scratch
 
-MEMORY_ENTRIES = 50_000
-"""How many ids are held in memory (about 25 MiB) before all move to a file."""
+MEMORY_ENTRIES = 20_000
+"""How many ids are held in memory (about 3 MiB) before all move to a file."""
 
 _CACHE_KIB = CACHE_KIB
 _TABLE = "CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID"

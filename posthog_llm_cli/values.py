@@ -5,7 +5,7 @@ each class when its module is imported. A run makes a dozen values for every rec
 classes: `msgspec.Struct` does both in C, ten times as fast.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import field
@@ -24,11 +24,18 @@ class Value(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         """Return the fields that may be seen."""
-        seen = (name for name in self.__struct_fields__ if name not in self.hidden)
-        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in seen)})"
+        return f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the fields that may be seen; rich would ask the struct's own, which shows all."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.hidden]
 
 
 class State(msgspec.Struct):
     """What changes while a run goes on. None shows what it holds."""
 
     __repr__ = object.__repr__
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return nothing."""
+        return []

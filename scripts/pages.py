@@ -9,7 +9,6 @@ import inspect
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -138,20 +137,19 @@ def _drawn(path: str) -> str:
     return CliRunner().invoke(app, [*path.split(), "--help"], prog_name="plh", env={"COLUMNS": "80"}).stdout
 
 
-def _is_current(path: Path, text: str) -> bool:
+def is_current(path: Path, text: str) -> bool:
     """Whether a file says what it should; of help its words alone, for releases of rich draw its lines otherwise."""
-    if not path.exists():
-        return False
-    known = path.read_text("utf-8")
-    if path != TEXTS:
+    known = path.read_text("utf-8") if path.exists() else None
+    if known is None or path != TEXTS:
         return known == text
-    return {name: _words(one) for name, one in json.loads(known).items()} == {
-        name: _words(one) for name, one in json.loads(text).items()
+    return {name: words(one) for name, one in json.loads(known).items()} == {
+        name: words(one) for name, one in json.loads(text).items()
     }
 
 
-def _words(drawn: str) -> Counter[str]:
-    return Counter(re.findall(r"[^\s\u2500-\u257f]+", drawn))
+def words(drawn: str) -> list[str]:
+    """Return the words of drawn help in their order, without lines and blanks."""
+    return re.findall(r"[^\s\u2500-\u257f]+", drawn)
 
 
 # ------------------------------------------------------------------------------------------------------------ the page
@@ -237,10 +235,10 @@ def main(arguments: list[str]) -> int:
     """Write the files, or compare them."""
     stale = []
     for path, text in ((MAN, man_page()), (TABLE, completions()), (TEXTS, helps()), (CODES, codes_page())):
-        if _is_current(path, text):
-            continue
-        stale.append(path)
-        if "--check" not in arguments:
+        if "--check" in arguments:
+            stale += [path] * (not is_current(path, text))
+        elif not path.exists() or path.read_text("utf-8") != text:
+            stale.append(path)
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
     for path in stale:

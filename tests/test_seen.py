@@ -72,7 +72,7 @@ def fill(seen: SeenIds, met: list[int]) -> None:
 
 
 def test_a_disk_without_room_names_the_variable_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen_module, "_CACHE_KIB", 64)  # or the file is written to only after 8 MiB
+    monkeypatch.setattr(seen_module, "_CACHE_KIB", 64)  # or the file is written to only after 4 MiB
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     met: list[int] = []
     with SeenIds(memory_entries=1, directory=tmp_path) as seen:

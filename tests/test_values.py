@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 import posthog_llm_cli
 from posthog_llm_cli import model
@@ -106,3 +107,11 @@ def test_no_value_of_the_package_shows_what_may_hold_content() -> None:
         if name in _MAY_HOLD_CONTENT and name not in kind.hidden
     }
     assert shown <= _SEEN_ON_PURPOSE
+
+
+def test_rich_shows_no_more_than_repr_does() -> None:
+    ref = model.SourceRef("app.jsonl", 3, 20)
+    for value in (Note("my prompt", 4), Pen("my prompt"), model.LogLine(ref, b"my prompt")):
+        assert "my prompt" not in pretty_repr(value)
+    assert pretty_repr(Note("my prompt", 4)) == "Note(size=4, words=[])"
+    assert "phc_0123456789" not in pretty_repr(model.Destination("https://a.example", "phc_0123456789"))

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,8 @@ def written_help(arguments: Sequence[str], environment: Mapping[str, str], *, en
     """Return the help that is asked for and nothing else, as it is off a terminal; None where it must be drawn."""
     if not arguments or arguments[-1] not in _FLAGS or (encoding or "").lower().replace("-", "") != "utf8":
         return None
+    if not all(word and " " not in word for word in arguments):
+        return None  # no command
     if any(name in environment for name in _SETTINGS) or any(name.startswith(_OF_TYPER) for name in environment):
         return None
     found = json.loads(TEXTS.read_text("utf-8")).get(" ".join(arguments[:-1]))
@@ -46,28 +49,51 @@ def print_written(arguments: Sequence[str]) -> bool:
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has gone; no second try when Python ends
         os._exit(0)
+    except OSError:  # no room: drawing it meets the same, and says so
+        return False
     return True
 
 
 class _Unread(ModuleType):
     """Stands for a module that nobody has used yet."""
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(_real(self.__name__), name)
+
 
 def load_lean() -> None:
-    """Have these modules loaded when something of them is made, and not when they are imported."""
+    """Have these modules loaded when something of them is used, and not when Typer imports them."""
+    rich = importlib.import_module("rich")
     for module, name in _UNUSED.items():
         if module not in sys.modules:
             stand_in = _Unread(module)
+            stand_in.__spec__ = ModuleSpec(module, None)
             setattr(stand_in, name, _stand_in(module, name))
             sys.modules[module] = stand_in
+            setattr(rich, module.rpartition(".")[2], stand_in)
+
+
+def _real(module: str) -> ModuleType:
+    if isinstance(sys.modules.get(module), _Unread):
+        del sys.modules[module]
+    return importlib.import_module(module)
+
+
+class _Used(type):
+    """Of a class that stands for another: whatever is asked of it is asked of the real one."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(getattr(_real(cls.__module__), cls.__name__), name)
 
 
 def _stand_in(module: str, name: str) -> type:
     """Return a class, for Typer's annotations need one, whose instances are of the real one."""
 
     def new(_: type, *arguments: Any, **options: Any) -> Any:
-        if isinstance(sys.modules.get(module), _Unread):
-            del sys.modules[module]
-        return getattr(importlib.import_module(module), name)(*arguments, **options)
+        return getattr(_real(module), name)(*arguments, **options)
 
-    return type(name, (), {"__new__": new})
+    return _Used(name, (), {"__new__": new, "__module__": module})

@@ -300,8 +300,7 @@ def _properties(
 def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], *, redacted: bool) -> dict[str, Json]:
     """What a reader of the event should know: another end user, a guardrail that acted, a redaction."""
     logged = payload.get("end_user")
-    is_known = logged is None or logged == person.user
-    end_user = person.user if is_known else find_person((logged,), nobody=nobody).user
+    end_user = None if logged is None else find_person((logged,), nobody=nobody).user
     guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
     found = {
         "litellm_end_user": end_user if end_user != person.user else None,  # or the distinct id says it

@@ -13,7 +13,7 @@ from posthog_llm_cli.ledger.schema import APPLICATION_ID, PAGE_BYTES, SCHEMA_VER
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
-_CACHE_KIB = 16 * 1024
+_CACHE_KIB = 6 * 1024
 _WAL_BYTES = 16 * 1024 * 1024
 _BUSY_S = 5.0
 _DESCRIPTORS = 5

@@ -18,7 +18,7 @@ BATCH_AGE_S = 0.2
 """A batch for a worker leaves when it weighs this much, has so many lines, or its first line waits for so long."""
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
-"""How much may be read before its results are asked for, whatever the number of batches."""
+"""How much may be read before its results are asked for; more only where so many workers have a full batch each."""
 
 Item = LogLine | SourceError | Idle | AlreadyRead
 
@@ -73,6 +73,7 @@ class _ReadAhead:
     def __init__(self, pool: WorkerPool, *, max_batches: int) -> None:
         self._pool = pool
         self._max_batches = max_batches
+        self._max_bytes = max(READ_AHEAD_BYTES, max_batches * BATCH_BYTES)
         self._pending: deque[Task | SourceError | AlreadyRead] = deque()
         self._pending_bytes = 0
         self._batch: list[LogLine] = []
@@ -109,7 +110,7 @@ class _ReadAhead:
 
     @property
     def _is_full(self) -> bool:
-        return len(self._pending) > self._max_batches or self._pending_bytes > READ_AHEAD_BYTES
+        return len(self._pending) > self._max_batches or self._pending_bytes > self._max_bytes
 
     def _is_ready(self, head: Task | SourceError | AlreadyRead) -> bool:
         return not isinstance(head, Task) or head.is_done or self._pool.is_broken

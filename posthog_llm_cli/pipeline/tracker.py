@@ -14,7 +14,7 @@ from posthog_llm_cli.values import State, field
 
 Key = tuple[Destination, str]
 
-_LETTER = b'"plh_dead_letter'
+_LETTER = b"plh_dead_letter"  # without a quote: in a text of JSON it may be written as \u0022
 
 
 class _Stretch(State):

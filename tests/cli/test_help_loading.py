@@ -42,3 +42,18 @@ def test_help_loads_neither_markdown_nor_a_highlighter_nor_pydantic() -> None:
 
 def test_whoever_uses_what_was_left_out_gets_the_real_thing() -> None:
     assert _printed(_REAL).strip() == "True True True"
+
+
+_MORE = """
+import importlib.util
+from posthog_llm_cli.cli.help import load_lean
+load_lean()
+import rich.markdown
+from rich.traceback import Traceback, install
+print(importlib.util.find_spec("rich.markdown") is not None, callable(Traceback.extract), callable(install),
+      rich.markdown.Heading.__name__)
+"""
+
+
+def test_whatever_else_is_asked_of_what_was_left_out_is_there() -> None:
+    assert _printed(_MORE).strip() == "True True True Heading"

@@ -1,9 +1,11 @@
 """Help off a terminal, from real processes: what is written is what would be drawn, and is printed without drawing."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +88,25 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
     )  # fmt: skip
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_words_in_one_argument_are_no_command() -> None:
+    assert written_help(["ledger status", "--help"], {}, encoding="utf-8") is None
+    assert written_help(["", "--help"], {}, encoding="utf-8") is None
+
+
+def test_no_room_for_help_is_told_as_ever() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "posthog_llm_cli", "--help"],
+            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, check=False, text=True,
+        )  # fmt: skip
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert "No space left" in ended.stderr
+
+
+def test_help_of_which_two_texts_were_exchanged_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "TEXTS", tmp_path / "help.json")
+    pages.TEXTS.write_text(json.dumps({"send": "--json  prints a report\n--quiet  says nothing\n"}), "utf-8")
+    assert pages.is_current(pages.TEXTS, json.dumps({"send": "│ --json prints a report │ --quiet says nothing"}))
+    assert not pages.is_current(pages.TEXTS, json.dumps({"send": "--json says nothing --quiet prints a report"}))

@@ -1,4 +1,4 @@
-"""A `plh` that holds two hundred ids of events in memory and not 50,000, so that a small log fills it: `python -m tests.faults.forgetful send …`."""
+"""A `plh` that holds two hundred ids of events in memory and not 20,000, so that a small log fills it: `python -m tests.faults.forgetful send …`."""
 
 import sys
 from functools import partial

@@ -883,3 +883,19 @@ def test_nested_headers_of_a_callers_metadata_stay_here() -> None:
 def test_a_wrapped_payloads_path_is_its_place_in_the_record() -> None:
     error = to_rejection({"kwargs": {"standard_logging_object": payload(model="", response={})}})
     assert error.path == "$.kwargs.standard_logging_object.model"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "end_user", "told"),
+    [
+        ({"account_uuid": "user_aa1_account_bb2_session_cc3"}, "user_aa1_account_bb2_session_cc3", "bb2"),
+        ('{"user_id": "{\\"user_id\\": \\"zed\\"}"}', '{"user_id": "zed"}', "zed"),
+        ("anna", "anna", None),
+        ("anna", " anna ", None),
+        ("anna", None, None),
+        ("anna", "bert", "bert"),
+    ],
+)
+def test_another_end_user_is_told_as_he_is_read(user_id: Any, end_user: Any, told: str | None) -> None:
+    found = to_properties(kwargs({"user_id": user_id}, end_user=end_user))
+    assert found.get("litellm_end_user") == told

@@ -473,3 +473,9 @@ def all_alike(asking: list[tuple[int, str, str, str | None]], files: list[str]) 
     """Whether all input files hold the same ids and models, so that there is nothing to weigh."""
     contents = {file: [(i, model) for _, f, i, model in asking if f == file] for file in files}
     return all(contents[file] == contents[files[0]] for file in files)
+
+
+def test_a_double_encoded_line_whose_quotes_are_escapes_is_joined_too() -> None:
+    # As System.Text.Json and PHP's JSON_HEX_QUOT write a text of JSON.
+    raw = b'"' + orjson.dumps(answered("a")).replace(b'"', b"\\u0022") + b'"'
+    assert prompts(join([("in", asked("a", prompt="A")), ("out", raw)])) == {"out:1": "A"}

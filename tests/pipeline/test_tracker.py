@@ -198,3 +198,11 @@ def test_sources_that_never_began_here_cost_nothing() -> None:
     tracker.hold(line(0, uri="-").ref)
     assert not tracker.is_under_way((US, "one"))
     assert tracker.commits() == []
+
+
+def test_dead_letters_in_texts_with_escaped_quotes_are_never_done_with() -> None:
+    tracker = begun()
+    tracker.read(line(0, b'"{\\u0022plh_dead_letter\\u0022: 1}"'))
+    tracker.reach(place(10))
+    counted(tracker, 0)
+    assert offsets(tracker) == []
