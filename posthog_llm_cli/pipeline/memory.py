@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGE_BYTES = 1024 * 1024
-"""Blocks that come and go with every batch are smaller: giving those back costs more than all other system calls."""
+_LARGE_BYTES = 256 * 1024
+BATCH_BYTES = 1024 * 1024
+"""What comes and goes with every batch is smaller: giving it back costs a worker more than all other system calls.
+
+In the main process such blocks lie among SQLite's pages, which stay: there they would be holes, more and more of them.
+"""
 
 _ARENAS = 2
 
@@ -19,8 +23,10 @@ _YOUNG = 20_000
 """A record's values are a few hundred: at the usual 700 the collector runs at each, and finds nothing."""
 
 
-def give_back_early() -> None:
-    """Have glibc return large blocks at once, and not keep an arena for each thread; nothing where it is another.
+def give_back_early(large_bytes: int = _LARGE_BYTES) -> None:
+    """Have glibc return blocks from `large_bytes` on at once, and not keep an arena for each thread.
+
+    Nothing happens where the C library is another.
 
     By default it learns from the first large block that is freed to keep all that are no larger, for good.
     """
@@ -30,8 +36,8 @@ def give_back_early() -> None:
         return
     for setting, value in (
         (_M_ARENA_MAX, _ARENAS),
-        (_M_MMAP_THRESHOLD, _LARGE_BYTES),
-        (_M_TRIM_THRESHOLD, _LARGE_BYTES),
+        (_M_MMAP_THRESHOLD, large_bytes),
+        (_M_TRIM_THRESHOLD, large_bytes),
     ):
         mallopt(setting, value)
 
