@@ -106,7 +106,8 @@ def test_no_room_for_help_is_told_as_ever() -> None:
 
 
 def test_help_of_which_two_texts_were_exchanged_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "TEXTS", tmp_path / "help.json")
-    pages.TEXTS.write_text(json.dumps({"send": "--json  prints a report\n--quiet  says nothing\n"}), "utf-8")
-    assert pages.is_current(pages.TEXTS, json.dumps({"send": "│ --json prints a report │ --quiet says nothing"}))
-    assert not pages.is_current(pages.TEXTS, json.dumps({"send": "--json says nothing --quiet prints a report"}))
+    texts = tmp_path / "help.json"
+    monkeypatch.setattr(pages, "TEXTS", texts)
+    texts.write_text(json.dumps({"send": "--json  prints a report\n--quiet  says nothing\n"}), "utf-8")
+    assert pages.is_current(texts, json.dumps({"send": "│ --json prints a report │ --quiet says nothing"}))
+    assert not pages.is_current(texts, json.dumps({"send": "--json says nothing --quiet prints a report"}))
