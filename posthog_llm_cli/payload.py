@@ -284,7 +284,7 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
     if call.output is not None and call.operation is Operation.GENERATION:
         output = call.output
         if options.media is Media.REDACT:
-            output = [message if is_plain(message) else _without_audio(message) for message in output]
+            output = [_without_audio(message) for message in output]
         found["$ai_output_choices"] = _messages(output, redact)
     if call.tools is not None:
         found["$ai_tools"] = redact(call.tools)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE_BYTES = 256 * 1024
-BATCH_BYTES = 1024 * 1024
+WORKER_LARGE_BYTES = 1024 * 1024
 """What comes and goes with every batch is smaller: giving it back costs a worker more than all other system calls.
 
 In the main process such blocks lie among SQLite's pages, which stay: there they would be holes, more and more of them.

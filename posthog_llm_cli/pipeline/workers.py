@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
-from posthog_llm_cli.pipeline.memory import BATCH_BYTES, collect_rarely, give_back_early
+from posthog_llm_cli.pipeline.memory import WORKER_LARGE_BYTES, collect_rarely, give_back_early
 from posthog_llm_cli.pipeline.stop import UNHEARD
 from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
 
@@ -169,7 +169,7 @@ def _work(connection: "Connection[Any, Any]", convert_line: "ConvertLine", optio
     for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    give_back_early(BATCH_BYTES)
+    give_back_early(WORKER_LARGE_BYTES)
     collect_rarely()
     # Whatever goes wrong here ends the worker in silence: the main process converts the batch again, meets the bug
     # itself, and its traceback is the one to read.

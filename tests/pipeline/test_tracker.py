@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,9 +184,14 @@ def test_a_line_that_joining_took_apart_holds_back_all_that_is_open() -> None:
     assert offsets(tracker) == []
 
 
-def test_dead_letters_are_never_done_with() -> None:
+@pytest.mark.parametrize(
+    "raw",
+    [b'{"plh_dead_letter": 1, "record": {}}', b'"{\\u0022plh_dead_letter\\u0022: 1}"'],
+    ids=["an object", "a text with escaped quotes"],
+)
+def test_dead_letters_are_never_done_with(raw: bytes) -> None:
     tracker = begun()
-    tracker.read(line(0, b'{"plh_dead_letter": 1, "record": {}}'))
+    tracker.read(line(0, raw))
     tracker.reach(place(10))
     counted(tracker, 0)
     assert offsets(tracker) == []
@@ -198,11 +204,3 @@ def test_sources_that_never_began_here_cost_nothing() -> None:
     tracker.hold(line(0, uri="-").ref)
     assert not tracker.is_under_way((US, "one"))
     assert tracker.commits() == []
-
-
-def test_dead_letters_in_texts_with_escaped_quotes_are_never_done_with() -> None:
-    tracker = begun()
-    tracker.read(line(0, b'"{\\u0022plh_dead_letter\\u0022: 1}"'))
-    tracker.reach(place(10))
-    counted(tracker, 0)
-    assert offsets(tracker) == []
