@@ -2,6 +2,7 @@
 
 Nearly every line is a record that becomes an event. `marshal` writes what such are made of several times as fast as
 `pickle` writes objects; both ends are processes of one program, so its format may be the one of this Python alone.
+The bytes of lines and events, which are nearly all of it, lie in a `Room` that both processes see.
 """
 
 import marshal
@@ -10,42 +11,59 @@ from collections.abc import Sequence
 from typing import Any
 
 from posthog_llm_cli.model import Converted, Destination, Event, Glance, LogLine, Pricing, SourceRef
+from posthog_llm_cli.pipeline.room import Room
 from posthog_llm_cli.timeparse import from_us, to_us
 from posthog_llm_cli.values import astuple, replace
 
 _PLAIN, _PICKLED = b"m", b"p"
 
+Bytes = bytes | tuple[int, int]
+"""Where bytes lie in the room, and how many; or, where it was full, the bytes themselves."""
 
-def pack_lines(lines: Sequence[LogLine]) -> bytes:
-    """Return lines as bytes."""
+
+def pack_lines(lines: Sequence[LogLine], room: Room) -> bytes:
+    """Return lines as bytes, and what they say in the room."""
     if any(
         line.problem is not None or line.skipped is not None or line.format is not None or line.warnings
         for line in lines
     ):
         return _PICKLED + dumps(lines)
+    room.clear()
     return _PLAIN + marshal.dumps(
-        [(line.ref.uri, line.ref.line, line.ref.offset, line.raw, line.console) for line in lines]
+        [(line.ref.uri, line.ref.line, line.ref.offset, _put(line.raw, room), line.console) for line in lines]
     )
 
 
-def unpack_lines(data: bytes) -> Sequence[LogLine]:
+def unpack_lines(data: bytes, room: Room) -> Sequence[LogLine]:
     """Return the lines of `pack_lines`."""
     if data[:1] == _PICKLED:
         lines: Sequence[LogLine] = loads(memoryview(data)[1:])
         return lines
     return [
-        LogLine(SourceRef(uri, number, offset), raw, None, console)
+        LogLine(SourceRef(uri, number, offset), _taken(raw, room), None, console)
         for uri, number, offset, raw, console in marshal.loads(memoryview(data)[1:])  # noqa: S302 - our own bytes
     ]
 
 
-def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine]) -> bytes:
+def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine], room: Room) -> bytes:
     """Return what became of each of `lines` as bytes; an event's record goes along only where it is not the line."""
-    rows = [_row(conversions, line) or _pickled(conversions) for conversions, line in zip(results, lines, strict=True)]
+    room.clear()
+    rows = [
+        _row(conversions, line, room) or _pickled(conversions) for conversions, line in zip(results, lines, strict=True)
+    ]
     try:
         return marshal.dumps(rows)
     except ValueError:  # a value that is no plain one: coverage and the like may hold anything
         return marshal.dumps([_pickled(conversions) for conversions in results])
+
+
+def _put(data: bytes, room: Room) -> Bytes:
+    place = room.put(data)
+    return data if place is None else (place, len(data))
+
+
+def _taken(data: Bytes, room: Room) -> bytes:
+    return data if isinstance(data, bytes) else room.take(*data)
 
 
 def _pickled(conversions: Sequence[Converted]) -> bytes:
@@ -58,47 +76,70 @@ class Unpacker:
     def __init__(self) -> None:
         self._destinations: dict[tuple[str, str], Destination] = {}
 
-    def results(self, data: bytes, lines: Sequence[LogLine]) -> list[list[Converted]]:
+    def results(self, data: bytes, lines: Sequence[LogLine], room: Room) -> list[list[Converted]]:
         """Return what became of each of `lines`."""
         rows: list[tuple[Any, ...] | bytes] = marshal.loads(data)  # noqa: S302 - our own bytes
         return [
-            [_with_raw(found, line) for found in loads(row)] if isinstance(row, bytes) else [self._converted(row, line)]
+            [_with_raw(found, line) for found in loads(row)]
+            if isinstance(row, bytes)
+            else [self._converted(row, line, room)]
             for row, line in zip(rows, lines, strict=True)
         ]
 
-    def _converted(self, row: tuple[Any, ...], line: LogLine) -> Converted:
-        values, event = list(row[0]), list(row[1])
-        where = event[_DESTINATION]
+    def _converted(self, row: tuple[Any, ...], line: LogLine, room: Room) -> Converted:
+        (uuid, name, distinct_id, us, where, properties, legacy, v1, model), raw, rest, glance = row
         destination = self._destinations.get(where)
         if destination is None:
             destination = self._destinations[where] = Destination(*where)
-        event[_DESTINATION] = destination
-        event[_TIMESTAMP] = from_us(event[_TIMESTAMP])
-        event[_REF] = values[_OWN_REF] = line.ref
-        event[_RAW] = line.raw if values[_OWN_RAW] is None else values[_OWN_RAW]
-        values[_RESULT] = Event(*event)
-        if values[_OWN_GLANCE] is not None:
-            values[_OWN_GLANCE] = _glance(values[_OWN_GLANCE])
-        return Converted(*values)
+        event = Event(
+            uuid,
+            name,
+            distinct_id,
+            from_us(us),
+            destination,
+            _taken(properties, room),
+            legacy,
+            v1,
+            line.ref,
+            line.raw if raw is None else raw,
+            model,
+        )
+        kind, warnings, coverage, from_letter = rest
+        seen = None if glance is None else _glance(glance)
+        return Converted(line.ref, event, kind, warnings, raw, coverage, from_letter, seen)
 
 
-def _row(conversions: Sequence[Converted], line: LogLine) -> tuple[Any, ...] | None:
+def _row(conversions: Sequence[Converted], line: LogLine, room: Room) -> tuple[Any, ...] | None:
     """An event that is all of its line, as plain values; None for anything else."""
     if len(conversions) != 1:
         return None
-    converted = conversions[0]
-    event = converted.result
-    if not isinstance(event, Event) or converted.ref is not line.ref or event.ref is not line.ref:
+    found = conversions[0]
+    event = found.result
+    if not isinstance(event, Event) or found.ref is not line.ref or event.ref is not line.ref:
         return None
-    plain, values = list(astuple(event)), list(astuple(converted))
-    plain[_DESTINATION] = (event.destination.host, event.destination.api_key)
-    plain[_TIMESTAMP] = to_us(event.timestamp)
-    plain[_REF] = plain[_RAW] = values[_OWN_REF] = values[_RESULT] = None
-    if converted.glance is not None:
-        glance = list(astuple(converted.glance))
-        glance[_PRICING] = converted.glance.pricing.value
-        values[_OWN_GLANCE] = glance
-    return (values, plain)
+    destination = event.destination
+    return (
+        (
+            event.uuid,
+            event.name,
+            event.distinct_id,
+            to_us(event.timestamp),
+            (destination.host, destination.api_key),
+            _put(event.properties, room),
+            event.legacy_properties,
+            event.v1_members,
+            event.model,
+        ),
+        found.raw,
+        (found.format, found.warnings, found.coverage, found.from_letter),
+        None if found.glance is None else _plain_glance(found.glance),
+    )
+
+
+def _plain_glance(glance: Glance) -> list[Any]:
+    values = list(astuple(glance))
+    values[_PRICING] = glance.pricing.value
+    return values
 
 
 def _glance(values: list[Any]) -> Glance:
@@ -119,12 +160,7 @@ def _with_raw(converted: Converted, line: LogLine) -> Converted:
     return replace(converted, result=replace(event, raw=raw))
 
 
-_EVENT_FIELDS = Event.__struct_fields__
-_CONVERTED_FIELDS = Converted.__struct_fields__
-_DESTINATION, _TIMESTAMP, _REF, _RAW = map(_EVENT_FIELDS.index, ("destination", "timestamp", "ref", "raw"))
-_OWN_REF, _RESULT, _OWN_RAW, _OWN_GLANCE = map(_CONVERTED_FIELDS.index, ("ref", "result", "raw", "glance"))
-_GLANCE_FIELDS = Glance.__struct_fields__
-_PRICING = _GLANCE_FIELDS.index("pricing")
+_PRICING = Glance.__struct_fields__.index("pricing")
 _PRICINGS = {pricing.value: pricing for pricing in Pricing}
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
 from posthog_llm_cli.pipeline.memory import WORKER_LARGE_BYTES, collect_rarely, give_back_early
+from posthog_llm_cli.pipeline.room import Room
 from posthog_llm_cli.pipeline.stop import UNHEARD
 from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
 
@@ -124,24 +125,30 @@ class WorkerPool:
     def _start_worker(self) -> None:
         # spawn: a forked copy of a process with threads may deadlock on a lock that one of them held.
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._convert_line, self._options), daemon=True)
-        process.start()
-        theirs.close()  # so that the worker's death is the end of the pipe
+        with contextlib.ExitStack() as on_failure:
+            there, back = (on_failure.enter_context(contextlib.closing(Room())) for _ in range(2))
+            ours, theirs = context.Pipe()
+            on_failure.callback(ours.close)
+            with contextlib.closing(theirs):  # so that the worker's death is the end of the pipe
+                process = context.Process(
+                    target=_work, args=(theirs, there, back, self._convert_line, self._options), daemon=True
+                )
+                process.start()
+            on_failure.pop_all()
         self._processes.append(process)
-        thread = threading.Thread(target=self._serve, args=(ours,), daemon=True)
+        thread = threading.Thread(target=self._serve, args=(ours, there, back), daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _serve(self, connection: "Connection[Any, Any]") -> None:
+    def _serve(self, connection: "Connection[Any, Any]", there: Room, back: Room) -> None:
         """Feed one worker; its thread reads while the worker writes, so neither waits for the other."""
         unpacker = Unpacker()
-        with connection:
+        with connection, contextlib.closing(there), contextlib.closing(back):
             while (task := self._tasks.get()) is not None:
                 results = None
                 try:
-                    connection.send_bytes(pack_lines(task.lines))
-                    results = unpacker.results(connection.recv_bytes(), task.lines)
+                    connection.send_bytes(pack_lines(task.lines, there))
+                    results = unpacker.results(connection.recv_bytes(), task.lines, back)
                 except (EOFError, OSError):
                     return
                 finally:
@@ -165,7 +172,9 @@ def _signals_blocked() -> Iterator[None]:
 # ------------------------------------------------------------------------------------------- in the worker process
 
 
-def _work(connection: "Connection[Any, Any]", convert_line: "ConvertLine", options: ConvertOptions) -> None:
+def _work(
+    connection: "Connection[Any, Any]", there: Room, back: Room, convert_line: "ConvertLine", options: ConvertOptions
+) -> None:
     for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -175,8 +184,8 @@ def _work(connection: "Connection[Any, Any]", convert_line: "ConvertLine", optio
     # itself, and its traceback is the one to read.
     with contextlib.suppress(Exception):
         while True:
-            lines = unpack_lines(connection.recv_bytes())
-            connection.send_bytes(pack_results([convert_line(line, options) for line in lines], lines))
+            lines = unpack_lines(connection.recv_bytes(), there)
+            connection.send_bytes(pack_results([convert_line(line, options) for line in lines], lines, back))
 
 
 def _end_with_parent() -> None:

@@ -1,4 +1,6 @@
 import marshal
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,13 +9,31 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Converted, Destination, Event, Filtered, LogLine, Skipped, SourceRef
+from posthog_llm_cli.pipeline.room import Room
 from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
+from posthog_llm_cli.values import replace
 from tests.pipeline import fakes
 
 # What orjson makes and writes holds no lone surrogates, and so does what travels.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 TIMES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 REFS = st.builds(SourceRef, TEXTS, st.integers(0, 2**70), st.integers(0, 2**70))
+
+
+SIZES = st.sampled_from((1, 20, 4096))
+"""Of rooms: in which there is none for most, for some, for all."""
+
+
+def sent(given_lines: Sequence[LogLine], *, size: int = 4096) -> Sequence[LogLine]:
+    """Lines as they come to a worker."""
+    with closing(Room(size)) as room:
+        return unpack_lines(pack_lines(given_lines, room), room)
+
+
+def answered(results: Sequence[list[Converted]], to: Sequence[LogLine], *, size: int = 4096) -> list[list[Converted]]:
+    """Results as they come back from one."""
+    with closing(Room(size)) as room:
+        return Unpacker().results(pack_results(results, to, room), to, room)
 
 
 def lines(is_plain: bool) -> st.SearchStrategy[LogLine]:
@@ -57,27 +77,25 @@ def conversions(line: LogLine) -> st.SearchStrategy[Converted]:
     return st.tuples(refs, st.none() | st.binary()).flatmap(lambda made: of(*made))
 
 
-@given(st.booleans().flatmap(lambda is_plain: st.lists(lines(is_plain), max_size=5)))
-def test_lines_come_out_as_they_went_in(given_lines: list[LogLine]) -> None:
-    came = unpack_lines(pack_lines(given_lines))
+@given(st.booleans().flatmap(lambda is_plain: st.lists(lines(is_plain), max_size=5)), SIZES)
+def test_lines_come_out_as_they_went_in(given_lines: list[LogLine], size: int) -> None:
+    came = sent(given_lines, size=size)
     assert list(map(fakes_repr, came)) == list(map(fakes_repr, given_lines))
 
 
-@given(st.data())
-def test_results_come_out_as_they_went_in(data: st.DataObject) -> None:
+@given(st.data(), SIZES)
+def test_results_come_out_as_they_went_in(data: st.DataObject, size: int) -> None:
     given_lines = data.draw(st.lists(lines(is_plain=True), max_size=4))
     results = [data.draw(st.lists(conversions(line), min_size=1, max_size=2)) for line in given_lines]
-    packed = pack_results(results, given_lines)
-    came = Unpacker().results(packed, given_lines)
-    assert came == results
+    assert answered(results, given_lines, size=size) == results
 
 
 @given(st.data())
 def test_plain_and_pickled_results_are_the_same(data: st.DataObject) -> None:
     line = data.draw(lines(is_plain=True))
     one = data.draw(conversions(line))
-    together = Unpacker().results(pack_results([[one], [one, one]], [line, line]), [line, line])
-    alone = Unpacker().results(pack_results([[one]], [line]), [line])
+    together = answered([[one], [one, one]], [line, line])
+    alone = answered([[one]], [line])
     assert together == [*alone, [one, one]]
 
 
@@ -86,9 +104,10 @@ def test_a_record_that_is_its_line_does_not_travel_back() -> None:
     line = LogLine(SourceRef("app.jsonl", 1, 0), raw)
     event = fakes.event("a", ref=line.ref, raw=raw)
     for results in ([[Converted(line.ref, event)]], [[Converted(line.ref, event), Converted(line.ref, event)]]):
-        packed = pack_results(results, [line])
-        assert len(packed) < 2_000
-        assert Unpacker().results(packed, [line]) == results
+        with closing(Room(4096)) as room:
+            packed = pack_results(results, [line], room)
+            assert len(packed) < 2_000
+            assert Unpacker().results(packed, [line], room) == results
 
 
 def test_what_no_plain_value_holds_travels_all_the_same() -> None:
@@ -96,7 +115,7 @@ def test_what_no_plain_value_holds_travels_all_the_same() -> None:
     event = fakes.event("a", ref=line.ref, raw=b"{}")
     odd: Any = (Destination("https://a.example", "k"),)
     results = [[Converted(line.ref, event, coverage=odd)]]
-    assert Unpacker().results(pack_results(results, [line]), [line]) == results
+    assert answered(results, [line]) == results
 
 
 def fakes_repr(line: LogLine) -> object:
@@ -108,5 +127,24 @@ def fakes_repr(line: LogLine) -> object:
 def test_only_what_is_no_plain_event_is_pickled(data: st.DataObject) -> None:
     line = data.draw(lines(is_plain=True))
     event = data.draw(conversions(line).filter(lambda one: isinstance(one.result, Event) and one.ref is line.ref))
-    packed = pack_results([[event], [Converted(line.ref, Filtered())], [event]], [line, line, line])
+    with closing(Room(4096)) as room:
+        packed = pack_results([[event], [Converted(line.ref, Filtered())], [event]], [line, line, line], room)
     assert [type(row) for row in marshal.loads(packed)] == [tuple, bytes, tuple]
+
+
+def test_what_is_large_lies_in_the_room() -> None:
+    raw = b'{"a": "' + b"x" * 10_000 + b'"}'
+    line = LogLine(SourceRef("app.jsonl", 1, 0), raw)
+    event = replace(fakes.event("a", ref=line.ref, raw=raw), properties=raw)
+    with closing(Room()) as room:
+        assert len(pack_lines([line] * 50, room)) < 5_000
+        assert len(pack_results([[Converted(line.ref, event)]] * 50, [line] * 50, room)) < 20_000
+
+
+def test_a_room_is_used_again() -> None:
+    line = LogLine(SourceRef("app.jsonl", 1, 0), b"x" * 900)
+    with closing(Room(1000)) as room:
+        for _ in range(3):
+            packed = pack_lines([line], room)
+            assert len(packed) < 100
+            assert unpack_lines(packed, room) == [line]
