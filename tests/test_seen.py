@@ -44,7 +44,7 @@ def test_the_spelling_of_a_uuid_does_not_matter() -> None:
 def test_it_remembers_more_than_it_holds_in_memory(tmp_path: Path) -> None:
     with SeenIds(memory_entries=1_000, directory=tmp_path) as seen:
         assert all(seen.add(HERE, numbered(number)) for number in range(20_000))
-        assert len(seen._keys) == 0, "everything moved to the file"
+        assert len(seen._keys) <= 1_000, "all but the last moved to the file"
         assert not any(seen.add(HERE, numbered(number)) for number in range(0, 20_000, 7))
 
 
@@ -85,3 +85,11 @@ def test_a_disk_without_room_names_the_variable_to_set(tmp_path: Path, monkeypat
     assert len(met) > 1_000, "the fault is the full disk, not the opening"
     assert caught.value.hint is not None
     assert "TMPDIR" in caught.value.hint
+
+
+def test_uuids_that_end_alike_are_told_apart() -> None:
+    """As no version of them does, but a log may name any: the filter knows all of them, and the file decides."""
+    alike = [f"{number:08x}-0000-4000-8000-0000{0:08x}" for number in range(300)]
+    with SeenIds(memory_entries=10) as seen:
+        assert [seen.add(HERE, one) for one in alike] == [True] * 300
+        assert [seen.add(HERE, one) for one in alike] == [False] * 300
