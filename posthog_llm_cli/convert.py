@@ -117,10 +117,11 @@ def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_R
     try:
         inner = letter_bytes(letter)
     except RecordError as error:
-        yield _Record(ref, error=error, raw=raw)
+        yield _Record(ref, error=error, raw=raw, from_letter=True)
         return
     if depth >= MAX_LETTERS_DEEP:
-        yield _Record(ref, error=RecordError("unknown-format", "dead letters inside dead letters"), raw=raw)
+        nested = RecordError("unknown-format", "dead letters inside dead letters")
+        yield _Record(ref, error=nested, raw=raw, from_letter=True)
         return
     for record in _records(inner, ref, whole=False, depth=depth + 1):
         yield replace(record, from_letter=True)
@@ -133,15 +134,19 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
     if record.error is not None:
         if line.console and record.error.code in _NOT_JSON and not record.is_json_like:
             skipped = Skipped("console-log", "a line of a console log")
-            return Converted(record.ref, skipped, raw=record.raw)
-        return Converted(record.ref, record.error, raw=record.raw)
+            return Converted(record.ref, skipped, raw=record.raw, from_letter=record.from_letter)
+        return Converted(record.ref, record.error, raw=record.raw, from_letter=record.from_letter)
     try:
         name, parsed = formats.parse(record.value, options.parse, name=options.format)
     except RecordError as error:
         found = formats.detect(record.value)
         known = found.name if isinstance(found, formats.LogFormat) else found.format if found is not None else None
         return Converted(
-            record.ref, _placed(error, record.path), known if options.format is None else None, raw=record.raw
+            record.ref,
+            _placed(error, record.path),
+            known if options.format is None else None,
+            raw=record.raw,
+            from_letter=record.from_letter,
         )
     warnings = record.warnings
     result: Event | Skipped | Filtered | RecordError

@@ -196,6 +196,23 @@ def test_a_letter_that_still_cannot_be_sent_is_rejected_again(record: Any, code:
     converted = convert_value(record)
     assert isinstance(converted.result, RecordError)
     assert converted.result.code == code
+    assert converted.from_letter
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        orjson.dumps(letter(record=pair())),
+        orjson.dumps(orjson.dumps(letter(record=pair())).decode()),
+        orjson.dumps([letter(record=pair())]),
+        orjson.dumps(letter(record=pair())) * 2,
+        orjson.dumps(letter(record=letter(record=pair()))),
+        b'"{\\u0022plh_dead_letter\\u0022: 1}"',
+    ],
+    ids=["an object", "a text", "an element", "glued", "in another", "a text with escaped quotes"],
+)
+def test_what_stood_in_a_letter_says_so(raw: bytes) -> None:
+    assert {converted.from_letter for converted in convert_bytes(raw)} == {True}
 
 
 def test_a_letter_that_is_rejected_again_keeps_the_record_and_not_the_letter() -> None:

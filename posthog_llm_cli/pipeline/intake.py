@@ -165,6 +165,8 @@ class Intake(Value, frozen=True, kw_only=True):
             report.warnings[code] += 1
         if not isinstance(converted.result, RecordError):
             self.observer.on_passed(converted.ref)
+        if converted.from_letter:  # letters are taken up whenever they are given: none of them is ever done with
+            self.tracker.hold(line.ref)
         match converted.result:
             case Event() as event:
                 return self._take(line, converted, event)

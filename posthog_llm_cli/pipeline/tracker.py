@@ -14,8 +14,6 @@ from posthog_llm_cli.values import State, field
 
 Key = tuple[Destination, str]
 
-_LETTER = b"plh_dead_letter"  # without a quote: in a text of JSON it may be written as \u0022
-
 
 class _Stretch(State):
     """`open` counts what of it is not settled; `end` is None while it is being read."""
@@ -69,15 +67,13 @@ class Tracker:
             self._current.records, self._current.calls = committed.records, committed.calls
 
     def read(self, line: LogLine) -> None:
-        """A line was read. Dead letters are taken up whenever they are given, so none of them is ever done with."""
+        """A line was read."""
         source = self._current
         if source is None or source.is_held or source.uri != line.ref.uri:
             return
         stretch = source.stretches[-1]
         source.lines[line.ref.offset] = stretch
         stretch.open += 1
-        if _LETTER in line.raw:
-            self._hold(stretch)
 
     def reach(self, place: Reached) -> None:
         """All lines before a place were read, and none behind it."""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +13,8 @@ US = Destination("https://us.example", "phc_" + "a" * 40)
 LINE = 10
 
 
-def line(offset: int, raw: bytes = b"{}", *, uri: str = "a") -> LogLine:
-    return LogLine(SourceRef(uri, offset // LINE + 1, offset), raw)
+def line(offset: int, *, uri: str = "a") -> LogLine:
+    return LogLine(SourceRef(uri, offset // LINE + 1, offset), b"{}")
 
 
 def place(offset: int, *, uri: str = "a", is_whole: bool = False) -> Reached:
@@ -60,8 +59,7 @@ class Model:
         assert all(offset >= self.committed for offset in self.unsettled)
 
     def read_line(self, number: int) -> None:
-        raw = b'{"plh_dead_letter": 1}' if number == 99 else b"{}"
-        self.tracker.read(line(self.read, raw))
+        self.tracker.read(line(self.read))
         self.converting.append(self.read)
         self.unsettled.add(self.read)
         self.read += LINE
@@ -77,8 +75,10 @@ class Model:
             return
         offset = self.converting.pop(0)
         ref = line(offset).ref
-        is_letter = number == 99
-        if number % 3 and not is_letter:
+        if number == 99:  # it was in a dead letter
+            self.tracker.hold(ref)
+            self.tracker.count(ref, is_call=False)
+        elif number % 3:
             key = (US, str(number % 5))
             if self.tracker.is_under_way(key) or number % 5 not in self.sent:
                 self.tracker.send(ref, key)
@@ -106,7 +106,7 @@ class Model:
             st.sampled_from(
                 ["read_line"] * 4 + ["reach", "convert", "convert", "convert", "settle", "settle", "give_up"]
             ),
-            st.integers(0, 98),
+            st.integers(0, 99),
         ),
         max_size=150,
     )
@@ -179,19 +179,6 @@ def test_a_line_that_joining_took_apart_holds_back_all_that_is_open() -> None:
     tracker = begun()
     tracker.read(line(0))
     tracker.hold(SourceRef("a", 1, 4))
-    tracker.reach(place(10))
-    counted(tracker, 0)
-    assert offsets(tracker) == []
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b'{"plh_dead_letter": 1, "record": {}}', b'"{\\u0022plh_dead_letter\\u0022: 1}"'],
-    ids=["an object", "a text with escaped quotes"],
-)
-def test_dead_letters_are_never_done_with(raw: bytes) -> None:
-    tracker = begun()
-    tracker.read(line(0, raw))
     tracker.reach(place(10))
     counted(tracker, 0)
     assert offsets(tracker) == []
