@@ -2,7 +2,7 @@
 
 Nearly every line is a record that becomes an event. `marshal` writes what such are made of several times as fast as
 `pickle` writes objects; both ends are processes of one program, so its format may be the one of this Python alone.
-The bytes of lines and events, which are nearly all of it, lie in a `Room` that both processes see.
+The bytes of lines and events, which are nearly all of it, lie in a `SharedBuffer` that both processes see.
 """
 
 import marshal
@@ -11,45 +11,46 @@ from collections.abc import Sequence
 from typing import Any
 
 from posthog_llm_cli.model import Converted, Destination, Event, Glance, LogLine, Pricing, SourceRef
-from posthog_llm_cli.pipeline.room import Room
+from posthog_llm_cli.pipeline.buffers import SharedBuffer
 from posthog_llm_cli.timeparse import from_us, to_us
 from posthog_llm_cli.values import astuple, replace
 
 _PLAIN, _PICKLED = b"m", b"p"
 
 Bytes = bytes | tuple[int, int]
-"""Where bytes lie in the room, and how many; or, where it was full, the bytes themselves."""
+"""Where bytes lie in the buffer, and how many; or, where it was full, the bytes themselves."""
 
 
-def pack_lines(lines: Sequence[LogLine], room: Room) -> bytes:
-    """Return lines as bytes, and what they say in the room."""
+def pack_lines(lines: Sequence[LogLine], buffer: SharedBuffer) -> bytes:
+    """Return lines as bytes, and what they say in the buffer."""
     if any(
         line.problem is not None or line.skipped is not None or line.format is not None or line.warnings
         for line in lines
     ):
         return _PICKLED + dumps(lines)
-    room.clear()
+    buffer.clear()
     return _PLAIN + marshal.dumps(
-        [(line.ref.uri, line.ref.line, line.ref.offset, _put(line.raw, room), line.console) for line in lines]
+        [(line.ref.uri, line.ref.line, line.ref.offset, _put(line.raw, buffer), line.console) for line in lines]
     )
 
 
-def unpack_lines(data: bytes, room: Room) -> Sequence[LogLine]:
+def unpack_lines(data: bytes, buffer: SharedBuffer) -> Sequence[LogLine]:
     """Return the lines of `pack_lines`."""
     if data[:1] == _PICKLED:
         lines: Sequence[LogLine] = loads(memoryview(data)[1:])
         return lines
     return [
-        LogLine(SourceRef(uri, number, offset), _taken(raw, room), None, console)
+        LogLine(SourceRef(uri, number, offset), _taken(raw, buffer), None, console)
         for uri, number, offset, raw, console in marshal.loads(memoryview(data)[1:])  # noqa: S302 - our own bytes
     ]
 
 
-def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine], room: Room) -> bytes:
+def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine], buffer: SharedBuffer) -> bytes:
     """Return what became of each of `lines` as bytes; an event's record goes along only where it is not the line."""
-    room.clear()
+    buffer.clear()
     rows = [
-        _row(conversions, line, room) or _pickled(conversions) for conversions, line in zip(results, lines, strict=True)
+        _row(conversions, line, buffer) or _pickled(conversions)
+        for conversions, line in zip(results, lines, strict=True)
     ]
     try:
         return marshal.dumps(rows)
@@ -57,13 +58,13 @@ def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine
         return marshal.dumps([_pickled(conversions) for conversions in results])
 
 
-def _put(data: bytes, room: Room) -> Bytes:
-    place = room.put(data)
+def _put(data: bytes, buffer: SharedBuffer) -> Bytes:
+    place = buffer.put(data)
     return data if place is None else (place, len(data))
 
 
-def _taken(data: Bytes, room: Room) -> bytes:
-    return data if isinstance(data, bytes) else room.take(*data)
+def _taken(data: Bytes, buffer: SharedBuffer) -> bytes:
+    return data if isinstance(data, bytes) else buffer.take(*data)
 
 
 def _pickled(conversions: Sequence[Converted]) -> bytes:
@@ -76,17 +77,17 @@ class Unpacker:
     def __init__(self) -> None:
         self._destinations: dict[tuple[str, str], Destination] = {}
 
-    def results(self, data: bytes, lines: Sequence[LogLine], room: Room) -> list[list[Converted]]:
+    def results(self, data: bytes, lines: Sequence[LogLine], buffer: SharedBuffer) -> list[list[Converted]]:
         """Return what became of each of `lines`."""
         rows: list[tuple[Any, ...] | bytes] = marshal.loads(data)  # noqa: S302 - our own bytes
         return [
             [_with_raw(found, line) for found in loads(row)]
             if isinstance(row, bytes)
-            else [self._converted(row, line, room)]
+            else [self._converted(row, line, buffer)]
             for row, line in zip(rows, lines, strict=True)
         ]
 
-    def _converted(self, row: tuple[Any, ...], line: LogLine, room: Room) -> Converted:
+    def _converted(self, row: tuple[Any, ...], line: LogLine, buffer: SharedBuffer) -> Converted:
         (uuid, name, distinct_id, us, where, properties, legacy, v1, model), raw, rest, glance = row
         destination = self._destinations.get(where)
         if destination is None:
@@ -97,7 +98,7 @@ class Unpacker:
             distinct_id,
             from_us(us),
             destination,
-            _taken(properties, room),
+            _taken(properties, buffer),
             legacy,
             v1,
             line.ref,
@@ -109,7 +110,7 @@ class Unpacker:
         return Converted(line.ref, event, kind, warnings, raw, coverage, from_letter, seen)
 
 
-def _row(conversions: Sequence[Converted], line: LogLine, room: Room) -> tuple[Any, ...] | None:
+def _row(conversions: Sequence[Converted], line: LogLine, buffer: SharedBuffer) -> tuple[Any, ...] | None:
     """An event that is all of its line, as plain values; None for anything else."""
     if len(conversions) != 1:
         return None
@@ -125,7 +126,7 @@ def _row(conversions: Sequence[Converted], line: LogLine, room: Room) -> tuple[A
             event.distinct_id,
             to_us(event.timestamp),
             (destination.host, destination.api_key),
-            _put(event.properties, room),
+            _put(event.properties, buffer),
             event.legacy_properties,
             event.v1_members,
             event.model,

@@ -2,33 +2,38 @@
 
 Not a `ProcessPoolExecutor`: that one ends its processes with SIGTERM when one of them dies, and then waits for them;
 these ignore SIGTERM, because a service manager sends it to all processes of a run, and what was read is still to be
-converted.
+converted. Nor does `multiprocessing` start them: it would start one more, to tidy up what none of them has.
 """
 
 import contextlib
-import multiprocessing
 import os
 import queue
+import select
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
+from posthog_llm_cli.pipeline.buffers import SharedBuffer
 from posthog_llm_cli.pipeline.memory import WORKER_LARGE_BYTES, collect_rarely, give_back_early
-from posthog_llm_cli.pipeline.room import Room
 from posthog_llm_cli.pipeline.stop import UNHEARD
-from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
+from posthog_llm_cli.pipeline.wire import Unpacker, dumps, loads, pack_lines, pack_results, unpack_lines
 
 if TYPE_CHECKING:
     from posthog_llm_cli.pipeline.plan import ConvertLine  # what a plan imports, no worker needs
 
 _POLL_S = 0.2
 _JOIN_S = 2.0
+_PROGRAM = (
+    "import sys; sys.path[:] = sys.argv[4:]; from posthog_llm_cli.pipeline.workers import work; "
+    "work(*map(int, sys.argv[1:4]))"
+)
+"""What a worker runs, with its descriptors and where its modules are found: where this process finds them."""
 
 
 class Task:
@@ -67,7 +72,7 @@ class WorkerPool:
         self._options = options
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._broken = threading.Event()
-        self._processes: list[SpawnProcess] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
         try:
             with _signals_blocked():
@@ -88,7 +93,8 @@ class WorkerPool:
         for thread in self._threads:
             thread.join(_JOIN_S)
         for process in self._processes:
-            process.join(_JOIN_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_JOIN_S)
 
     @property
     def is_broken(self) -> bool:
@@ -98,7 +104,7 @@ class WorkerPool:
     @property
     def pids(self) -> list[int]:
         """The process ids of the workers."""
-        return [process.pid for process in self._processes if process.pid is not None]
+        return [process.pid for process in self._processes]
 
     def submit(self, lines: Sequence[LogLine]) -> Task:
         """Have a batch converted by the next free worker."""
@@ -123,30 +129,35 @@ class WorkerPool:
             process.kill()
 
     def _start_worker(self) -> None:
-        # spawn: a forked copy of a process with threads may deadlock on a lock that one of them held.
-        context = multiprocessing.get_context("spawn")
+        # A new program: a forked copy of a process with threads may deadlock on a lock that one of them held.
         with contextlib.ExitStack() as on_failure:
-            there, back = (on_failure.enter_context(contextlib.closing(Room())) for _ in range(2))
-            ours, theirs = context.Pipe()
+            there, back = (on_failure.enter_context(contextlib.closing(SharedBuffer())) for _ in range(2))
+            ours, theirs = Pipe()
             on_failure.callback(ours.close)
             with contextlib.closing(theirs):  # so that the worker's death is the end of the pipe
-                process = context.Process(
-                    target=_work, args=(theirs, there, back, self._convert_line, self._options), daemon=True
+                handed = (theirs.fileno(), there.fileno(), back.fileno())
+                process = subprocess.Popen(  # noqa: S603 - this program
+                    [sys.executable, "-c", _PROGRAM, *map(str, handed), *sys.path],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=handed,
                 )
-                process.start()
             on_failure.pop_all()
         self._processes.append(process)
         thread = threading.Thread(target=self._serve, args=(ours, there, back), daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _serve(self, connection: "Connection[Any, Any]", there: Room, back: Room) -> None:
+    def _serve(self, connection: "Connection[Any, Any]", there: SharedBuffer, back: SharedBuffer) -> None:
         """Feed one worker; its thread reads while the worker writes, so neither waits for the other."""
         unpacker = Unpacker()
+        is_told = False
         with connection, contextlib.closing(there), contextlib.closing(back):
             while (task := self._tasks.get()) is not None:
                 results = None
                 try:
+                    if not is_told:
+                        connection.send_bytes(dumps((self._convert_line, self._options)))
+                        is_told = True
                     connection.send_bytes(pack_lines(task.lines, there))
                     results = unpacker.results(connection.recv_bytes(), task.lines, back)
                 except (EOFError, OSError):
@@ -162,8 +173,6 @@ def _signals_blocked() -> Iterator[None]:
     """Start processes that never see the run's signals, not even before they can say so: the mask is inherited."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
     try:
-        resource_tracker.ensure_running()  # or `start()` does it; it unblocks the two that it ignores itself
-        signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -172,24 +181,27 @@ def _signals_blocked() -> Iterator[None]:
 # ------------------------------------------------------------------------------------------- in the worker process
 
 
-def _work(
-    connection: "Connection[Any, Any]", there: Room, back: Room, convert_line: "ConvertLine", options: ConvertOptions
-) -> None:
+def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int) -> None:
+    """Convert what comes until nothing comes any more; the first message says how."""
     for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
+    connection: Connection[Any, Any] = Connection(connection_descriptor)
+    there, back = SharedBuffer.of(there_descriptor), SharedBuffer.of(back_descriptor)
     give_back_early(WORKER_LARGE_BYTES)
-    collect_rarely()
     # Whatever goes wrong here ends the worker in silence: the main process converts the batch again, meets the bug
     # itself, and its traceback is the one to read.
     with contextlib.suppress(Exception):
+        convert_line, options = loads(connection.recv_bytes())
+        collect_rarely()
         while True:
             lines = unpack_lines(connection.recv_bytes(), there)
             connection.send_bytes(pack_results([convert_line(line, options) for line in lines], lines, back))
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+def _end_with_parent(connection_descriptor: int) -> None:
+    """End at once when the other end of the connection does, over whatever batch."""
+    waiting = select.poll()
+    waiting.register(connection_descriptor, 0)  # an end is told to everybody, asked for or not
+    waiting.poll()
     os._exit(1)

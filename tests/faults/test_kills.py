@@ -295,7 +295,7 @@ TEARS: dict[str, Callable[[Path, int], None]] = {
 def _saw_children(pid: int, found: set[int]) -> bool:
     for task in Path(f"/proc/{pid}/task").iterdir():
         found.update(map(int, (task / "children").read_text().split()))
-    return len([child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]) >= 2
+    return len([child for child in found if b"pipeline.workers" in Path(f"/proc/{child}/cmdline").read_bytes()]) >= 2
 
 
 def _is_alive(pid: int) -> bool:

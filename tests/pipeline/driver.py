@@ -4,7 +4,6 @@ It prints one JSON line once it is under way (`{"workers": [pid, …]}`), and it
 """
 
 import json
-import multiprocessing
 import socket
 import sys
 import threading
@@ -57,7 +56,7 @@ class Endless:
 
 
 def announce() -> None:
-    say({"workers": [child.pid for child in multiprocessing.active_children()]})
+    say({"workers": sorted(fakes.workers())})
 
 
 def say(value: object) -> None:

@@ -1,9 +1,10 @@
 """Stand-ins for the pipeline's neighbours that keep to their interfaces; importable by worker processes."""
 
-import multiprocessing
+import contextlib
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -35,7 +36,11 @@ from posthog_llm_cli.model import (
     Verdict,
 )
 from posthog_llm_cli.pipeline import Plan
+from posthog_llm_cli.pipeline import workers as workers_module
 from posthog_llm_cli.report import Mode, RunReport
+
+WORKS = workers_module._PROGRAM
+"""What stands in the command line of a worker process."""
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMESPACE = uuid.UUID(int=7)
@@ -122,13 +127,24 @@ def _convert(word: str, log_line: LogLine, *, alone: bool) -> Converted:
             time.sleep(float(seconds))
             return Converted(ref, Skipped("not-a-model-call", "slow"), raw=raw)
         case ["killed-in-worker", marker]:
-            if multiprocessing.parent_process() is not None:
+            if WORKS in sys.orig_argv:
                 Path(marker).write_text(str(os.getpid()))
                 os.kill(os.getpid(), signal.SIGKILL)
             return Converted(ref, Skipped("not-a-model-call", "survived"), raw=raw)
         case ["bug"]:
             raise ZeroDivisionError("a bug in conversion")
     raise AssertionError(f"the fake knows no {word!r}")
+
+
+def workers(pid: int | None = None) -> set[int]:
+    """Return the worker processes of a process, of this one if none is named."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{os.getpid() if pid is None else pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if WORKS.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                    found.add(child)
+    return found
 
 
 Entry = LogLine | SourceError | Idle | Callable[[], object]

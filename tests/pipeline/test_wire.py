@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Converted, Destination, Event, Filtered, LogLine, Skipped, SourceRef
-from posthog_llm_cli.pipeline.room import Room
+from posthog_llm_cli.pipeline.buffers import SharedBuffer
 from posthog_llm_cli.pipeline.wire import Unpacker, pack_lines, pack_results, unpack_lines
 from posthog_llm_cli.values import replace
 from tests.pipeline import fakes
@@ -26,14 +26,14 @@ SIZES = st.sampled_from((1, 20, 4096))
 
 def sent(given_lines: Sequence[LogLine], *, size: int = 4096) -> Sequence[LogLine]:
     """Lines as they come to a worker."""
-    with closing(Room(size)) as room:
-        return unpack_lines(pack_lines(given_lines, room), room)
+    with closing(SharedBuffer(size)) as buffer:
+        return unpack_lines(pack_lines(given_lines, buffer), buffer)
 
 
 def answered(results: Sequence[list[Converted]], to: Sequence[LogLine], *, size: int = 4096) -> list[list[Converted]]:
     """Results as they come back from one."""
-    with closing(Room(size)) as room:
-        return Unpacker().results(pack_results(results, to, room), to, room)
+    with closing(SharedBuffer(size)) as buffer:
+        return Unpacker().results(pack_results(results, to, buffer), to, buffer)
 
 
 def lines(is_plain: bool) -> st.SearchStrategy[LogLine]:
@@ -104,10 +104,10 @@ def test_a_record_that_is_its_line_does_not_travel_back() -> None:
     line = LogLine(SourceRef("app.jsonl", 1, 0), raw)
     event = fakes.event("a", ref=line.ref, raw=raw)
     for results in ([[Converted(line.ref, event)]], [[Converted(line.ref, event), Converted(line.ref, event)]]):
-        with closing(Room(4096)) as room:
-            packed = pack_results(results, [line], room)
+        with closing(SharedBuffer(4096)) as buffer:
+            packed = pack_results(results, [line], buffer)
             assert len(packed) < 2_000
-            assert Unpacker().results(packed, [line], room) == results
+            assert Unpacker().results(packed, [line], buffer) == results
 
 
 def test_what_no_plain_value_holds_travels_all_the_same() -> None:
@@ -127,8 +127,8 @@ def fakes_repr(line: LogLine) -> object:
 def test_only_what_is_no_plain_event_is_pickled(data: st.DataObject) -> None:
     line = data.draw(lines(is_plain=True))
     event = data.draw(conversions(line).filter(lambda one: isinstance(one.result, Event) and one.ref is line.ref))
-    with closing(Room(4096)) as room:
-        packed = pack_results([[event], [Converted(line.ref, Filtered())], [event]], [line, line, line], room)
+    with closing(SharedBuffer(4096)) as buffer:
+        packed = pack_results([[event], [Converted(line.ref, Filtered())], [event]], [line, line, line], buffer)
     assert [type(row) for row in marshal.loads(packed)] == [tuple, bytes, tuple]
 
 
@@ -136,15 +136,15 @@ def test_what_is_large_lies_in_the_room() -> None:
     raw = b'{"a": "' + b"x" * 10_000 + b'"}'
     line = LogLine(SourceRef("app.jsonl", 1, 0), raw)
     event = replace(fakes.event("a", ref=line.ref, raw=raw), properties=raw)
-    with closing(Room()) as room:
-        assert len(pack_lines([line] * 50, room)) < 5_000
-        assert len(pack_results([[Converted(line.ref, event)]] * 50, [line] * 50, room)) < 20_000
+    with closing(SharedBuffer()) as buffer:
+        assert len(pack_lines([line] * 50, buffer)) < 5_000
+        assert len(pack_results([[Converted(line.ref, event)]] * 50, [line] * 50, buffer)) < 20_000
 
 
 def test_a_room_is_used_again() -> None:
     line = LogLine(SourceRef("app.jsonl", 1, 0), b"x" * 900)
-    with closing(Room(1000)) as room:
+    with closing(SharedBuffer(1000)) as buffer:
         for _ in range(3):
-            packed = pack_lines([line], room)
+            packed = pack_lines([line], buffer)
             assert len(packed) < 100
-            assert unpack_lines(packed, room) == [line]
+            assert unpack_lines(packed, buffer) == [line]

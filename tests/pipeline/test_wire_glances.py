@@ -5,7 +5,7 @@ from contextlib import closing
 
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.model import LogLine, SourceRef
-from posthog_llm_cli.pipeline.room import Room
+from posthog_llm_cli.pipeline.buffers import SharedBuffer
 from posthog_llm_cli.pipeline.wire import Unpacker, pack_results
 from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, SAMPLES
@@ -19,7 +19,7 @@ def test_events_with_glances_and_facts_are_plain_values() -> None:
     assert any(converted.glance is not None for found in results for converted in found)
     whole = [place for place, found in enumerate(results) if found[0].glance is not None]
     lines, results = [lines[place] for place in whole], [results[place] for place in whole]
-    with closing(Room()) as room:
-        packed = pack_results(results, lines, room)
+    with closing(SharedBuffer()) as buffer:
+        packed = pack_results(results, lines, buffer)
         assert all(isinstance(row, tuple) for row in marshal.loads(packed))
-        assert Unpacker().results(packed, lines, room) == results
+        assert Unpacker().results(packed, lines, buffer) == results

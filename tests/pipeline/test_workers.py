@@ -1,6 +1,5 @@
 """Worker processes change nothing but the time it takes: same results, same order, whatever dies."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -37,7 +36,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(source: Source, plan: Plan, stop: Stop | None = None) -> tuple[RunReport, Recorder, Letters, Watcher]:
     recorder, letters, watcher, report = Recorder(), Letters(), Watcher(), fakes.report()
-    before = set(multiprocessing.active_children())
+    before = fakes.workers()
     send(
         source,
         plan,
@@ -48,7 +47,7 @@ def run(source: Source, plan: Plan, stop: Stop | None = None) -> tuple[RunReport
         stop=stop or Stop(),
         convert_line=fakes.convert,
     )
-    assert set(multiprocessing.active_children()) == before, "no worker outlives its run"
+    assert fakes.workers() == before, "no worker outlives its run"
     return report, recorder, letters, watcher
 
 
@@ -207,12 +206,9 @@ def test_a_worker_killed_from_outside_loses_no_record_and_no_order(pool: WorkerP
     killed: list[int] = []
 
     def kill_one() -> None:
-        victim = next(child for child in multiprocessing.active_children() if child.pid not in pool.pids)
-        assert victim.pid is not None
-        os.kill(victim.pid, signal.SIGKILL)
-        victim.join(5)
-        assert victim.exitcode == -signal.SIGKILL
-        killed.append(victim.pid)
+        victim = min(fakes.workers() - set(pool.pids))
+        os.kill(victim, signal.SIGKILL)
+        killed.append(victim)
 
     items: list[Entry] = [*fakes.lines([f"e:{number}" for number in range(3_000)])]
     items.insert(1_500, kill_one)
@@ -254,11 +250,11 @@ def test_a_bug_in_a_worker_is_raised_here_and_is_no_dead_letter() -> None:
 def test_without_processes_to_be_had_this_one_converts(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    def refuse(*args: object) -> int:
+    def refuse(*args: object, **_kwargs: object) -> int:
         asked.append(args)
         raise BlockingIOError("no more processes")
 
-    monkeypatch.setattr("multiprocessing.util.spawnv_passfds", refuse)
+    monkeypatch.setattr("subprocess.Popen", refuse)
     report, *_ = run(Source(fakes.lines(["e:1", "bad", "skip"] * 300)), with_workers())
     assert asked
     assert report.records == 900

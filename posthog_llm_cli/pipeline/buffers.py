@@ -7,43 +7,50 @@ copied into the kernel and out again. Here they are written once and read once; 
 import mmap
 import os
 import tempfile
-from multiprocessing import reduction
-from typing import Any
+from typing import Self
 
-ROOM_BYTES = 1024 * 1024
+BUFFER_BYTES = 1024 * 1024
 """Twice what a batch weighs; what finds no room goes through the pipe."""
 
 
-class Room:
+class SharedBuffer:
     """Used by one process at a time. It is nameless from the start: not even a kill leaves anything behind.
 
-    As an argument of a process that is being started it is the same memory there.
-    Raises: OSError where there is no memory, or no descriptor, to be had.
+    The other process has it by its descriptor (`of`). Raises: OSError where there is no memory, or no descriptor.
     """
 
-    def __init__(self, size: int = ROOM_BYTES) -> None:
-        descriptor = _nameless(size)
+    def __init__(self, size: int = BUFFER_BYTES) -> None:
+        self._open(_nameless(size))
+
+    @classmethod
+    def of(cls, descriptor: int) -> Self:
+        """Return the memory that has this descriptor, and take that over."""
+        buffer = cls.__new__(cls)
+        buffer._open(descriptor)
+        return buffer
+
+    def _open(self, descriptor: int) -> None:
         try:
-            self._open(descriptor, size)
+            self._map = mmap.mmap(descriptor, 0)
         except BaseException:
             os.close(descriptor)
             raise
-
-    def _open(self, descriptor: int, size: int) -> None:
-        self._map = mmap.mmap(descriptor, size)
         self._descriptor = descriptor
-        self._size = size
         self._used = 0
 
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        return self._descriptor
+
     def clear(self) -> None:
-        """Give the room to what comes next; what was put there has been taken."""
+        """Give the buffer to what comes next; what was put there has been taken."""
         self._used = 0
 
     def put(self, data: bytes) -> int | None:
         """Put bytes; return their place, None where there is no room for them."""
         place = self._used
         end = place + len(data)
-        if end > self._size:
+        if end > len(self._map):
             return None
         self._map[place:end] = data
         self._used = end
@@ -57,16 +64,6 @@ class Room:
         """Let go of it here; the other process keeps it until it does."""
         self._map.close()
         os.close(self._descriptor)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Hand the descriptor on to the process that is being started."""
-        return _opened, (reduction.DupFd(self._descriptor), self._size)
-
-
-def _opened(handed: Any, size: int) -> Room:
-    room = Room.__new__(Room)
-    room._open(handed.detach(), size)
-    return room
 
 
 def _nameless(size: int) -> int:

@@ -1,58 +1,56 @@
 """Memory that two processes share: the same bytes on both sides, within its bounds, and nothing left behind."""
 
 import mmap
-import multiprocessing
 import os
+import subprocess
+import sys
 from contextlib import closing
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.pipeline.room import Room
+from posthog_llm_cli.pipeline.buffers import SharedBuffer
 
 SIZE = 100
 
 
 @given(st.lists(st.binary(max_size=60)))
 def test_what_was_put_is_taken_and_what_has_no_room_is_refused(pieces: list[bytes]) -> None:
-    with closing(Room(SIZE)) as room:
+    with closing(SharedBuffer(SIZE)) as buffer:
         free, placed = SIZE, []
         for piece in pieces:
-            place = room.put(piece)
+            place = buffer.put(piece)
             assert (place is None) == (len(piece) > free)
             if place is not None:
                 free -= len(piece)
                 placed.append((place, piece))
-        assert [room.take(place, len(piece)) for place, piece in placed] == [piece for _, piece in placed]
-        room.clear()
-        assert room.put(b"x" * SIZE) == 0
+        assert [buffer.take(place, len(piece)) for place, piece in placed] == [piece for _, piece in placed]
+        buffer.clear()
+        assert buffer.put(b"x" * SIZE) == 0
 
 
-def answer(connection: "Connection[Any, Any]", room: Room) -> None:
-    """What another process does with it."""
-    place, size = connection.recv()
-    said = room.take(place, size)
-    room.clear()
-    connection.send(room.put(said[::-1]))
+ANSWER = """
+import sys
+from posthog_llm_cli.pipeline.buffers import SharedBuffer
+buffer = SharedBuffer.of(int(sys.argv[1]))
+said = buffer.take(*map(int, sys.argv[2:]))
+buffer.clear()
+print(buffer.put(said[::-1]))
+"""
 
 
 @pytest.mark.parametrize("has_memory_files", [True, False])
 def test_another_process_sees_the_same_memory(has_memory_files: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not has_memory_files:
         monkeypatch.delattr(os, "memfd_create", raising=False)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    with closing(Room(SIZE)) as room, ours, theirs:
-        process = context.Process(target=answer, args=(theirs, room))
-        process.start()
-        ours.send((room.put(b"what was asked"), 14))
-        place = ours.recv()
-        process.join()
-        assert room.take(place, 14) == b"deksa saw tahw"
+    with closing(SharedBuffer(SIZE)) as buffer:
+        assert buffer.put(b"said before") == 0
+        place = buffer.put(b"what was asked")
+        command = [sys.executable, "-c", ANSWER, str(buffer.fileno()), str(place), "14"]
+        told = subprocess.run(command, pass_fds=[buffer.fileno()], capture_output=True, text=True, check=True)
+        assert buffer.take(int(told.stdout), 14) == b"deksa saw tahw"
 
 
 def descriptors() -> int:
@@ -62,7 +60,7 @@ def descriptors() -> int:
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted in /proc")
 def test_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     before = descriptors()
-    Room(SIZE).close()
+    SharedBuffer(SIZE).close()
     assert descriptors() == before
     refused = []
 
@@ -72,6 +70,6 @@ def test_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(mmap, "mmap", refuse)
     with pytest.raises(OSError, match="no memory"):
-        Room(SIZE)
+        SharedBuffer(SIZE)
     assert refused
     assert descriptors() == before
