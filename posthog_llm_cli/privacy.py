@@ -141,8 +141,9 @@ def _kind_of(value: Mapping[str, Json]) -> str | None:
 
 
 def _holds_data_url(value: str) -> bool:
-    # Nearly no text holds what all three spellings end with, so it is read once.
-    return "64," in value and ("base64," in value or "BASE64," in value or "Base64," in value)
+    # Every one has a semicolon before its base64, and one letter is found many times as fast as three. Nearly no text
+    # holds what all three spellings end with.
+    return ";" in value and "64," in value and ("base64," in value or "BASE64," in value or "Base64," in value)
 
 
 def _redact_text(value: str, kind: str | None, *, in_media: bool) -> str:

@@ -81,7 +81,9 @@ COMMON_HEADERS: Mapping[str, str] = MappingProxyType(
 
 def wire_time(at: datetime) -> str:
     """Return an aware time as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def encode_legacy(event: Event) -> bytes:
@@ -108,8 +110,8 @@ def _head(event: Event) -> bytes:
 def compress(route: Route, chunk: Chunk, parts: Sequence[bytes], created_at: datetime) -> bytes:
     """Return the body of a request with these events; same in, same out."""
     before, after = route.envelope(chunk, created_at)
-    body = b"%b%b%b" % (before, b",".join(parts), after)
-    return gzip(body)
+    *but_last, last = parts
+    return gzip(before + b",".join((*but_last, last + after)))
 
 
 def _legacy_envelope(chunk: Chunk, _created_at: datetime) -> tuple[bytes, bytes]:
