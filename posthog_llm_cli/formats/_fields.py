@@ -53,11 +53,15 @@ def is_number(value: Json) -> TypeGuard[int | float]:
 
 def number(value: Json) -> float | None:
     """Return `value` as a float if it is a finite number."""
-    return float(value) if is_number(value) else None
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    return float(value) if type(value) is int else None
 
 
 def id_text(value: Json) -> str | None:
     """Return an id as text: numbers become text; empty ones and words for nothing are no ids."""
+    if value is None:
+        return None
     if isinstance(value, str):
         stripped = value.strip()
         return None if stripped in _NO_IDS else stripped
@@ -68,7 +72,11 @@ def id_text(value: Json) -> str | None:
 
 def first_id(*values: Json) -> str | None:
     """Return the first usable id."""
-    return next((found for value in values if (found := id_text(value)) is not None), None)
+    for value in values:
+        found = id_text(value)
+        if found is not None:
+            return found
+    return None
 
 
 def token_count(value: Json, warn: Callable[[str], None]) -> int | None:

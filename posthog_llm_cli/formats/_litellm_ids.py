@@ -43,7 +43,7 @@ def identity_of(payload: Mapping[str, Json], base_id: str, start_us: int | None)
 def base_call_id(value: Json) -> str | None:
     """Return a logged id without the suffix that a cache hit gets from the logger's own clock; None for no id."""
     found = id_text(value)
-    return None if found is None else id_text(_CACHE_HIT_SUFFIX.sub("", found))
+    return id_text(_CACHE_HIT_SUFFIX.sub("", found)) if found is not None and "_cache_hit" in found else found
 
 
 def session_and_trace(
@@ -62,5 +62,9 @@ def session_and_trace(
         if session is None
         else (envelope.litellm_trace_id, caller.trace_id, envelope.top_trace_id, slo_trace)
     )
-    trace = caller.wished_trace_id or next((found for found in ordered if found and found != session), None)
+    trace = caller.wished_trace_id
+    for found in ordered:
+        if trace:
+            break
+        trace = found if found != session else None
     return session, trace or id_text(payload.get("litellm_call_id"))

@@ -326,6 +326,8 @@ def _has_text(parts: Json) -> bool:
 
 def clean_tools(tools: Json) -> list[Json] | None:
     """Return tool definitions as logged, but for the credentials of the servers in them; None when there are none."""
+    if not tools:
+        return None
     cleaned = [_without_credentials(tool) for tool in items(tools) if tool is not None]
     return cleaned or None
 
@@ -356,17 +358,21 @@ def _tool_member(key: str, value: Json) -> Json:
 
 def web_searches(response: Mapping[str, Json]) -> int | None:
     """Return how often the answer searched the web: its `web_search_call` items, else 1 when it cites a URL."""
-    output = items(response.get("output"))
-    calls = [item for item in output if isinstance(item, dict) and item.get("type") == "web_search_call"]
-    if calls:
-        return len(calls)
+    answers: list[Json] = []
+    output = response.get("output")
+    if isinstance(output, list):
+        calls = [item for item in output if isinstance(item, dict) and item.get("type") == "web_search_call"]
+        if calls:
+            return len(calls)
+        for item in output:
+            answers += items(mapping(item).get("content"))
     if items(response.get("citations")) or items(response.get("search_results")):
         return 1
     if mapping(response.get("usage")).get("search_context_size"):
         return 1
-    answers = [mapping(choice).get("message") for choice in items(response.get("choices"))]
-    for item in output:
-        answers += items(mapping(item).get("content"))
+    for choice in items(response.get("choices")):
+        if isinstance(choice, dict):
+            answers.append(choice.get("message"))
     for answer in answers:
         if isinstance(answer, dict) and (notes := answer.get("annotations")) and _cite(notes):
             return 1

@@ -15,7 +15,6 @@ from posthog_llm_cli.formats._fields import (
     Warnings,
     id_text,
     is_number,
-    is_one_of,
     items,
     mapping,
     number,
@@ -283,36 +282,49 @@ def _properties(
     saved = payload.get("saved_cache_cost")
     retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
     found: dict[str, Json] = {
-        "litellm_call_type": text(payload.get("call_type")),
-        "litellm_call_id": id_text(payload.get("litellm_call_id")),
-        "litellm_model_group": text(payload.get("model_group")),
-        "litellm_model_id": text(payload.get("model_id")),
-        "litellm_cache_hit": True if payload.get("cache_hit") is True else None,
-        "litellm_tags": _tags(payload.get("request_tags"), caller.tags) or None,
-        "litellm_key_alias": text(metadata.get("user_api_key_alias")),
-        "litellm_team_alias": text(metadata.get("user_api_key_team_alias")),
-        "litellm_saved_cache_cost_usd": float(saved) if saved and is_number(saved) and saved > 0 else None,
-        "litellm_attempted_retries": retries if retries and is_number(retries) and retries > 0 else None,
+        name: value
+        for name, value in (
+            ("litellm_call_type", payload.get("call_type")),
+            ("litellm_model_group", payload.get("model_group")),
+            ("litellm_model_id", payload.get("model_id")),
+            ("litellm_key_alias", metadata.get("user_api_key_alias")),
+            ("litellm_team_alias", metadata.get("user_api_key_team_alias")),
+        )
+        if isinstance(value, str) and value
     }
-    return {key: value for key, value in found.items() if value is not None}
+    if (call_id := id_text(payload.get("litellm_call_id"))) is not None:
+        found["litellm_call_id"] = call_id
+    if payload.get("cache_hit") is True:
+        found["litellm_cache_hit"] = True
+    if tags := _tags(payload.get("request_tags"), caller.tags):
+        found["litellm_tags"] = tags
+    if saved and is_number(saved) and saved > 0:
+        found["litellm_saved_cache_cost_usd"] = float(saved)
+    if retries and is_number(retries) and retries > 0:
+        found["litellm_attempted_retries"] = retries
+    return found
 
 
 def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], *, redacted: bool) -> dict[str, Json]:
     """What a reader of the event should know: another end user, a guardrail that acted, a redaction."""
+    found: dict[str, Json] = {}
     logged = payload.get("end_user")
     end_user = None if logged is None else find_person((logged,), nobody=nobody).user
+    if end_user is not None and end_user != person.user:  # or the distinct id says it
+        found["litellm_end_user"] = end_user
     guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
-    found = {
-        "litellm_end_user": end_user if end_user != person.user else None,  # or the distinct id says it
-        "litellm_guardrail_status": None if is_one_of(guardrail, _QUIET_GUARDRAILS) else guardrail,
-        "litellm_redacted": True if redacted else None,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    if guardrail is not None and guardrail not in _QUIET_GUARDRAILS:
+        found["litellm_guardrail_status"] = guardrail
+    if redacted:
+        found["litellm_redacted"] = True
+    return found
 
 
 def _tags(*sources: Json) -> list[str]:
     tags: dict[str, None] = {}
     for source in sources:
+        if not source:
+            continue
         for tag in items(source):
             if isinstance(tag, str) and tag and not tag.startswith("User-Agent:"):
                 tags[tag] = None
