@@ -1,5 +1,6 @@
 """Items of the reader → what became of each line, in order: in this process, and in workers once there is much."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -33,20 +34,25 @@ class Done(Value, frozen=True):
 def convert_all(
     items: Iterator[Item], plan: Plan, *, convert_line: ConvertLine, stop: Stop
 ) -> Generator[Done | SourceError | Idle | AlreadyRead]:
-    """Convert every line, lazily; errors and pauses of the source keep their places between the lines."""
+    """Convert every line, lazily; errors and pauses of the source keep their places between the lines.
+
+    Workers need a quarter of a second until they can convert: until then this process goes on by itself.
+    """
     read = 0
-    for item in items:
-        if isinstance(item, LogLine):
+    pool: WorkerPool | None = None
+    with contextlib.ExitStack() as while_converting:
+        for item in items:
+            if not isinstance(item, LogLine):
+                yield item
+                continue
             yield Done(item, convert_line(item, plan.convert))
             read += len(item.raw)
-            if plan.workers >= 2 and read >= plan.workers_after_bytes:
-                break
-        else:
-            yield item
-    else:
-        return
-    with WorkerPool(convert_line, plan.convert, workers=plan.workers) as pool, stop.at_once(pool.kill):
-        yield from convert_in_workers(items, pool, max_batches=2 * plan.workers)
+            if pool is None and plan.workers >= 2 and read >= plan.workers_after_bytes:
+                pool = while_converting.enter_context(WorkerPool(convert_line, plan.convert, workers=plan.workers))
+                while_converting.enter_context(stop.at_once(pool.kill))
+            if pool is not None and pool.is_ready:
+                yield from convert_in_workers(items, pool, max_batches=2 * plan.workers)
+                return
 
 
 def convert_in_workers(

@@ -71,6 +71,7 @@ class WorkerPool:
         self._convert_line = convert_line
         self._options = options
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._ready = threading.Event()
         self._broken = threading.Event()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
@@ -95,6 +96,11 @@ class WorkerPool:
         for process in self._processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_JOIN_S)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker has started, or was lost."""
+        return self._ready.is_set() or self.is_broken
 
     @property
     def is_broken(self) -> bool:
@@ -150,14 +156,17 @@ class WorkerPool:
     def _serve(self, connection: "Connection[Any, Any]", there: SharedBuffer, back: SharedBuffer) -> None:
         """Feed one worker; its thread reads while the worker writes, so neither waits for the other."""
         unpacker = Unpacker()
-        is_told = False
         with connection, contextlib.closing(there), contextlib.closing(back):
+            try:
+                connection.send_bytes(dumps((self._convert_line, self._options)))
+                connection.recv_bytes()
+            except (EOFError, OSError):
+                self._broken.set()
+                return
+            self._ready.set()
             while (task := self._tasks.get()) is not None:
                 results = None
                 try:
-                    if not is_told:
-                        connection.send_bytes(dumps((self._convert_line, self._options)))
-                        is_told = True
                     connection.send_bytes(pack_lines(task.lines, there))
                     results = unpacker.results(connection.recv_bytes(), task.lines, back)
                 except (EOFError, OSError):
@@ -182,7 +191,7 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int) -> None:
-    """Convert what comes until nothing comes any more; the first message says how."""
+    """Convert what comes until nothing comes any more; the first message says how, and is answered."""
     for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
@@ -194,6 +203,7 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
     with contextlib.suppress(Exception):
         convert_line, options = loads(connection.recv_bytes())
         collect_rarely()
+        connection.send_bytes(b"ready")
         while True:
             lines = unpack_lines(connection.recv_bytes(), there)
             connection.send_bytes(pack_results([convert_line(line, options) for line in lines], lines, back))

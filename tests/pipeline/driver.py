@@ -13,6 +13,7 @@ from itertools import count
 
 from posthog_llm_cli.model import Chunk, Delivery, LogLine
 from posthog_llm_cli.pipeline import Plan, Stop, send
+from posthog_llm_cli.pipeline.workers import WorkerPool
 from posthog_llm_cli.transport import Deliverer
 from tests.pipeline import fakes
 
@@ -65,6 +66,7 @@ def say(value: object) -> None:
 
 
 def main(scenario: str) -> int:
+    WorkerPool.is_ready = True  # type: ignore[method-assign,assignment] # or the lines are over before one is
     stop = Stop()
     deliverer: Deliverer = fakes.Recorder()
     plan: Plan = fakes.plan(grace_s=30.0)

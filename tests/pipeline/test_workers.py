@@ -13,13 +13,21 @@ from hypothesis import strategies as st
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Idle, LogLine, Skipped
 from posthog_llm_cli.pipeline import Plan, Stop, conversion, send, validate
-from posthog_llm_cli.pipeline.conversion import Done, Item, convert_in_workers
+from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all, convert_in_workers
 from posthog_llm_cli.pipeline.workers import WorkerPool
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.values import replace
 from tests.laws import examples
 from tests.pipeline import fakes
 from tests.pipeline.fakes import Entry, Letters, Recorder, Source, Watcher
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ready_at_once() -> Iterator[None]:
+    """Have lines wait for workers that are still starting, or most tests would be over before one has converted any."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkerPool, "is_ready", True)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +120,30 @@ def test_small_inputs_never_start_a_worker(monkeypatch: pytest.MonkeyPatch) -> N
     assert report.records == 100
     with pytest.raises(AssertionError, match="a pool was started"):
         run(Source([fakes.line(" " * 5_000_000 + "skip"), fakes.line("skip")]), fakes.plan(workers=2))
+
+
+def test_until_a_worker_is_ready_this_process_converts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def is_ready(_pool: WorkerPool) -> bool:
+        asked.append(len(asked) == 500)
+        return asked[-1]
+
+    monkeypatch.setattr(WorkerPool, "is_ready", property(is_ready))
+    given_lines: list[Item] = [*fakes.lines(["pid"] * 2_000)]
+    found = convert_all(iter(given_lines), with_workers(), convert_line=fakes.convert, stop=Stop())
+    results = [item.conversions[0].result for item in found if isinstance(item, Done)]
+    pids = [int(result.message) for result in results if isinstance(result, Skipped)]
+    assert len(pids) == 2_000
+    assert pids[:501] == [os.getpid()] * 501
+    assert os.getpid() not in pids[501:]
+    assert asked == [False] * 500 + [True]
+
+
+def test_a_worker_says_that_it_is_ready() -> None:
+    with WorkerPool(fakes.convert, fakes.OPTIONS, workers=1) as pool:
+        assert pool._ready.wait(30)
+        assert not pool.is_broken
 
 
 def test_validate_uses_workers_too() -> None:
