@@ -7,7 +7,7 @@ The bytes of lines and events, which are nearly all of it, lie in a `SharedBuffe
 
 import marshal
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from posthog_llm_cli.model import Converted, Destination, Event, Glance, LogLine, Pricing, SourceRef
@@ -34,28 +34,22 @@ def pack_lines(lines: Sequence[LogLine], buffer: SharedBuffer) -> bytes:
     )
 
 
-def unpack_lines(data: bytes, buffer: SharedBuffer) -> Sequence[LogLine]:
-    """Return the lines of `pack_lines`."""
+def unpack_lines(data: bytes, buffer: SharedBuffer) -> Iterator[LogLine]:
+    """Yield the lines of `pack_lines`, each copied out of the buffer when it is its turn: it is at hand then."""
     if data[:1] == _PICKLED:
-        lines: Sequence[LogLine] = loads(memoryview(data)[1:])
-        return lines
-    return [
-        LogLine(SourceRef(uri, number, offset), _taken(raw, buffer), None, console)
-        for uri, number, offset, raw, console in marshal.loads(memoryview(data)[1:])  # noqa: S302 - our own bytes
-    ]
+        yield from loads(memoryview(data)[1:])
+        return
+    for uri, number, offset, raw, console in marshal.loads(memoryview(data)[1:]):  # noqa: S302 - our own bytes
+        yield LogLine(SourceRef(uri, number, offset), _taken(raw, buffer), None, console)
 
 
-def pack_results(results: Sequence[Sequence[Converted]], lines: Sequence[LogLine], buffer: SharedBuffer) -> bytes:
-    """Return what became of each of `lines` as bytes; an event's record goes along only where it is not the line."""
+def pack_results(results: Iterable[tuple[LogLine, Sequence[Converted]]], buffer: SharedBuffer) -> bytes:
+    """Return what became of each line as bytes; an event's record goes along only where it is not the line.
+
+    Nothing is held of a line that is done: the next one's values lie in the same memory, which is at hand.
+    """
     buffer.clear()
-    rows = [
-        _row(conversions, line, buffer) or _pickled(conversions)
-        for conversions, line in zip(results, lines, strict=True)
-    ]
-    try:
-        return marshal.dumps(rows)
-    except ValueError:  # a value that is no plain one: coverage and the like may hold anything
-        return marshal.dumps([_pickled(conversions) for conversions in results])
+    return marshal.dumps([_row(conversions, line, buffer) or _pickled(conversions) for line, conversions in results])
 
 
 def _put(data: bytes, buffer: SharedBuffer) -> Bytes:
@@ -119,6 +113,9 @@ def _row(conversions: Sequence[Converted], line: LogLine, buffer: SharedBuffer) 
     if not isinstance(event, Event) or found.ref is not line.ref or event.ref is not line.ref:
         return None
     destination = event.destination
+    seen = None if found.glance is None else _plain_glance(found.glance)
+    if not _is_plain((found.coverage, seen)):
+        return None
     return (
         (
             event.uuid,
@@ -133,8 +130,19 @@ def _row(conversions: Sequence[Converted], line: LogLine, buffer: SharedBuffer) 
         ),
         found.raw,
         (found.format, found.warnings, found.coverage, found.from_letter),
-        None if found.glance is None else _plain_glance(found.glance),
+        seen,
     )
+
+
+def _is_plain(values: tuple[tuple[str, ...], list[Any] | None]) -> bool:
+    """Whether facts and a glance, which may hold anything, are values that marshal knows."""
+    if values == ((), None):
+        return True
+    try:
+        marshal.dumps(values)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain_glance(glance: Glance) -> list[Any]:

@@ -206,7 +206,7 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
         connection.send_bytes(b"ready")
         while True:
             lines = unpack_lines(connection.recv_bytes(), there)
-            connection.send_bytes(pack_results([convert_line(line, options) for line in lines], lines, back))
+            connection.send_bytes(pack_results(((line, convert_line(line, options)) for line in lines), back))
 
 
 def _end_with_parent(connection_descriptor: int) -> None:

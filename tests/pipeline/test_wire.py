@@ -27,13 +27,13 @@ SIZES = st.sampled_from((1, 20, 4096))
 def sent(given_lines: Sequence[LogLine], *, size: int = 4096) -> Sequence[LogLine]:
     """Lines as they come to a worker."""
     with closing(SharedBuffer(size)) as buffer:
-        return unpack_lines(pack_lines(given_lines, buffer), buffer)
+        return list(unpack_lines(pack_lines(given_lines, buffer), buffer))
 
 
 def answered(results: Sequence[list[Converted]], to: Sequence[LogLine], *, size: int = 4096) -> list[list[Converted]]:
     """Results as they come back from one."""
     with closing(SharedBuffer(size)) as buffer:
-        return Unpacker().results(pack_results(results, to, buffer), to, buffer)
+        return Unpacker().results(pack_results(zip(to, results, strict=True), buffer), to, buffer)
 
 
 def lines(is_plain: bool) -> st.SearchStrategy[LogLine]:
@@ -105,7 +105,7 @@ def test_a_record_that_is_its_line_does_not_travel_back() -> None:
     event = fakes.event("a", ref=line.ref, raw=raw)
     for results in ([[Converted(line.ref, event)]], [[Converted(line.ref, event), Converted(line.ref, event)]]):
         with closing(SharedBuffer(4096)) as buffer:
-            packed = pack_results(results, [line], buffer)
+            packed = pack_results([(line, results[0])], buffer)
             assert len(packed) < 2_000
             assert Unpacker().results(packed, [line], buffer) == results
 
@@ -128,7 +128,7 @@ def test_only_what_is_no_plain_event_is_pickled(data: st.DataObject) -> None:
     line = data.draw(lines(is_plain=True))
     event = data.draw(conversions(line).filter(lambda one: isinstance(one.result, Event) and one.ref is line.ref))
     with closing(SharedBuffer(4096)) as buffer:
-        packed = pack_results([[event], [Converted(line.ref, Filtered())], [event]], [line, line, line], buffer)
+        packed = pack_results([(line, [event]), (line, [Converted(line.ref, Filtered())]), (line, [event])], buffer)
     assert [type(row) for row in marshal.loads(packed)] == [tuple, bytes, tuple]
 
 
@@ -138,7 +138,7 @@ def test_what_is_large_lies_in_the_room() -> None:
     event = replace(fakes.event("a", ref=line.ref, raw=raw), properties=raw)
     with closing(SharedBuffer()) as buffer:
         assert len(pack_lines([line] * 50, buffer)) < 5_000
-        assert len(pack_results([[Converted(line.ref, event)]] * 50, [line] * 50, buffer)) < 20_000
+        assert len(pack_results([(line, [Converted(line.ref, event)])] * 50, buffer)) < 20_000
 
 
 def test_a_room_is_used_again() -> None:
@@ -147,4 +147,4 @@ def test_a_room_is_used_again() -> None:
         for _ in range(3):
             packed = pack_lines([line], buffer)
             assert len(packed) < 100
-            assert unpack_lines(packed, buffer) == [line]
+            assert list(unpack_lines(packed, buffer)) == [line]

@@ -20,6 +20,6 @@ def test_events_with_glances_and_facts_are_plain_values() -> None:
     whole = [place for place, found in enumerate(results) if found[0].glance is not None]
     lines, results = [lines[place] for place in whole], [results[place] for place in whole]
     with closing(SharedBuffer()) as buffer:
-        packed = pack_results(results, lines, buffer)
+        packed = pack_results(zip(lines, results, strict=True), buffer)
         assert all(isinstance(row, tuple) for row in marshal.loads(packed))
         assert Unpacker().results(packed, lines, buffer) == results
