@@ -16,7 +16,7 @@ class Printer:
 
     def deliver(self, chunk: Chunk) -> Delivery:
         """Print the chunk and flush. Raises: OSError where the stream is closed or full (BrokenPipeError: `| head`)."""
-        self._stream.write(b"".join(encode_legacy(event) + b"\n" for event in chunk.events))
+        self._stream.write(b"".join(bytes(encode_legacy(event)) + b"\n" for event in chunk.events))
         self._stream.flush()
         return Delivery(chunk, (_ACCEPTED,) * len(chunk.events))
 

@@ -7,6 +7,7 @@ once, by the builder.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import ClassVar
 
 import orjson
 
@@ -55,6 +56,20 @@ class Attempt(Value, frozen=True):
     at: datetime
 
 
+class Encoded(Value, frozen=True):
+    """The JSON of an event, in pieces: they are copied once, into the body of a request, and not before."""
+
+    hidden: ClassVar = frozenset({"pieces"})
+
+    pieces: tuple[bytes | memoryview, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.pieces)
+
+
 class Route(Value, frozen=True):
     """One capture route.
 
@@ -64,10 +79,10 @@ class Route(Value, frozen=True):
 
     endpoint: Endpoint
     path: str
-    encode: Callable[[Event], bytes]
+    encode: Callable[[Event], Encoded]
     envelope: Callable[[Chunk, datetime], tuple[bytes, bytes]]
     headers: Callable[[Destination, Attempt], Mapping[str, str]]
-    oversize: Callable[[Event, bytes], Oversize | None]
+    oversize: Callable[[Event, Encoded], Oversize | None]
     read: Callable[[Answer, Destination], Reading]
     max_body: int = MAX_BODY
     max_decompressed: int = MAX_DECOMPRESSED
@@ -86,16 +101,16 @@ def wire_time(at: datetime) -> str:
     return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
-def encode_legacy(event: Event) -> bytes:
+def encode_legacy(event: Event) -> Encoded:
     """Return the event as an object of a legacy batch: what the routes differ in goes into `properties`."""
-    rest = event.properties[1:]
-    separator = b"" if rest[:16].lstrip().startswith(b"}") else b","
-    return b'%b,"properties":{%b%b%b}' % (_head(event), event.legacy_properties, separator, rest)
+    separator = b"" if event.properties[1:17].lstrip().startswith(b"}") else b","
+    before = b'%b,"properties":{%b%b' % (_head(event), event.legacy_properties, separator)
+    return Encoded((before, memoryview(event.properties)[1:], b"}"))
 
 
-def encode_v1(event: Event) -> bytes:
+def encode_v1(event: Event) -> Encoded:
     """Return the event as an object of a v1 batch: what the routes differ in stands beside `properties`."""
-    return b'%b,%b,"properties":%b}' % (_head(event), event.v1_members, event.properties)
+    return Encoded((b'%b,%b,"properties":' % (_head(event), event.v1_members), event.properties, b"}"))
 
 
 def _head(event: Event) -> bytes:
@@ -107,11 +122,15 @@ def _head(event: Event) -> bytes:
     )
 
 
-def compress(route: Route, chunk: Chunk, parts: Sequence[bytes], created_at: datetime) -> bytes:
+def compress(route: Route, chunk: Chunk, parts: Sequence[Encoded], created_at: datetime) -> bytes:
     """Return the body of a request with these events; same in, same out."""
     before, after = route.envelope(chunk, created_at)
-    *but_last, last = parts
-    return gzip(before + b",".join((*but_last, last + after)))
+    pieces: list[bytes | memoryview] = [before]
+    for part in parts:
+        pieces += part.pieces
+        pieces.append(b",")
+    pieces[-1] = after  # in place of the last comma: a request has events
+    return gzip(b"".join(pieces))
 
 
 def _legacy_envelope(chunk: Chunk, _created_at: datetime) -> tuple[bytes, bytes]:
@@ -143,22 +162,23 @@ def _v1_headers(destination: Destination, attempt: Attempt) -> Mapping[str, str]
     }
 
 
-def _oversize_v1(event: Event, _encoded: bytes) -> Oversize | None:
+def _oversize_v1(event: Event, _encoded: Encoded) -> Oversize | None:
     return _over("properties", len(event.properties), MAX_AI_EVENT)
 
 
-def _oversize_ai_batch(_event: Event, encoded: bytes) -> Oversize | None:
+def _oversize_ai_batch(_event: Event, encoded: Encoded) -> Oversize | None:
     return _over("an event", len(encoded), MAX_AI_EVENT)
 
 
-def _oversize_batch(_event: Event, encoded: bytes) -> Oversize | None:
+def _oversize_batch(_event: Event, encoded: Encoded) -> Oversize | None:
     if (over := _over("an event", len(encoded), MAX_BATCH_EVENT - 1)) is not None:
         return over
     limit = MAX_BROKER_MESSAGE - _BROKER_OVERHEAD - 1
     if 2 * len(encoded) + 2 <= limit:
         return None  # however many quotes: escaping at most doubles it, and most events are small
     # JSON has no raw control characters, and the server (serde_json) escapes nothing above ASCII.
-    escaped = len(encoded) + encoded.count(b'"') + encoded.count(b"\\") + 2
+    whole = bytes(encoded)
+    escaped = len(whole) + whole.count(b'"') + whole.count(b"\\") + 2
     return _over("an event, encoded as a string,", escaped, limit)
 
 
@@ -191,7 +211,7 @@ def candidates(endpoint: Endpoint) -> tuple[Endpoint, ...]:
     return tuple(ROUTES) if endpoint is Endpoint.AUTO else (endpoint,)
 
 
-def oversize_message(route: Route, event: Event, encoded: bytes) -> str | None:
+def oversize_message(route: Route, event: Event, encoded: Encoded) -> str | None:
     """Return why the event is too large for this route, with size, limit and the way out; None where it fits."""
     over = route.oversize(event, encoded)
     if over is None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from posthog_llm_cli.errors import DeliveryError, Refused
 from posthog_llm_cli.model import Chunk, Delivery, Endpoint, Event, Outcome, Verdict
-from posthog_llm_cli.transport.routes import Route, oversize_message
+from posthog_llm_cli.transport.routes import Encoded, Route, oversize_message
 from posthog_llm_cli.values import Value
 
 ACCEPTED = Outcome(Verdict.ACCEPTED)
@@ -20,7 +20,7 @@ class Part(Value, frozen=True):
     hidden: ClassVar = frozenset({"encoded"})
 
     index: int
-    encoded: bytes
+    encoded: Encoded
 
 
 class Work:

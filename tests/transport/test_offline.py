@@ -17,7 +17,7 @@ def test_a_printer_prints_the_batch_routes_object_of_each_event_in_order() -> No
     chunk = a_chunk(3)
     delivery = Printer(stream).deliver(chunk)
     lines = stream.getvalue().splitlines()
-    assert lines == [encode_legacy(event) for event in chunk.events]
+    assert lines == [bytes(encode_legacy(event)) for event in chunk.events]
     assert [json.loads(line)["uuid"] for line in lines] == [event.uuid for event in chunk.events]
     assert stream.getvalue().endswith(b"}\n")
     assert [outcome.verdict for outcome in delivery.outcomes] == [Verdict.ACCEPTED] * 3
