@@ -17,14 +17,19 @@ WORKER_LARGE_BYTES = 1024 * 1024
 In the main process such blocks lie among SQLite's pages, which stay: there they would be holes, more and more of them.
 """
 
+WORKER_KEPT_BYTES = 8 * 1024 * 1024
+"""What the values of a long record take: with less, a worker's heap would shrink and grow again at every other one."""
+
 _ARENAS = 2
 
 _YOUNG = 20_000
 """A record's values are a few hundred: at the usual 700 the collector runs at each, and finds nothing."""
 
 
-def give_back_early(large_bytes: int = _LARGE_BYTES) -> None:
+def give_back_early(large_bytes: int = _LARGE_BYTES, *, kept_bytes: int = _LARGE_BYTES) -> None:
     """Have glibc return blocks from `large_bytes` on at once, and not keep an arena for each thread.
+
+    Of what is free at the end of the heap it keeps `kept_bytes`.
 
     Nothing happens where the C library is another.
 
@@ -37,7 +42,7 @@ def give_back_early(large_bytes: int = _LARGE_BYTES) -> None:
     for setting, value in (
         (_M_ARENA_MAX, _ARENAS),
         (_M_MMAP_THRESHOLD, large_bytes),
-        (_M_TRIM_THRESHOLD, large_bytes),
+        (_M_TRIM_THRESHOLD, kept_bytes),
     ):
         mallopt(setting, value)
 

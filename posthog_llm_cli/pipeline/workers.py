@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
 from posthog_llm_cli.pipeline.buffers import SharedBuffer
-from posthog_llm_cli.pipeline.memory import WORKER_LARGE_BYTES, collect_rarely, give_back_early
+from posthog_llm_cli.pipeline.memory import WORKER_KEPT_BYTES, WORKER_LARGE_BYTES, collect_rarely, give_back_early
 from posthog_llm_cli.pipeline.stop import UNHEARD
 from posthog_llm_cli.pipeline.wire import Unpacker, dumps, loads, pack_lines, pack_results, unpack_lines
 
@@ -197,7 +197,7 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
     threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
     connection: Connection[Any, Any] = Connection(connection_descriptor)
     there, back = SharedBuffer.of(there_descriptor), SharedBuffer.of(back_descriptor)
-    give_back_early(WORKER_LARGE_BYTES)
+    give_back_early(WORKER_LARGE_BYTES, kept_bytes=WORKER_KEPT_BYTES)
     # Whatever goes wrong here ends the worker in silence: the main process converts the batch again, meets the bug
     # itself, and its traceback is the one to read.
     with contextlib.suppress(Exception):
