@@ -96,7 +96,12 @@ class Joiner:
         for item in items:
             match item:
                 case LogLine():
-                    yield from self._take(item)
+                    self._records += 1
+                    joins = self._joins_of(item)
+                    if joins:
+                        yield from self._take(item, joins)
+                    else:
+                        yield item
                 case Mark():
                     yield from _until(is_cut, chain.from_iterable(join.mark(item) for join in self._joins))
                 case Idle():
@@ -107,12 +112,14 @@ class Joiner:
         if not is_cut():
             yield from _until(is_cut, chain.from_iterable(join.finish() for join in self._joins))
 
-    def _take(self, line: LogLine) -> Iterator[LogLine]:
-        self._records += 1
-        joins = [join for join in self._joins if join.may_take(line.raw)]
-        if not joins or line.problem is not None:
-            yield line
-            return
+    def _joins_of(self, line: LogLine) -> list[Join]:
+        """The joins that a line may be for: of most lines, none."""
+        if line.problem is not None:
+            return []
+        raw = line.raw
+        return [join for join in self._joins if join.may_take(raw)]
+
+    def _take(self, line: LogLine, joins: list[Join]) -> Iterator[LogLine]:
         pieces = _records_of(line)
         if len(pieces) > 1:
             self._on_joined(line.ref)

@@ -127,6 +127,8 @@ class Intake(Value, frozen=True, kw_only=True):
                 self.report.ledger_error = error
                 return
             match item:
+                case LogLine():
+                    self.tracker.read(item)
                 case None:
                     return
                 case SourceStart():
@@ -137,8 +139,6 @@ class Intake(Value, frozen=True, kw_only=True):
                     continue
                 case AlreadyRead():
                     self.tracker.skip(item.uri, item.committed)
-                case LogLine():
-                    self.tracker.read(item)
             yield item
             if self._is_cut():
                 return
