@@ -49,7 +49,11 @@ def pack_results(results: Iterable[tuple[LogLine, Sequence[Converted]]], buffer:
     Nothing is held of a line that is done: the next one's values lie in the same memory, which is at hand.
     """
     buffer.clear()
-    return marshal.dumps([_row(conversions, line, buffer) or _pickled(conversions) for line, conversions in results])
+    rows = [_row(conversions, line, buffer) or _pickled(conversions) for line, conversions in results]
+    try:
+        return marshal.dumps(rows)
+    except ValueError:  # a value that is no plain one: coverage and the like may hold anything
+        return marshal.dumps([row if isinstance(row, bytes) else dumps(row) for row in rows])
 
 
 def _put(data: bytes, buffer: SharedBuffer) -> Bytes:
@@ -75,11 +79,15 @@ class Unpacker:
         """Return what became of each of `lines`."""
         rows: list[tuple[Any, ...] | bytes] = marshal.loads(data)  # noqa: S302 - our own bytes
         return [
-            [_with_raw(found, line) for found in loads(row)]
-            if isinstance(row, bytes)
-            else [self._converted(row, line, buffer)]
+            [self._converted(row, line, buffer)] if isinstance(row, tuple) else self._loaded(row, line, buffer)
             for row, line in zip(rows, lines, strict=True)
         ]
+
+    def _loaded(self, row: bytes, line: LogLine, buffer: SharedBuffer) -> list[Converted]:
+        found = loads(row)
+        if isinstance(found, tuple):
+            return [self._converted(found, line, buffer)]
+        return [_with_raw(one, line) for one in found]
 
     def _converted(self, row: tuple[Any, ...], line: LogLine, buffer: SharedBuffer) -> Converted:
         (uuid, name, distinct_id, us, where, properties, legacy, v1, model), raw, rest, glance = row
@@ -113,9 +121,6 @@ def _row(conversions: Sequence[Converted], line: LogLine, buffer: SharedBuffer) 
     if not isinstance(event, Event) or found.ref is not line.ref or event.ref is not line.ref:
         return None
     destination = event.destination
-    seen = None if found.glance is None else _plain_glance(found.glance)
-    if not _is_plain((found.coverage, seen)):
-        return None
     return (
         (
             event.uuid,
@@ -130,19 +135,8 @@ def _row(conversions: Sequence[Converted], line: LogLine, buffer: SharedBuffer) 
         ),
         found.raw,
         (found.format, found.warnings, found.coverage, found.from_letter),
-        seen,
+        None if found.glance is None else _plain_glance(found.glance),
     )
-
-
-def _is_plain(values: tuple[tuple[str, ...], list[Any] | None]) -> bool:
-    """Whether facts and a glance, which may hold anything, are values that marshal knows."""
-    if values == ((), None):
-        return True
-    try:
-        marshal.dumps(values)
-    except ValueError:
-        return False
-    return True
 
 
 def _plain_glance(glance: Glance) -> list[Any]:
