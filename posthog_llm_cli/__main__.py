@@ -1,7 +1,4 @@
-"""`python -m posthog_llm_cli`, and what the console script `plh` calls.
-
-Worker processes import this module by its name: it imports nothing heavy.
-"""
+"""`python -m posthog_llm_cli`, and what the console script `plh` calls. It imports nothing heavy by itself."""
 
 import os
 import signal

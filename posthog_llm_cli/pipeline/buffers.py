@@ -16,7 +16,8 @@ BUFFER_BYTES = 1024 * 1024
 class SharedBuffer:
     """Used by one process at a time. It is nameless from the start: not even a kill leaves anything behind.
 
-    The other process has it by its descriptor (`of`). Raises: OSError where there is no memory, or no descriptor.
+    The other process has it by its descriptor (`of`); once it has, `handed_over` closes that: the memory needs none.
+    Raises: OSError where there is no memory, or no descriptor.
     """
 
     def __init__(self, size: int = BUFFER_BYTES) -> None:
@@ -24,9 +25,10 @@ class SharedBuffer:
 
     @classmethod
     def of(cls, descriptor: int) -> Self:
-        """Return the memory that has this descriptor, and take that over."""
+        """Return the memory that has this descriptor, which is closed."""
         buffer = cls.__new__(cls)
         buffer._open(descriptor)
+        buffer.handed_over()
         return buffer
 
     def _open(self, descriptor: int) -> None:
@@ -35,12 +37,19 @@ class SharedBuffer:
         except BaseException:
             os.close(descriptor)
             raise
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
         self._used = 0
 
     def fileno(self) -> int:
-        """Return its descriptor."""
+        """Return its descriptor, until it is handed over."""
+        assert self._descriptor is not None  # noqa: S101 -- for the type checker
         return self._descriptor
+
+    def handed_over(self) -> None:
+        """Close the descriptor."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def clear(self) -> None:
         """Give the buffer to what comes next; what was put there has been taken."""
@@ -63,7 +72,7 @@ class SharedBuffer:
     def close(self) -> None:
         """Let go of it here; the other process keeps it until it does."""
         self._map.close()
-        os.close(self._descriptor)
+        self.handed_over()
 
 
 def _nameless(size: int) -> int:

@@ -143,11 +143,11 @@ class WorkerPool:
             with contextlib.closing(theirs):  # so that the worker's death is the end of the pipe
                 handed = (theirs.fileno(), there.fileno(), back.fileno())
                 process = subprocess.Popen(  # noqa: S603 - this program
-                    [sys.executable, "-c", _PROGRAM, *map(str, handed), *sys.path],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=handed,
+                    [sys.executable, "-c", _PROGRAM, *map(str, handed), *sys.path], pass_fds=handed
                 )
             on_failure.pop_all()
+        there.handed_over()
+        back.handed_over()
         self._processes.append(process)
         thread = threading.Thread(target=self._serve, args=(ours, there, back), daemon=True)
         self._threads.append(thread)
@@ -194,6 +194,7 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
     """Convert what comes until nothing comes any more; the first message says how, and is answered."""
     for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
+    _let_go_of_stdin(connection_descriptor, there_descriptor, back_descriptor)
     threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
     connection: Connection[Any, Any] = Connection(connection_descriptor)
     there, back = SharedBuffer.of(there_descriptor), SharedBuffer.of(back_descriptor)
@@ -207,6 +208,18 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
         while True:
             lines = unpack_lines(connection.recv_bytes(), there)
             connection.send_bytes(pack_results(((line, convert_line(line, options)) for line in lines), back))
+
+
+def _let_go_of_stdin(*handed: int) -> None:
+    """Have nothing in place of the run's stdin, whose writer must see when the run has ended.
+
+    Not while the worker is started: in a run without stdin, 0 may be one of the descriptors that it is handed.
+    """
+    if 0 not in handed:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        if nothing:
+            os.close(nothing)
 
 
 def _end_with_parent(connection_descriptor: int) -> None:

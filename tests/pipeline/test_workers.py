@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -290,6 +292,40 @@ def test_without_processes_to_be_had_this_one_converts(monkeypatch: pytest.Monke
     report, *_ = run(Source(fakes.lines(["e:1", "bad", "skip"] * 300)), with_workers())
     assert asked
     assert report.records == 900
+
+
+CLOSED = """
+import os, sys
+for number in map(int, sys.argv[1]):
+    os.close(number)
+from posthog_llm_cli.pipeline.workers import WorkerPool
+from tests.pipeline import fakes
+with WorkerPool(fakes.convert, fakes.OPTIONS, workers=2) as pool:
+    results = [next(pool.results(pool.submit([fakes.line("pid")])))[0].result for _ in range(4)]
+    os._exit(0 if not pool.is_broken and {int(result.message) for result in results} <= set(pool.pids) else 1)
+"""
+
+
+@pytest.mark.parametrize("closed", ["0", "1", "2", "012"])
+def test_workers_start_without_standard_streams(closed: str) -> None:
+    """Cron and service managers may leave them out; their numbers then are those of other descriptors."""
+    done = subprocess.run([sys.executable, "-c", CLOSED, closed], check=False, timeout=60)
+    assert done.returncode == 0
+
+
+def test_a_worker_does_not_hold_the_runs_stdin() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as stdin, os.fdopen(write, "wb") as out:
+        program = CLOSED.replace("os._exit(0 if", "print(*pool.pids, flush=True); sys.stdin.read(); os._exit(0 if")
+        process = subprocess.Popen([sys.executable, "-c", program, ""], stdin=stdin, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        pids = process.stdout.readline().split()
+        assert len(pids) == 2
+        for pid in map(int, pids):
+            assert str(Path(f"/proc/{pid}/fd/0").readlink()) == os.devnull
+        out.close()
+        assert process.wait(30) == 0
+        process.stdout.close()
 
 
 def test_interrupts_from_the_terminal_do_not_reach_the_workers() -> None:
