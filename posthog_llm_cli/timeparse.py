@@ -114,6 +114,7 @@ def _as_iso(text: str) -> str:
     return f"{dated[3]}-{_MONTHS.index(dated[2]) + 1:02}-{dated[1].zfill(2)}T{dated[4]}{dated[5]}"
 
 
+@lru_cache(maxsize=64)
 def _zone(offset: str | None) -> tzinfo | None:
     if offset is None:
         return None

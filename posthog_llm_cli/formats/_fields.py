@@ -105,6 +105,22 @@ def without_nulls(value: Json) -> Json:
     return value
 
 
+def says(value: Json, words: str) -> bool:
+    """Whether a text in `value`, on any level, holds these words; keys do not count."""
+    if isinstance(value, str):
+        return words in value
+    if isinstance(value, (list, tuple)):
+        parts = value
+    elif isinstance(value, dict):
+        parts = list(value.values())
+    else:
+        return False
+    for part in parts:  # noqa: SIM110 -- runs on every record, and a generator costs more than the search
+        if says(part, words):
+            return True
+    return False
+
+
 def compact(value: Json) -> str:
     """Return a value as compact JSON text."""
     return orjson.dumps(value).decode()

@@ -13,7 +13,6 @@ from posthog_llm_cli.model import VALUE_PART, Json
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
 _MESSAGE_KEYS = frozenset({"role", "content", "parts"})
-_CANONICAL = ["role", "content"]
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
 REDACTED = "[REDACTED]"
@@ -104,8 +103,10 @@ def _is_canonical(item: Json) -> bool:
     """Whether an item is a role and a text, in this order, as most are."""
     if not isinstance(item, dict) or len(item) != 2:
         return False
-    role, content = item.values()
-    return isinstance(role, str) and isinstance(content, str) and list(item) == _CANONICAL
+    first, second = item
+    if first != "role" or second != "content":
+        return False
+    return isinstance(item["role"], str) and isinstance(item["content"], str)
 
 
 def _with_clean_session(event: Mapping[str, Json]) -> Mapping[str, Json]:

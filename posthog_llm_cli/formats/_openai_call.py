@@ -8,13 +8,13 @@ from typing import ClassVar
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import (
     Warnings,
-    compact,
     first_id,
     first_text,
     id_text,
     is_number,
     items,
     mapping,
+    says,
     text,
 )
 from posthog_llm_cli.formats._messages import clean_tools, input_messages, with_instructions
@@ -32,7 +32,7 @@ from posthog_llm_cli.formats._urls import base_url, clean_url
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext
 from posthog_llm_cli.timeparse import parse_time
-from posthog_llm_cli.values import Value, replace
+from posthog_llm_cli.values import Value
 
 _DEPLOYMENT = re.compile(r"/deployments/([^/?#]+)")
 _INPUT_KEYS = ("messages", "request_messages", "input", "inputs", "prompt")
@@ -81,9 +81,9 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
     cost = read_cost(exchange, usage, warn, failed=failure is not None)
     tools = clean_tools(items(request.get("tools")) or items(request.get("functions")) or items(response.get("tools")))
     asked = _input(exchange, answer, warn)
-    if any("attachment://" in compact(part) for part in (asked, answer.output, tools) if part):
+    if says((asked, answer.output, tools), "attachment://"):
         warn("unresolved-attachment")
-    call = LLMCall(
+    return LLMCall(
         operation=answer.operation,
         identity=_identity(exchange),
         timestamp=times.timestamp,
@@ -119,8 +119,8 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
         groups=caller.groups,
         metadata=caller.custom,
         properties=_properties(exchange, caller, model),
+        warnings=warn.codes(),
     )
-    return replace(call, warnings=warn.codes())
 
 
 def operation_of_failure(exchange: Exchange) -> Operation:

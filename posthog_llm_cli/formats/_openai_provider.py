@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from posthog_llm_cli.formats._fields import items, mapping, text
 from posthog_llm_cli.formats._openai_answers import is_ollama
@@ -39,6 +40,8 @@ _OTHER_FAMILIES = re.compile(
     re.IGNORECASE,
 )
 """Models that OpenAI does not serve: a maker before a slash, and the families of others."""
+_MAX_KNOWN = 200
+"""Characters of a host that is remembered."""
 _ZHIPU_MODELS = ("glm-", "cogview")
 
 
@@ -61,7 +64,7 @@ def find_provider(
     for url in urls:
         host = hostname(url)
         if host is not None:
-            provider = _by_host(host)
+            provider = _by_host(host) if len(host) <= _MAX_KNOWN else _by_host.__wrapped__(host)
             if provider is not None:
                 return provider
     told = next((name for name, tells in _TELLS if tells(response, model)), None) or _by_line_id(line_id)
@@ -70,6 +73,7 @@ def find_provider(
     return "openai" if _OPENAI_FAMILIES.match(model) and not _is_llama_cpp(response) else None
 
 
+@lru_cache(maxsize=256)
 def _by_host(host: str) -> str | None:
     """By whole labels: `x.ai` is in `api.x.ai` and not in `phoenix.ai`."""
     name, _, port = host.partition(":")

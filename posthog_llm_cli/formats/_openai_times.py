@@ -100,8 +100,9 @@ def _log_times(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
 
     A day and a time of day under `date` and `time` are one time.
     """
-    days, time = _days(outer), outer.get("time")
-    found = [candidate for candidate in _found(outer, _LOG_KEYS) if candidate not in days]
+    logged, time = _found(outer, _LOG_KEYS), outer.get("time")
+    days = _of_days(logged)
+    found = [candidate for candidate in logged if candidate not in days] if days else logged
     day = next((str(value).strip() for key, value in days if key == "date"), None)
     if isinstance(time, str) and day is not None and _CLOCK.fullmatch(time.strip()):
         found.append(("date", f"{day}T{time.strip().zfill(len(time.strip()) + (time.strip()[1] == ':'))}"))
@@ -112,11 +113,11 @@ def _log_times(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
 
 def _days(outer: Mapping[str, Json]) -> list[tuple[str, Json]]:
     """The log's times that are a day alone."""
-    return [
-        (key, value)
-        for key, value in _found(outer, _LOG_KEYS)
-        if isinstance(value, str) and _DAY.fullmatch(value.strip())
-    ]
+    return _of_days(_found(outer, _LOG_KEYS))
+
+
+def _of_days(found: Sequence[tuple[str, Json]]) -> list[tuple[str, Json]]:
+    return [(key, value) for key, value in found if isinstance(value, str) and _DAY.fullmatch(value.strip())]
 
 
 def _time_from_id(line_id: Json, clock: Clock, warn: Warnings) -> int | None:
@@ -130,17 +131,24 @@ def _time_from_id(line_id: Json, clock: Clock, warn: Warnings) -> int | None:
 def _found(record: Mapping[str, Json], keys: tuple[str, ...]) -> list[tuple[str, Json]]:
     if record.keys().isdisjoint(_outer_names(keys)):  # a record has few of the names that logs use
         return []
-    return [(key, value) for key in keys if (value := _at(record, key)) is not None]
+    found = []
+    for key, outer, inner in _paths(keys):
+        if outer in record:
+            value = mapping(record[outer]).get(inner) if inner else record[outer]
+            if value is not None:
+                found.append((key, value))
+    return found
 
 
 @cache
 def _outer_names(keys: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(key.partition(".")[0] for key in keys)
+    return frozenset(outer for _, outer, _ in _paths(keys))
 
 
-def _at(record: Mapping[str, Json], key: str) -> Json:
-    outer, dot, inner = key.partition(".")
-    return mapping(record.get(outer)).get(inner) if dot else record.get(outer)
+@cache
+def _paths(keys: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+    """Each key, what of it is at the top of a record, and what is within that; empty where nothing is."""
+    return tuple((key, key.partition(".")[0], key.partition(".")[2]) for key in keys)
 
 
 # ---------------------------------------------------------------------------------------------------------- durations
