@@ -85,6 +85,7 @@ def _nameless(size: int) -> int:
             os.close(descriptor)
             raise
         return descriptor
-    with tempfile.TemporaryFile(buffering=0) as file:
-        file.truncate(size)
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(size))  # or a full disk would show when the memory is first written to, as a signal that kills
+        file.flush()
         return os.dup(file.fileno())

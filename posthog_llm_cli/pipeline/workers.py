@@ -194,14 +194,14 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
     """Convert what comes until nothing comes any more; the first message says how, and is answered."""
     for number in UNHEARD:
         signal.signal(number, signal.SIG_IGN)
-    _let_go_of_stdin(connection_descriptor, there_descriptor, back_descriptor)
-    threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
-    connection: Connection[Any, Any] = Connection(connection_descriptor)
-    there, back = SharedBuffer.of(there_descriptor), SharedBuffer.of(back_descriptor)
-    give_back_early(WORKER_LARGE_BYTES, kept_bytes=WORKER_KEPT_BYTES)
     # Whatever goes wrong here ends the worker in silence: the main process converts the batch again, meets the bug
     # itself, and its traceback is the one to read.
     with contextlib.suppress(Exception):
+        _let_go_of_stdin(connection_descriptor, there_descriptor, back_descriptor)
+        threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
+        connection: Connection[Any, Any] = Connection(connection_descriptor)
+        there, back = SharedBuffer.of(there_descriptor), SharedBuffer.of(back_descriptor)
+        give_back_early(WORKER_LARGE_BYTES, kept_bytes=WORKER_KEPT_BYTES)
         convert_line, options = loads(connection.recv_bytes())
         collect_rarely()
         connection.send_bytes(b"ready")

@@ -236,6 +236,29 @@ def test_letters_are_taken_up_however_often_they_are_given(home: Path, send: Sen
     assert told(send("dead.jsonl")) == (0, 0, 6)
 
 
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda letter: letter[:-40],
+        lambda letter: orjson.dumps(
+            {"log": letter.decode() + "\n", "stream": "stdout", "time": "2026-01-01T00:00:00Z"}
+        ),
+        lambda letter: b"2026-01-01 INFO " + letter,
+    ],
+    ids=["cut off", "in a container's log", "behind a logger's words"],
+)
+def test_letters_that_cannot_be_opened_are_refused_each_time(
+    home: Path, send: Sent, wrapped: Callable[[bytes], bytes]
+) -> None:
+    (home / "app.jsonl").write_bytes(numbered(0, 1))
+    send.server.order(Faults.parse("400:1"))
+    send("app.jsonl", "--dead-letter", "dead.jsonl", code=3)
+    send.server.order(Faults())
+    (home / "app.jsonl").write_bytes(wrapped((home / "dead.jsonl").read_bytes().strip()) + b"\n")
+    for _ in range(2):
+        assert send("app.jsonl", code=3)["rejected"] == 1
+
+
 def test_lines_that_cannot_be_calls_are_done_with_once_their_letters_are_kept(home: Path, send: Sent) -> None:
     (home / "app.jsonl").write_bytes(numbered(0, 5) + b'{"nothing": "known"}\n')
     assert send("app.jsonl", code=3)["rejections"] == {"unknown-format": 1}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.pipeline.buffers import SharedBuffer
+from posthog_llm_cli.pipeline.buffers import BUFFER_BYTES, SharedBuffer
 
 SIZE = 100
 
@@ -33,7 +33,7 @@ def test_what_was_put_is_taken_and_what_has_no_room_is_refused(pieces: list[byte
 
 ANSWER = """
 import sys
-from posthog_llm_cli.pipeline.buffers import SharedBuffer
+from posthog_llm_cli.pipeline.buffers import BUFFER_BYTES, SharedBuffer
 buffer = SharedBuffer.of(int(sys.argv[1]))
 said = buffer.take(*map(int, sys.argv[2:]))
 buffer.clear()
@@ -51,6 +51,13 @@ def test_another_process_sees_the_same_memory(has_memory_files: bool, monkeypatc
         command = [sys.executable, "-c", ANSWER, str(buffer.fileno()), str(place), "14"]
         told = subprocess.run(command, pass_fds=[buffer.fileno()], capture_output=True, text=True, check=True)
         assert buffer.take(int(told.stdout), 14) == b"deksa saw tahw"
+
+
+def test_without_memory_files_the_disk_is_filled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that are only promised are missed when the memory is written to, as a signal that kills."""
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    with closing(SharedBuffer()) as buffer:
+        assert os.fstat(buffer.fileno()).st_blocks * 512 >= BUFFER_BYTES
 
 
 def descriptors() -> int:
