@@ -130,7 +130,7 @@ def compress(route: Route, chunk: Chunk, parts: Sequence[Encoded], created_at: d
         pieces += part.pieces
         pieces.append(b",")
     pieces[-1] = after  # in place of the last comma: a request has events
-    return gzip(pieces)
+    return gzip(b"".join(pieces))
 
 
 def _legacy_envelope(chunk: Chunk, _created_at: datetime) -> tuple[bytes, bytes]:
