@@ -109,13 +109,11 @@ def says(value: Json, words: str) -> bool:
     """Whether a text in `value`, on any level, holds these words; keys do not count."""
     if isinstance(value, str):
         return words in value
-    if isinstance(value, (list, tuple)):
-        parts = value
-    elif isinstance(value, dict):
-        parts = list(value.values())
-    else:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
         return False
-    for part in parts:  # noqa: SIM110 -- runs on every record, and a generator costs more than the search
+    for part in value:  # noqa: SIM110 -- runs on every record, and a generator costs more than the search
         if says(part, words):
             return True
     return False

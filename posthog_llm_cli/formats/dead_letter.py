@@ -21,6 +21,9 @@ MAX_LETTERS_DEEP = 5
 
 TITLE = "plh dead letter: the record in it is taken up again"
 RECOGNISED_BY = "plh_dead_letter"
+MARK = RECOGNISED_BY.encode()
+"""What the bytes of every letter hold; without a quote, for in a text of JSON it may be written as `\\u0022`."""
+
 SMALLEST = (
     '{"plh_dead_letter": 1, "source": "app.jsonl", "line": 3, "offset": 120, "code": "missing-field", "path": '
     '"$.startTime", "message": "…", "uuid": null, "record": {"event": "$ai_generation", "distinct_id": "u-1", '

@@ -17,7 +17,7 @@ import orjson
 
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.formats import detect, openai_batch
-from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
+from posthog_llm_cli.formats.dead_letter import MARK, is_dead_letter, open_letter
 from posthog_llm_cli.formats.openai_batch import Side, is_mismatch
 from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
@@ -52,7 +52,7 @@ class Batches:
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""
         raw, source = line.raw, line.ref.uri
-        letter: Json = decode(raw).value if b"plh_dead_letter" in raw else None
+        letter: Json = decode(raw).value if MARK in raw else None
         if is_dead_letter(letter):
             opened = open_letter(letter)
             if opened is None:

@@ -9,6 +9,7 @@ from typing import assert_never
 from posthog_llm_cli.committed import AlreadyRead, Reached, SourceStart
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import LedgerError, RecordError, SourceError
+from posthog_llm_cli.formats.dead_letter import MARK
 from posthog_llm_cli.joining import Joiner
 from posthog_llm_cli.model import (
     Converted,
@@ -32,7 +33,6 @@ from posthog_llm_cli.values import Value, field
 
 TICK_S = 0.1
 
-_LETTER = b"plh_dead_letter"  # without a quote: in a text of JSON it may be written as \u0022
 _MOST_LEFT = 100_000
 """How many rejected events are held in memory for letters that may follow; letters in a run of their own need none."""
 
@@ -233,7 +233,7 @@ class Intake(Value, frozen=True, kw_only=True):
 
     def _reject(self, line: LogLine, converted: Converted, error: RecordError) -> None:
         raw = line.raw if converted.raw is None else converted.raw
-        if _LETTER in line.raw:  # in a wrapper that is not opened, or broken: its record was never taken up
+        if MARK in line.raw:  # in a wrapper that is not opened, or broken: its record was never taken up
             self.tracker.hold(line.ref)
         letter = DeadLetter(
             converted.ref,
