@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from posthog_llm_cli.model import Destination
-from posthog_llm_cli.scratch import CACHE_KIB, Room, open_scratch
+from posthog_llm_cli.scratch import Room, open_scratch
 
 MEMORY_ENTRIES = 20_000
 """How many ids are held in memory (about 3 MiB) before they move to a file."""
@@ -15,7 +15,8 @@ _FILTER_BITS = 24
 _FILTER_MASK = (1 << _FILTER_BITS) - 1
 """2 MiB of bits: with a million ids in the file, two of them are set by chance for one new id of seventy."""
 
-_CACHE_KIB = CACHE_KIB
+_CACHE_KIB = 1024
+"""Ids are written in order, and the filter answers for most: pages are seldom asked for twice."""
 _TABLE = "CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID"
 _ROOM = Room("the list of events met so far", "about 40 bytes for each call")
 

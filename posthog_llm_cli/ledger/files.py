@@ -13,7 +13,9 @@ from posthog_llm_cli.ledger.schema import APPLICATION_ID, PAGE_BYTES, SCHEMA_VER
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
-_CACHE_KIB = 6 * 1024
+_CACHE_KIB = 4 * 1024
+"""The inner pages of a ledger of ten million ids; with random uuids no cache holds the leaves."""
+
 _WAL_BYTES = 16 * 1024 * 1024
 _BUSY_S = 5.0
 _DESCRIPTORS = 5

@@ -18,8 +18,11 @@ BATCH_LINES = 256
 BATCH_AGE_S = 0.2
 """A batch for a worker leaves when it weighs this much, has so many lines, or its first line waits for so long."""
 
-READ_AHEAD_BYTES = 8 * 1024 * 1024
-"""How much may be read before its results are asked for; more only where so many workers have a full batch each."""
+READ_AHEAD_BYTES = 4 * 1024 * 1024
+"""How much may be read before its results are asked for; more only where so many workers have a full batch each.
+
+Longer lines are so converted one at a time: each takes several times its length in its worker, and here.
+"""
 
 Item = LogLine | SourceError | Idle | AlreadyRead
 
