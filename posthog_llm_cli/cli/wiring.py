@@ -1,9 +1,11 @@
 """The objects of a run, made from its settings."""
 
+import os
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posthog_llm_cli import pipeline
 from posthog_llm_cli.chunking import Bounds
@@ -15,9 +17,14 @@ from posthog_llm_cli.ledger import Ledger, LedgerView, NoLedger, RunStart, files
 from posthog_llm_cli.model import BuildOptions, ConvertOptions, Destination, HostLoad, ParseContext
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.sources import Memory, Ranking, SourceReader
-from posthog_llm_cli.transport import Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
+from posthog_llm_cli.transport import Deferred, Deliverer, LimitNotice, Printer, Rehearsal, RetryNotice
+
+if TYPE_CHECKING:
+    from posthog_llm_cli.transport import Capture
 
 AnyLedger = Ledger | LedgerView | NoLedger
+
+_PROXIES = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"})
 
 
 def new_report(settings: Settings, mode: Mode) -> RunReport:
@@ -121,6 +128,21 @@ def new_deliverer(
         return Printer(data_stream()), tuple
     if mode is not Mode.SEND:
         return Rehearsal(settings.endpoint), tuple
+    deferred = Deferred(lambda: _capture(settings, talk, retries))
+    if _may_be_wrong(os.environ):
+        deferred.make()
+    return deferred, deferred.loads
+
+
+def _may_be_wrong(environment: Mapping[str, str]) -> bool:
+    """Whether what the client reads of the environment has to be tried, so that a fault is told before all else."""
+    if not _PROXIES.isdisjoint(name.upper() for name, value in environment.items() if value):
+        return True
+    places = (environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR"))
+    return any(place and not os.access(place, os.R_OK) for place in places)
+
+
+def _capture(settings: Settings, talk: Talk, retries: Retries) -> "Capture":
     from posthog_llm_cli.transport import Capture, new_client  # noqa: PLC0415 - httpx, for sending only
 
     def tell(notice: RetryNotice) -> None:
@@ -131,7 +153,7 @@ def new_deliverer(
     def tell_limit(notice: LimitNotice) -> None:
         talk.say(f"{notice.host} gets {notice.limit} of {notice.ceiling} requests at once: {notice.reason}")
 
-    capture = Capture(
+    return Capture(
         new_client(timeout_s=settings.timeout_s),
         endpoint=settings.endpoint,
         max_retries=settings.max_retries,
@@ -140,4 +162,3 @@ def new_deliverer(
         on_retry=tell,
         on_limit=tell_limit if settings.verbose else None,
     )
-    return capture, capture.loads

@@ -1,12 +1,13 @@
 """Chunk → Delivery: the POST with its retries, splits and fallbacks, and two stand-ins that send nothing.
 
 `Capture` and `new_client` load httpx and tenacity when they are first asked for, so that a run that sends nothing
-(`--mock`, `--dry-run`, `validate`) starts without them.
+(`--mock`, `--dry-run`, `validate`) starts without them; by `Deferred`, one that finds nothing to send too.
 """
 
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
+from posthog_llm_cli.transport.deferred import Deferred
 from posthog_llm_cli.transport.deliverer import Deliverer, LimitNotice, RetryNotice
 from posthog_llm_cli.transport.offline import Printer, Rehearsal
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # the time that `import httpx` takes. It is made to do without, as it is where rich is missing.
 cast("dict[str, Any]", sys.modules).setdefault("httpx._main", None)
 
-__all__ = ["Capture", "Deliverer", "LimitNotice", "Printer", "Rehearsal", "RetryNotice", "new_client"]
+__all__ = ["Capture", "Deferred", "Deliverer", "LimitNotice", "Printer", "Rehearsal", "RetryNotice", "new_client"]
 
 
 def __getattr__(name: str) -> Any:

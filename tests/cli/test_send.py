@@ -32,6 +32,28 @@ def test_what_is_sent_arrives_and_the_summary_says_so(home: Path, server: MockSe
     assert "plh_import_id = '" in ran.err
 
 
+def test_a_run_that_finds_nothing_new_loads_nothing_that_sends(home: Path, server: MockServer) -> None:
+    write_log(home, 3)
+    env = to(server, PYTHONPROFILEIMPORTTIME="1")
+    first, second = (run(home, "send", "app.jsonl", env=env, fresh=True) for _ in range(2))
+    assert (first.code, second.code, len(server.events)) == (0, 0, 3)
+    heavy = {"httpx", "tenacity", "ssl"}
+    assert heavy <= _imported(first)
+    assert not heavy & _imported(second)
+
+
+def _imported(ran: Ran) -> set[str]:
+    return {line.rpartition("|")[2].strip() for line in ran.lines if line.startswith("import time:")}
+
+
+def test_certificates_that_cannot_be_read_are_told_before_anything_is_sent(home: Path, server: MockServer) -> None:
+    write_log(home, 3)
+    ran = run(home, "send", "app.jsonl", env=to(server, SSL_CERT_FILE=str(home / "none.pem")))
+    assert (ran.code, server.events) == (2, [])
+    assert "SSL_CERT_FILE" in ran.err
+    assert "records read" not in ran.err
+
+
 def test_piped_stdin_is_the_source_where_none_is_typed(home: Path, server: MockServer) -> None:
     ran = run(home, "send", env=to(server), stdin=lines(record(1)))
     assert (ran.code, len(server.events)) == (0, 1)
