@@ -25,6 +25,7 @@ from posthog_llm_cli.errors import ConfigError, ExitCode, LedgerError, PlhError,
 from posthog_llm_cli.version import __version__
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 app = typer.Typer(
     name="plh",
@@ -85,10 +86,16 @@ def run(arguments: Sequence[str]) -> int:
         silence(sys.__stdout__ or sys.stdout)
         return int(ExitCode.OK)
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno in _NO_ROOM:
+            silence(sys.stdout)
+            _talk().error(
+                f"expected room to write and found: {error.strerror}", "make room on the disk, then run again"
+            )
+        elif error.errno in _NO_DESCRIPTORS:  # wherever it met the limit: a module may be the one file too many
+            hint = "raise the limit on open files (ulimit -n), then run again: nothing is lost"
+            _talk().error(f"expected to open a file and found: {str(error.strerror).lower()}", hint)
+        else:
             raise
-        silence(sys.stdout)
-        _talk().error(f"expected room to write and found: {error.strerror}", "make room on the disk, then run again")
         return int(ExitCode.USAGE)
     return code if isinstance(code, int) else int(ExitCode.OK)
 

@@ -83,6 +83,22 @@ def test_too_few_descriptors_for_the_ledger_are_named_and_nothing_is_sent(bench:
         assert "ulimit -n" in ran.err
 
 
+def test_whatever_the_file_is_that_is_one_too_many_no_run_is_called_a_bug_and_none_loses_anything(bench: Bench) -> None:
+    calls = bench.write("app.jsonl", count=20)
+    expected = bench.expected(calls, "app.jsonl")
+    fresh = (sys.executable, "-m", "posthog_llm_cli")
+    with MockServer() as server:
+        ends = [
+            bench.run("send", "app.jsonl", server=server, limits={resource.RLIMIT_NOFILE: few}, command=fresh)
+            for few in range(6, 11)
+        ]
+        assert any("expected to open a file and found: too many open files" in ran.err for ran in ends)
+        assert all(ran.code in {0, 2, 5, 7} for ran in ends), [ran.err for ran in ends]
+        assert all("ulimit -n" in ran.err for ran in ends if ran.code)
+        assert bench.run("send", "app.jsonl", server=server).code == 0
+        check_stored(expected, server)
+
+
 def test_dead_letters_over_the_limit_of_a_file_are_counted_and_the_rest_is_sent(bench: Bench) -> None:
     calls = bench.write("app.jsonl", count=10)
     (bench.home / "bad.jsonl").write_bytes(broken_lines(20))
