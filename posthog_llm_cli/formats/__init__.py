@@ -89,6 +89,7 @@ FORMATS: tuple[LogFormat, ...] = tuple(row for row in DETECTION if isinstance(ro
 FORMAT_NAMES: tuple[str, ...] = tuple(found.name for found in FORMATS)
 
 _NOT_IN_LINES = frozenset({posthog_event.FORMAT.name, _DEAD_LETTER.name, openai_batch.FORMAT.name})
+_OF_LITELLM = (litellm_kwargs.FORMAT, litellm_spend.FORMAT, litellm_legacy.FORMAT, litellm.FORMAT)
 _LITELLM = DETECTION.index(litellm.FORMAT)
 _EARLIER_KEYS = frozenset[str]().union(*(row.needs for row in DETECTION[:_LITELLM]))
 """An object without any of these keys is none of the rows before a bare payload, which most records are."""
@@ -176,13 +177,21 @@ def rows(value: Json) -> Iterator[tuple[str, Json]]:
 
 def _opened(path: str, value: Json) -> tuple[str, Json]:
     """Return the payload in Datadog's envelope, the record in a logger's line, anything else as it is."""
-    try:
-        found = open_envelope(value) if is_envelope(value) else None
-    except RecordError:  # too deep: parsing the envelope says so in its place
-        found = None
+    found = _enveloped(value)
     if found is None and isinstance(value, dict):
         found = _wrapped_record(value)
-    return (path, value) if found is None else (path + found[0].removeprefix("$"), found[1])
+    return (path, value) if found is None else _below(path, found)
+
+
+def _enveloped(value: Json) -> tuple[str, Json] | None:
+    try:
+        return open_envelope(value) if is_envelope(value) else None
+    except RecordError:  # too deep: parsing the envelope says so in its place
+        return None
+
+
+def _below(path: str, found: tuple[str, Json]) -> tuple[str, Json]:
+    return path + found[0].removeprefix("$"), found[1]
 
 
 def _wrapped_record(value: Mapping[str, Json]) -> tuple[str, Json] | None:
@@ -190,11 +199,18 @@ def _wrapped_record(value: Mapping[str, Json]) -> tuple[str, Json] | None:
     inside = list(wrapped(value))
     if not inside or detect(value) is not None:
         return None
-    return next(((path, inner) for path, inner in inside if _is_whole_call(inner)), None)
+    for path, inner in inside:
+        found = _enveloped(inner)
+        where, record = (path, inner) if found is None else _below(path, found)
+        if _is_whole_call(record):
+            return where, record
+    return None
 
 
 def _is_whole_call(record: Json) -> bool:
     row = detect(record)
+    if row in _OF_LITELLM:  # whole, also where no text was stored: what is asked below is about OpenAI's formats
+        return True
     if isinstance(row, Refusal):
         return row.name == "relative"
     is_call = row is not None and row.name not in _NOT_IN_LINES and classify(record) != "metadata-only"

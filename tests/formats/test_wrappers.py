@@ -1,6 +1,7 @@
 """Records inside of a logger's lines, and cassettes of many exchanges."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 
 from posthog_llm_cli.formats import expand
 from posthog_llm_cli.model import Event
-from tests.converting import convert_bytes, convert_value, to_event, to_properties, to_rejection
+from posthog_llm_cli.values import replace
+from tests.converting import SAMPLES, convert_bytes, convert_value, read_lines, to_event, to_properties, to_rejection
+from tests.formats.test_litellm import payload
+from tests.formats.test_litellm_spend import row
 from tests.formats.test_openai import CREATED, MESSAGES, chat
 
 ASKED = {"model": "gpt-4o", "messages": MESSAGES}
@@ -131,3 +135,44 @@ def test_a_cassette_is_its_exchanges(cassette: Any, path: str) -> None:
 def test_the_session_around_several_calls_is_that_of_each() -> None:
     calls = {"calls": [PAIR, {**PAIR, "session_id": "own"}], "session_id": "s"}
     assert [item["session_id"] for _, item in expand(calls)] == ["s", "own"]
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "loguru's extra": lambda record: loguru(extra=record),
+    "loguru's message": lambda record: loguru(message=json.dumps(record)),
+    "structlog": lambda record: {"level": "info", "timestamp": LATER, "event": record},
+    "pino": lambda record: {"level": 30, "time": EPOCH * 1000, "pid": 1, "msg": json.dumps(record)},
+    "CloudWatch": lambda record: {"timestamp": EPOCH * 1000, "message": json.dumps(record), "logStreamName": "s"},
+    "Docker": lambda record: {"log": json.dumps(record) + "\n", "stream": "stdout", "time": LATER},
+    "Google Cloud": lambda record: {"insertId": "a", "jsonPayload": record, "timestamp": LATER, "severity": "INFO"},
+    "Elasticsearch": lambda record: {"_index": "llm", "_id": "1", "_source": record},
+    "home-made": lambda record: {"timestamp": LATER, "data": record},
+}
+LITELLM_RECORDS = {
+    f"{name} {number}": record
+    for name in ("litellm", "litellm-kwargs", "litellm-spend", "litellm-legacy")
+    for number, record in enumerate(read_lines(SAMPLES / f"{name}.jsonl"), 1)
+}
+TEXTLESS = {
+    "a row without stored text": row(),
+    "a row before the database": row(messages="{}", response="{}", metadata="{}", proxy_server_request="{}"),
+    "a payload without text": payload(messages=None, response=None),
+    "a payload with an empty answer": payload(messages=None, response={}),
+    "kwargs around it": {"standard_logging_object": payload(messages=None, response=None)},
+    "Datadog's envelope around it": {
+        "ddsource": "litellm",
+        "message": json.dumps(payload(messages=None, response=None)),
+    },
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+@pytest.mark.parametrize("record", [*LITELLM_RECORDS.values(), *TEXTLESS.values()], ids=[*LITELLM_RECORDS, *TEXTLESS])
+def test_a_litellm_record_in_a_loggers_line_is_what_it_is_alone(record: Any, wrap: Callable[[Any], Any]) -> None:
+    alone, inside = convert_value(record), convert_value(wrap(record))
+    assert (inside.format, inside.warnings) == (alone.format, alone.warnings)
+    if isinstance(alone.result, Event):
+        assert isinstance(inside.result, Event), inside.result
+        assert replace(inside.result, raw=b"") == replace(alone.result, raw=b"")
+    else:
+        assert getattr(inside.result, "code", None) == getattr(alone.result, "code", None)
