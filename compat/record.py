@@ -81,14 +81,18 @@ class Record:
 
     @cached_property
     def output_redacted(self) -> bool:
-        """Whether LiteLLM redacted the output: its words and the arguments of its tool calls."""
-        texts = list(_texts(self.response))
-        return SENTINEL in texts and all(text == SENTINEL for text in texts)
+        """Whether LiteLLM redacted all of the output: its words and the arguments of its tool calls."""
+        return self.output_redacted_in_part and all(text == SENTINEL for text in _texts(self.response))
+
+    @cached_property
+    def output_redacted_in_part(self) -> bool:
+        """Whether LiteLLM redacted any of the output."""
+        return SENTINEL in _texts(self.response)
 
     @property
     def is_redacted(self) -> bool:
         """Whether LiteLLM redacted anything."""
-        return self.input_redacted or self.output_redacted
+        return self.input_redacted or self.output_redacted_in_part
 
 
 _SAYING = ("content", "text", "arguments")

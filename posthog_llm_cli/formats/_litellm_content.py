@@ -14,6 +14,7 @@ from posthog_llm_cli.formats._litellm_output import (
     litellm_output,
     output_redaction,
     plain_answer,
+    redacted_output,
     shown,
 )
 from posthog_llm_cli.formats._messages import (
@@ -54,8 +55,7 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     answer = None if embedding else plain_answer(response)
     input_redacted = not is_plain and is_redacted_input(logged)
     how_much = Redaction.NONE if answer is not None else output_redaction(response)
-    output_redacted = how_much is Redaction.ALL
-    redacted = input_redacted or output_redacted
+    redacted = input_redacted or how_much is not Redaction.NONE
     entered: Json = None
     if isinstance(logged, str) and is_cut(logged):
         logged = shown(logged)
@@ -72,10 +72,12 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     output = None
     if answer is not None:
         output = [assistant([text_part(answer)])]
-    elif not embedding and not output_redacted:
-        output = litellm_output(response, warn, how_much)
-    if redacted and output is not None:
-        output = _without_reasoning(output)
+    elif embedding or how_much is Redaction.ALL:
+        pass
+    elif redacted:
+        output = redacted_output(response, with_arguments=how_much is Redaction.NONE)
+    else:
+        output = litellm_output(response, warn)
     tools = None if redacted else clean_tools(parameters.get("tools"))
     return Content(entered, output, tools, redacted)
 
@@ -87,14 +89,6 @@ def _logged_input(messages: Json) -> Json:
         if (item.get("content") if isinstance(item, dict) else item) != _NO_INPUT:
             return messages
     return None if listed else messages
-
-
-def _without_reasoning(output: list[Json]) -> list[Json] | None:
-    kept = [
-        {**message, "content": [part for part in message["content"] if part.get("type") != "reasoning"]}
-        for message in output
-    ]
-    return kept if any(message["content"] for message in kept) else None
 
 
 def error_of(payload: Mapping[str, Json], *, redacted: bool) -> CallError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 
-from posthog_llm_cli.formats._fields import first_text, items, mapping, text
+from posthog_llm_cli.formats._fields import first_text, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._messages import (
     assistant,
     chat_output,
@@ -18,6 +18,7 @@ from posthog_llm_cli.model import Json
 SENTINEL = "redacted-by-litellm"
 _CUT = "truncated by litellm"
 _CUT_NEAR_THE_END = 200
+_TEXT_KINDS = ("text", "output_text")
 
 
 class Redaction(Enum):
@@ -38,22 +39,17 @@ def shown(text: str) -> str:
     return without_bulk(text) if is_cut(text) or is_print(text) else text
 
 
-def litellm_output(response: Json, warn: Callable[[str], None], redaction: Redaction) -> list[Json] | None:
-    """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning.
-
-    Of an answer that is redacted in part, what says so is dropped.
-    """
+def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
+    """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning."""
     if response is None or response in ({}, "", []):
         return None
     if isinstance(response, str):
         return [assistant([text_part(shown(response))])]
     if isinstance(response, dict):
         if isinstance(response.get("choices"), list):
-            found = chat_output(response["choices"])
-            return found if redaction is Redaction.NONE else _without_sentinel(found)
+            return chat_output(response["choices"])
         if isinstance(response.get("output"), list):
-            found = responses_output(response["output"])
-            return found if redaction is Redaction.NONE else _without_sentinel(found)
+            return responses_output(response["output"])
         parts = _other_parts(response)
         if parts is not None:
             return [assistant(parts)] if parts else None
@@ -73,31 +69,6 @@ def plain_answer(response: Json) -> str | None:
     message = choice.get("message") if isinstance(choice, dict) and "text" not in choice else None
     said = plain_text(message) if isinstance(message, dict) else None
     return None if said == SENTINEL else said
-
-
-def _without_sentinel(messages: list[Json] | None) -> list[Json] | None:
-    """Drop what says only that LiteLLM redacted it, beside what it did not redact."""
-    kept = [
-        {**message, "content": [_without_arguments(part) for part in message["content"] if not _is_sentinel(part)]}
-        for message in messages or []
-    ]
-    return kept if any(message["content"] for message in kept) else None
-
-
-def _is_sentinel(part: Mapping[str, Json]) -> bool:
-    """Whether a part says nothing but the sentinel; an item of reasoning holds its texts in lists."""
-    if part.get("type") != "reasoning" or "text" in part:
-        return bool(part.get("text") == SENTINEL)
-    texts = _strings(part.get("summary"), part.get("content"))
-    return bool(texts) and all(text == SENTINEL for text in texts)
-
-
-def _without_arguments(part: Mapping[str, Json]) -> Json:
-    """A call keeps its name where what it was given is redacted."""
-    function = mapping(part.get("function"))
-    if function.get("arguments") != SENTINEL:
-        return part
-    return {**part, "function": {key: value for key, value in function.items() if key != "arguments"}}
 
 
 def _other_parts(response: Mapping[str, Json]) -> list[Json] | None:
@@ -144,6 +115,62 @@ def stop_reason(response: Json) -> str | None:
 # ---------------------------------------------------------------------------------------------------------- redaction
 
 
+def redacted_output(response: Json, *, with_arguments: bool) -> list[Json] | None:
+    """Return what may leave of the answer in a redacted record: texts that its messages say, and calls of functions.
+
+    LiteLLM redacts no other kind of item and no refusal, so they hold what it was told to keep out. For the same reason
+    a call loses its arguments where any of the answer is redacted.
+    """
+    answer = mapping(response)
+    if isinstance(answer.get("choices"), list):
+        found = chat_output([_bare_choice(choice) for choice in answer["choices"] if isinstance(choice, dict)])
+    else:
+        found = responses_output([_bare_item(item) for item in items(answer.get("output"))])
+    kept = [
+        assistant([part for said in message["content"] if (part := _kept_part(said, with_arguments=with_arguments))])
+        for message in found or []
+    ]
+    return kept if any(message["content"] for message in kept) else None
+
+
+def _bare_choice(choice: Mapping[str, Json]) -> Json:
+    """A choice with what its message says and calls alone."""
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return choice
+    calls = {key: message[key] for key in ("tool_calls", "function_call") if key in message}
+    return {**choice, "message": {"content": _said_texts(message.get("content")), **calls}}
+
+
+def _bare_item(item: Json) -> Json:
+    """An item of a Responses answer if it is a message, then with its texts alone, or the call of a function."""
+    kind = mapping(item).get("type")
+    if kind == "message":
+        return {"type": kind, "content": _said_texts(item.get("content"))}
+    return item if is_one_of(kind, ("function_call", "custom_tool_call")) else None
+
+
+def _said_texts(content: Json) -> Json:
+    parts = [content] if isinstance(content, dict) else content
+    if not isinstance(parts, list):
+        return parts
+    return [part for part in parts if isinstance(part, str) or is_one_of(mapping(part).get("type"), _TEXT_KINDS)]
+
+
+def _kept_part(part: Mapping[str, Json], *, with_arguments: bool) -> Json:
+    """A part as it may leave, None where it may not: a text that is not the sentinel, a call's name and id."""
+    said = part.get("text")
+    if part.get("type") == "text":
+        return part if isinstance(said, str) and said != SENTINEL else None
+    function = mapping(part.get("function"))
+    if part.get("type") != "function" or "name" not in function:
+        return None
+    kept = {key: function[key] for key in ("name", "arguments") if key in function}
+    if not with_arguments or kept.get("arguments") == SENTINEL:
+        kept.pop("arguments", None)
+    return {**{key: part[key] for key in ("type", "id") if key in part}, "function": kept}
+
+
 def is_redacted_input(messages: Json) -> bool:
     """Whether LiteLLM's redaction sentinel stands in the input, in any of its forms.
 
@@ -165,7 +192,7 @@ def is_redacted_input(messages: Json) -> bool:
 def output_redaction(response: Json) -> Redaction:
     """Return whether the output is the sentinel: its texts, and what its tool calls were given.
 
-    Reasoning counts only where it is the sentinel: old versions left it beside a redacted answer.
+    Reasoning and refusals count only where they are the sentinel: beside a redacted answer some are left as they were.
     """
     if not isinstance(response, dict):
         return Redaction.ALL if response == SENTINEL else Redaction.NONE
@@ -186,9 +213,10 @@ def _output_texts(response: Mapping[str, Json]) -> list[str]:
         _add_texts(found, choice.get("text"), message.get("content"))
         for call in items(message.get("tool_calls")):
             _add_texts(found, mapping(mapping(call).get("function")).get("arguments"))
+            _add_texts(found, mapping(mapping(call).get("custom")).get("input"))
         if message.get("function_call") is not None:
             _add_texts(found, mapping(message["function_call"]).get("arguments"))
-        if message.get("reasoning_content") == SENTINEL:
+        if SENTINEL in (message.get("reasoning_content"), message.get("refusal")):
             found.append(SENTINEL)
     for item in items(response.get("output")):
         if not isinstance(item, dict):

@@ -589,7 +589,9 @@ def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messa
         {"output": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": REDACTED}]}]},
         {"choices": [{"message": {"content": None, "function_call": {"name": "f", "arguments": REDACTED}}}]},
         {"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]}}]},
+        {"choices": [{"message": {"tool_calls": [{"id": "c", "custom": {"name": "f", "input": REDACTED}}]}}]},
         {"choices": [{"message": {"content": None, "reasoning_content": REDACTED}}]},
+        {"choices": [{"message": {"content": None, "refusal": REDACTED}}]},
     ],
 )
 def test_the_sentinel_in_any_place_of_an_answer_is_a_redaction(response: Any) -> None:
@@ -613,6 +615,98 @@ def test_beside_what_is_not_redacted_the_sentinel_is_dropped() -> None:
     ]
     (answer,) = to_properties(payload(response={"output": items}))["$ai_output_choices"]
     assert answer["content"] == [{"type": "text", "text": "kept"}]
+
+
+ASKED_IN_SECRET = [{"role": "user", "content": REDACTED}]
+KEPT = {"type": "output_text", "text": "kept"}
+CALLED = {"type": "function_call", "name": "f", "call_id": "c", "arguments": '{"who": "leak"}'}
+CHAT_CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"who": "leak"}'}}
+NAMED = {"type": "function", "id": "c", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize("said", [REDACTED, "kept"])
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "mcp_call", "name": "f", "server_label": "s", "arguments": '{"who": "leak"}', "output": "leak"},
+        {"type": "mcp_list_tools", "server_label": "s", "tools": [{"name": "leak"}]},
+        {"type": "file_search_call", "queries": ["leak"], "results": [{"text": "leak"}]},
+        {"type": "web_search_call", "action": {"type": "search", "query": "leak"}},
+        {"type": "code_interpreter_call", "code": "print('leak')", "outputs": [{"type": "logs", "logs": "leak"}]},
+        {"type": "image_generation_call", "result": "https://example.com/leak.png", "revised_prompt": "leak"},
+        {"type": "computer_call", "action": {"type": "type", "text": "leak"}},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "leak"}]},
+        {"type": "message", "content": [{"type": "refusal", "refusal": "leak"}]},
+        {"type": "message", "content": {"type": "refusal", "refusal": "leak"}},
+        {"type": "message", "content": [{"type": "text", "text": {"value": "leak"}}]},
+        {"type": "tomorrows_call", "what": "leak"},
+        "leak",
+    ],
+)
+def test_of_a_redacted_answer_only_texts_and_functions_are_kept(item: Any, said: str) -> None:
+    output = [item, {"type": "message", "content": [{**KEPT, "text": said}]}]
+    record = payload(call_type="aresponses", messages=ASKED_IN_SECRET, response={"output": output})
+    assert b"leak" not in to_event(record).properties
+    parts = [{"type": "text", "text": "kept"}]
+    answer = None if said == REDACTED else [{"role": "assistant", "content": parts}]
+    assert to_properties(record).get("$ai_output_choices") == answer
+    alone = payload(call_type="aresponses", messages=ASKED_IN_SECRET, response={"output": [item]})
+    assert "$ai_output_choices" not in to_properties(alone)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "refusal": "leak"},
+        {"content": None, "provider_specific_fields": {"refusal": "leak"}},
+        {"content": [{"type": "refusal", "refusal": "leak"}]},
+        {"content": [{"type": "thinking", "thinking": "leak"}, {"type": "image_url", "image_url": {"url": "leak"}}]},
+        {"content": None, "audio": {"transcript": "leak", "data": "leak"}},
+        {"content": None, "images": [{"type": "image_url", "image_url": {"url": "leak"}}]},
+        {"content": None, "tool_calls": [{"type": "function", "name": "leak", "arguments": "leak"}]},
+    ],
+)
+def test_what_a_redacted_chats_answer_holds_beside_its_text_goes(message: Any) -> None:
+    record = payload(messages=ASKED_IN_SECRET, response={"choices": [{"message": message}]})
+    assert "$ai_output_choices" not in to_properties(record)
+    assert b"leak" not in to_event(record).properties
+
+
+@pytest.mark.parametrize("response", [
+    "leak", ["leak"], {"text": "leak"}, {"results": [{"text": "leak"}]}, {"data": [{"url": "https://h.example/leak"}]},
+    {"odd": "leak"},
+])  # fmt: skip
+def test_an_answer_of_another_kind_in_a_redacted_record_goes(response: Any) -> None:
+    record = payload(messages=ASKED_IN_SECRET, response=response)
+    assert "$ai_output_choices" not in to_properties(record)
+    assert convert_value(record).warnings == convert_value(payload(messages=ASKED_IN_SECRET, response=None)).warnings
+
+
+@pytest.mark.parametrize("messages", [ASKED_IN_SECRET, [{"role": "user", "content": "hi"}]])
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"choices": [{"message": {"content": REDACTED, "tool_calls": [CHAT_CALL]}}]},
+        {"output": [CALLED, {"type": "message", "content": [{"type": "output_text", "text": REDACTED}]}]},
+    ],
+)
+def test_beside_a_redacted_text_a_call_keeps_its_name_and_loses_its_arguments(messages: Any, response: Any) -> None:
+    record = payload(messages=messages, response=response, model_parameters={"tools": [{"name": "leak"}]})
+    assert to_properties(record)["$ai_output_choices"] == [{"role": "assistant", "content": [NAMED]}]
+    assert to_properties(record)["litellm_redacted"] is True
+    assert b"leak" not in to_event(record).properties
+
+
+def test_where_only_the_input_was_redacted_texts_and_calls_stay() -> None:
+    call = {**NAMED, "function": {"name": "f", "arguments": '{"who": "leak"}'}}
+    parts = [{"type": "text", "text": "kept"}, call]
+    message = {"content": "kept", "tool_calls": [CHAT_CALL], "reasoning_content": "why", "refusal": "no"}
+    for response in (
+        {"choices": [{"message": message}]},
+        {"output": [{"type": "message", "content": [KEPT]}, CALLED]},
+    ):
+        found = to_properties(payload(messages=ASKED_IN_SECRET, response=response))
+        assert found["$ai_output_choices"] == [{"role": "assistant", "content": parts}]
 
 
 def test_a_redacted_failure_says_only_its_class() -> None:
