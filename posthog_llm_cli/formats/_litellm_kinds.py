@@ -8,20 +8,24 @@ from posthog_llm_cli.model import Json
 
 
 class CallKind(Enum):
-    """What a call type asks for: a generation, an embedding, nothing of a model, or something not known."""
+    """What a call type asks for: a generation, an embedding, nothing of a model, or something not known.
+
+    A stored answer is read, and the call that made it has the usage, unless that ran in the background.
+    """
 
     GENERATION = "generation"
     EMBEDDING = "embedding"
     PASS_THROUGH = "pass-through"  # noqa: S105 -- a kind of request, no password
     NO_CALL = "no call"
+    STORED = "stored"
     UNKNOWN = "unknown"
 
 
 _GENERATIONS = frozenset({
     "completion", "text_completion", "responses", "anthropic_messages", "generate_content", "generate_content_stream",
     "create_interaction", "_realtime", "_responses_websocket", "send_message", "run_thread", "run_thread_stream",
-    "image_generation", "image_edit", "video_generation", "create_video", "video_remix", "video_edit",
-    "video_extension", "speech", "transcription", "moderation", "rerank", "ocr",
+    "image_generation", "image_edit", "image_variation", "video_generation", "create_video", "video_remix",
+    "video_edit", "video_extension", "speech", "transcription", "moderation", "rerank", "ocr",
 })  # fmt: skip
 _PASS_THROUGH = frozenset({"", "pass_through_endpoint", "llm_passthrough_route"})
 _NO_CALL = frozenset({
@@ -30,6 +34,7 @@ _NO_CALL = frozenset({
     "run_code", "code_interpreter_tool", "video_content", "video_list", "video_delete", "create_skill", "decisions",
     "systemone",
 })  # fmt: skip
+_STORED = frozenset({"get_responses", "cancel_responses", "delete_responses"})
 _NO_CALL_PATTERN = re.compile(
     r"vector_store_.*|file_.*|.*_fine_tuning_.*|.*_assistants?|.*_container.*|.*_sandbox|video_retrieve.*|video_.*_character",
     re.DOTALL,  # so that the last `.*` takes anything, and no earlier one is tried again
@@ -59,6 +64,8 @@ def _kind_of(call_type: str) -> CallKind:
             return CallKind.PASS_THROUGH
         if name in _NO_CALL or _NO_CALL_PATTERN.fullmatch(name):
             return CallKind.NO_CALL
+        if name in _STORED:
+            return CallKind.STORED
     return CallKind.UNKNOWN
 
 

@@ -74,6 +74,8 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         RecordError: `missing-field` without a model or any usable time.
     """
     kind = call_kind(payload.get("call_type"))
+    if kind is CallKind.STORED:
+        kind = _kind_of_stored(payload)
     metadata = mapping(payload.get("metadata"))
     skipped = _skip(payload, kind, metadata)
     if skipped is not None:
@@ -156,7 +158,7 @@ def _skip(payload: Mapping[str, Json], kind: CallKind, metadata: Mapping[str, Js
     if kind is CallKind.GENERATION or kind is CallKind.EMBEDDING:
         return None
     call_type = payload.get("call_type")
-    total = number(payload.get("total_tokens")) or 0
+    total, cost = number(payload.get("total_tokens")) or 0, number(payload.get("response_cost")) or 0
     match kind:
         case CallKind.NO_CALL:
             return Skipped("not-a-model-call", f"LiteLLM logged {_named(call_type)}: no model ran")
@@ -164,11 +166,20 @@ def _skip(payload: Mapping[str, Json], kind: CallKind, metadata: Mapping[str, Js
             failed = payload.get("status") == "failure"
             if not text(payload.get("model")) or not (total > 0 or failed):
                 return Skipped("not-a-model-call", "a pass-through request without model or tokens")
-        case CallKind.UNKNOWN if total <= 0:
-            return Skipped("not-a-model-call", f"call type {_named(call_type)} is not known, and no tokens were used")
+        case CallKind.UNKNOWN if total <= 0 and cost <= 0:
+            return Skipped(
+                "not-a-model-call",
+                f"call type {_named(call_type)} is not known, and it has neither tokens nor a cost",
+            )
         case _:
             pass
     return None
+
+
+def _kind_of_stored(payload: Mapping[str, Json]) -> CallKind:
+    """Of a stored answer: the call that made it was logged with its usage, but one in the background before it ran."""
+    in_background = mapping(payload.get("response")).get("background") is True
+    return CallKind.UNKNOWN if in_background else CallKind.NO_CALL
 
 
 def _named(call_type: Json) -> str:

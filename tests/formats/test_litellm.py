@@ -39,6 +39,7 @@ def kwargs(caller: Any = None, dynamic: Any = None, params: Any = None, **change
 
 
 REDACTED = "redacted-by-litellm"
+NO_TOKENS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 FAILURE = {
     "status": "failure", "response": {}, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0,
     "response_cost": 0.0,
@@ -776,7 +777,8 @@ def test_where_no_model_ran_the_record_is_skipped(call_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "call_type", ["arerank", "moderation", "_arealtime", "_aresponses_websocket", "atranscription", "ocr"]
+    "call_type",
+    ["arerank", "moderation", "_arealtime", "_aresponses_websocket", "atranscription", "ocr", "aimage_variation"],
 )
 def test_wherever_a_model_ran_it_is_a_generation(call_type: str) -> None:
     assert to_event(payload(call_type=call_type)).name == "$ai_generation"
@@ -790,9 +792,32 @@ def test_a_pass_through_counts_only_with_a_model_and_tokens_or_a_failure(call_ty
     assert to_skip(payload(call_type=call_type, model="")).code == "not-a-model-call"
 
 
-def test_an_unknown_call_type_counts_with_tokens_and_a_warning() -> None:
-    assert "unknown-call-type" in convert_value(payload(call_type="dream")).warnings
-    assert to_skip(payload(call_type="dream", total_tokens=0)).code == "not-a-model-call"
+def test_an_image_that_was_paid_for_is_a_generation_without_tokens() -> None:
+    record = payload(call_type="image_variation", **NO_TOKENS, response={"data": [{"url": "https://h.example/a.png"}]})
+    assert to_properties(record)["$ai_total_cost_usd"] == 0.5
+    assert "unknown-call-type" not in convert_value(record).warnings
+
+
+def test_an_unknown_call_type_counts_with_tokens_or_a_cost_and_a_warning() -> None:
+    for record in (payload(call_type="dream", response_cost=0.0), payload(call_type="dream", **NO_TOKENS)):
+        assert "unknown-call-type" in convert_value(record).warnings
+        assert to_event(record).name == "$ai_generation"
+    for cost in (0.0, None, -0.5, "0.5"):
+        skipped = to_skip(payload(call_type="dream", **NO_TOKENS, response_cost=cost))
+        assert skipped.code == "not-a-model-call"
+
+
+@pytest.mark.parametrize("call_type", ["get_responses", "aget_responses", "cancel_responses", "adelete_responses"])
+@pytest.mark.parametrize("background", [None, False, True])
+def test_the_read_of_a_stored_answer_is_a_call_only_where_it_ran_in_the_background(
+    call_type: str, background: Any
+) -> None:
+    record = payload(call_type=call_type, response={"output": [], "background": background})
+    if background is True:
+        assert "unknown-call-type" in convert_value(record).warnings
+        assert to_properties(record)["$ai_input_tokens"] == 10
+    else:
+        assert to_skip(record).code == "not-a-model-call"
 
 
 @pytest.mark.parametrize(
@@ -966,7 +991,7 @@ def test_a_realtime_session_keeps_no_credentials() -> None:
 
 @pytest.mark.parametrize("call_type", ["x" * 90 + "s3cret", {"s3cret": 1}, ["s3cret"]])
 def test_a_call_type_of_any_kind_is_not_quoted_whole(call_type: Any) -> None:
-    assert "s3cret" not in to_skip(payload(call_type=call_type, total_tokens=0)).message
+    assert "s3cret" not in to_skip(payload(call_type=call_type, total_tokens=0, response_cost=0)).message
 
 
 def test_nested_headers_of_a_callers_metadata_stay_here() -> None:
