@@ -168,12 +168,12 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         "6.8", "unknown tokens are no zero", _ai("input_tokens", "output_tokens"), numbers.unknown_tokens,
-        "Absent where all three counts are zero.",
+        "Absent where all three counts are zero; the input of an embedding that has no other count is its total.",
     ),
     Correction(
         "6.8", "kinds of tokens", _KINDS, numbers.token_kinds,
         "Total, cached and reasoning tokens above zero, and the usage object without nulls; LiteLLM's input "
-        "includes the cache.",
+        "includes the cache, unless the cache alone is more.",
     ),
     Correction(
         "6.9", "error text", _ai("error"), numbers.error_text,

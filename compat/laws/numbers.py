@@ -7,6 +7,7 @@ from compat.record import Record, Setting
 from compat.values import Json, is_number, is_said, object_of
 
 MAX_ERROR_CHARACTERS = 4000
+_WHOLES = ("prompt", "completion", "total")
 _SECRETS = re.compile(r"(?<![A-Za-z0-9])sk-[\w*.…-]{5,}[\w*…-]|(?<=Bearer )[\w.~+/=*…-]{8,}")
 
 
@@ -33,15 +34,18 @@ def _count(value: Json) -> int | None:
 
 def counts_known(record: Record) -> bool:
     """Whether LiteLLM counted anything: three zeros mean that it did not."""
-    return any(_count(record.payload.get(f"{kind}_tokens")) for kind in ("prompt", "completion", "total"))
+    return any(_count(record.payload.get(f"{kind}_tokens")) for kind in _WHOLES)
 
 
 def unknown_tokens(fields: Fields, record: Record, _: Setting) -> None:
-    """Unknown counts are absent, not zero."""
+    """Unknown counts are absent, not zero; an embedding of which only the total is known has no other tokens."""
     known = counts_known(record)
     for name, kind in (("$ai_input_tokens", "prompt"), ("$ai_output_tokens", "completion")):
         if name in fields:
             put(fields, name, _count(record.payload.get(f"{kind}_tokens")) if known else None)
+    prompt, completion, total = (_count(record.payload.get(f"{kind}_tokens")) for kind in _WHOLES)
+    if record.is_embedding and total and not prompt and not completion:
+        put(fields, "$ai_input_tokens", total)
 
 
 def no_output_tokens(fields: Fields, record: Record, _: Setting) -> None:
@@ -66,7 +70,9 @@ def token_kinds(fields: Fields, record: Record, _: Setting) -> None:
     put(fields, "$ai_cache_creation_input_tokens", written or None)
     put(fields, "$ai_reasoning_tokens", _count(out.get("reasoning_tokens")) or None)
     put(fields, "$ai_usage", _without_nulls(usage) or None)
-    put(fields, "$ai_cache_reporting_exclusive", False if read or written else None)
+    prompt = _count(record.payload.get("prompt_tokens"))
+    on_top = prompt is not None and (read or 0) + (written or 0) > prompt
+    put(fields, "$ai_cache_reporting_exclusive", on_top if read or written else None)
 
 
 def _first_count(*values: Json) -> int | None:

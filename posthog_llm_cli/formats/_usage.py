@@ -100,17 +100,22 @@ def litellm_usage(
 ) -> Usage:
     """Read LiteLLM's counts (inclusive of cache for every provider) and the kinds from its usage object.
 
-    Neither the kinds in `usage` nor the object as it was logged, `raw`, hold nulls.
+    Neither the kinds in `usage` nor the object as it was logged, `raw`, hold nulls. All tokens of an embedding are its
+    input's, and some providers give nothing but the total. Cached tokens beyond the input are no part of it.
     """
     prompt = token_count(counts.get("prompt_tokens"), warn)
     completion = token_count(counts.get("completion_tokens"), warn)
     total = token_count(counts.get("total_tokens"), warn)
     if not (prompt or completion or total):
         return Usage(web_searches=web_searches)
+    if embedding:
+        if not prompt and not completion:
+            prompt = total
+        completion = None
     if usage.keys() <= _WHOLE_COUNTS:  # no parts of them
         return Usage(
             input=prompt,
-            output=None if embedding else completion,
+            output=completion,
             total=positive(total),
             web_searches=web_searches,
             raw=raw or usage or None,
@@ -125,11 +130,12 @@ def litellm_usage(
     )
     return Usage(
         input=prompt,
-        output=None if embedding else completion,
+        output=completion,
         total=positive(total),
         cache_read=positive(cache_read),
         cache_creation=positive(cache_creation),
         reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
+        cache_exclusive=prompt is not None and (cache_read or 0) + (cache_creation or 0) > prompt,
         web_searches=web_searches,
         raw=raw or usage or None,
     )

@@ -214,6 +214,31 @@ def test_token_kinds_are_read_inclusive_of_the_cache() -> None:
     assert found["$ai_usage"]["completion_tokens_details"] == {"reasoning_tokens": 5}
 
 
+@pytest.mark.parametrize(
+    ("read", "written", "exclusive"),
+    [(10, 0, False), (0, 10, False), (8, 2, False), (11, 0, True), (0, 11, True), (8, 3, True), (2000, None, True)],
+)
+def test_cached_tokens_that_are_more_than_the_input_come_on_top_of_it(read: Any, written: Any, exclusive: bool) -> None:
+    usage = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
+    found = to_properties(payload(metadata={"usage_object": usage}))
+    assert (found["$ai_input_tokens"], found["$ai_cache_reporting_exclusive"]) == (10, exclusive)
+    unknown = to_properties(payload(prompt_tokens=None, metadata={"usage_object": usage}))
+    assert unknown["$ai_cache_reporting_exclusive"] is False
+
+
+@pytest.mark.parametrize("usage", [None, {"total_tokens": 7}, {"total_tokens": 7, "prompt_tokens_details": {"a": 1}}])
+@pytest.mark.parametrize("nothing", [0, None])
+def test_the_total_of_an_embedding_is_its_input_where_nothing_else_was_counted(nothing: Any, usage: Any) -> None:
+    counts = {"prompt_tokens": nothing, "completion_tokens": nothing, "total_tokens": 7}
+    found = to_properties(payload(call_type="aembedding", metadata={"usage_object": usage}, **counts))
+    assert (found["$ai_input_tokens"], found["$ai_total_tokens"]) == (7, 7)
+    assert "$ai_output_tokens" not in found
+    counted = to_properties(payload(call_type="aembedding", prompt_tokens=5, completion_tokens=0, total_tokens=7))
+    assert counted["$ai_input_tokens"] == 5
+    chat = to_properties(payload(metadata={"usage_object": usage}, **counts))
+    assert chat.get("$ai_input_tokens") == nothing
+
+
 def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
     usage = {
         "input_tokens": 10, "output_tokens": 20, "input_tokens_details": {"cached_tokens": 4},
