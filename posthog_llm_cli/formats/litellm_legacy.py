@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
 from posthog_llm_cli.formats._litellm_ids import Envelope
 from posthog_llm_cli.formats._litellm_output import shown
+from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
 from posthog_llm_cli.formats._times import Clock
 from posthog_llm_cli.formats.base import LogFormat, Parsed
@@ -40,12 +41,15 @@ _COUNT = re.compile(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])"
 
 
 def matches(record: Json) -> bool:
-    """Whether `record` is a legacy item (detection rule 5), alone, as DynamoDB exports one, or as Datadog had it."""
+    """Whether `record` is a legacy item (detection rule 5), alone, as DynamoDB exports one, or as Datadog had it.
+
+    LiteLLM writes a call's type into every item, and Langfuse's exports have texts under the same names without it.
+    """
     if not isinstance(record, dict):
         return False
     item = _item(record)
     has_prints = "modelParameters" in item and any(isinstance(item.get(key), str) for key in _STRINGS)
-    return has_prints or _is_datadogs(record)
+    return (has_prints and ("call_type" in item or relative_name(item) is None)) or _is_datadogs(record)
 
 
 def parse(record: Json, context: ParseContext) -> Parsed:

@@ -135,6 +135,16 @@ def test_a_keys_hash_is_nobody(record: Any) -> None:
     assert KEY_HASH.encode() not in to_event(record).properties
 
 
+@pytest.mark.parametrize("as_text", [str, json.dumps, lambda value: value])
+def test_another_tools_observation_is_refused_by_its_name(as_text: Any) -> None:
+    observation = {
+        "id": "o-1", "traceId": "t-1", "type": "GENERATION", "startTime": "2025-06-01T10:00:00.000Z", "model": "gpt-4o",
+        "modelParameters": as_text({"temperature": 1}), "usage": as_text({"input": 1, "output": 2}), "input": "hi",
+    }  # fmt: skip
+    rejected = to_rejection(observation)
+    assert (rejected.code, "Langfuse" in rejected.message) == ("unsupported-format", True)
+
+
 def test_the_end_user_of_an_item_is_its_user() -> None:
     assert to_event(datadog_item(metadata={**PROXYS, "user_api_key_end_user_id": "anna"})).distinct_id == "anna"
 
