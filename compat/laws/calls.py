@@ -123,7 +123,8 @@ def parent(fields: Fields, record: Record, _: Setting) -> None:
     put(
         fields,
         "$ai_parent_id",
-        _wish(caller, "$ai_parent_id") or _first_id(caller.get("parent_run_id"), caller.get("parent_id")),
+        _wish(caller, "$ai_parent_id")
+        or _first_id(caller.get("parent_run_id") or None, caller.get("parent_id") or None),
     )
 
 

@@ -110,7 +110,8 @@ def litellm_words(fields: Fields, record: Record, _: Setting) -> None:
     end_user = end_user_of(record)
     guardrail = object_of(payload.get("status_fields")).get("guardrail_status")
     retries = record.logged_metadata.get("attempted_retries") or about.get("attempted_retries")
-    tags = [*list_of(payload.get("request_tags")), *list_of(record.caller.get("tags"))]
+    own_tags = record.caller.get("tags")
+    tags = [*list_of(payload.get("request_tags")), *([own_tags] if is_said(own_tags) else list_of(own_tags))]
     said = {
         "litellm_call_type": payload.get("call_type"),
         "litellm_call_id": payload.get("litellm_call_id"),

@@ -84,7 +84,7 @@ def read_caller_metadata(logged: Mapping[str, Json]) -> CallerMetadata:
         user_id=metadata.get("user_id"),
         session_id=id_text(metadata.get("session_id")),
         trace_id=id_text(metadata.get("trace_id")),
-        parent_id=id_text(metadata.get("parent_run_id")) or id_text(metadata.get("parent_id")),
+        parent_id=id_text(metadata.get("parent_run_id") or None) or id_text(metadata.get("parent_id") or None),
         span_name=text(metadata.get("generation_name")),
         trace_name=text(metadata.get("trace_name")),
         tags=metadata.get("tags"),

@@ -307,7 +307,8 @@ def _properties(
         found["litellm_call_id"] = call_id
     if payload.get("cache_hit") is True:
         found["litellm_cache_hit"] = True
-    if tags := _tags(payload.get("request_tags"), caller.tags):
+    own_tags = [caller.tags] if isinstance(caller.tags, str) else caller.tags  # a caller may name a single one
+    if tags := _tags(payload.get("request_tags"), own_tags):
         found["litellm_tags"] = tags
     if saved and is_number(saved) and saved > 0:
         found["litellm_saved_cache_cost_usd"] = float(saved)

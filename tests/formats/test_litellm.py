@@ -369,6 +369,22 @@ def test_a_callers_trace_that_became_the_session_is_the_trace() -> None:
     assert "$ai_session_id" not in found
 
 
+@pytest.mark.parametrize(
+    ("caller", "parent"),
+    [
+        ({"parent_run_id": 0, "parent_id": "pp"}, "pp"),
+        ({"parent_run_id": "", "parent_id": "pp"}, "pp"),
+        ({"parent_run_id": "None", "parent_id": "pp"}, "pp"),
+        ({"parent_run_id": "r", "parent_id": "pp"}, "r"),
+        ({"parent_run_id": 7, "parent_id": "pp"}, "7"),
+        ({"parent_run_id": None, "parent_id": 0}, None),
+        ({"parent_run_id": False, "parent_id": []}, None),
+    ],
+)
+def test_the_parent_is_the_first_that_says_something(caller: Any, parent: str | None) -> None:
+    assert to_properties(kwargs(caller)).get("$ai_parent_id") == parent
+
+
 def test_an_id_that_posthog_does_not_take_is_replaced_and_kept() -> None:
     long = "resp_" + "x" * 300 + "="
     found = to_properties(payload(id=long, trace_id="a/b"))
@@ -547,6 +563,14 @@ def test_a_caller_cannot_overwrite_what_was_built() -> None:
 def test_tags_come_without_user_agents() -> None:
     found = to_properties(payload(request_tags=["a", "User-Agent: x", "b", "a"]))
     assert found["litellm_tags"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "sent"),
+    [("prod", ["b", "prod"]), ("b", ["b"]), (["prod", "b"], ["b", "prod"]), ("User-Agent: x", ["b"]), ("", ["b"])],
+)
+def test_a_single_tag_of_the_callers_is_one(tags: Any, sent: list[str]) -> None:
+    assert to_properties(kwargs({"tags": tags}, request_tags=["b"]))["litellm_tags"] == sent
 
 
 def test_no_secret_of_a_dump_leaves() -> None:
