@@ -96,7 +96,7 @@ class Record:
 
 
 _SAYING = ("content", "text", "arguments")
-_HOLDING = ("choices", "message", "output", "content", "tool_calls", "function")
+_HOLDING = ("choices", "message", "delta", "output", "content", "tool_calls", "function")
 
 
 def _texts(value: Json) -> Iterator[str]:

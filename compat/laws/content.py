@@ -128,7 +128,7 @@ def _by_index(choices: list[Json]) -> list[dict[str, Json]]:
 
 
 def _choice(choice: dict[str, Json]) -> Iterator[Json]:
-    message = choice.get("message")
+    message = choice.get("message") or choice.get("delta")
     if not isinstance(message, dict):
         if is_said(choice.get("text")):
             yield _text(choice["text"])
@@ -311,7 +311,7 @@ def _words_and_calls(answer: dict[str, Json]) -> Json:
 
 
 def _words_of_choice(choice: dict[str, Json]) -> Json:
-    message = choice.get("message")
+    message = choice.get("message") or choice.get("delta")
     if not isinstance(message, dict):
         return choice
     calls = {key: message[key] for key in ("tool_calls", "function_call") if message.get(key)}

@@ -16,6 +16,7 @@ from posthog_llm_cli.formats._litellm_output import (
     plain_answer,
     redacted_output,
     shown,
+    with_messages,
 )
 from posthog_llm_cli.formats._messages import (
     assistant,
@@ -54,7 +55,10 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     logged = messages if is_plain else _logged_input(messages)
     answer = None if embedding else plain_answer(response)
     input_redacted = not is_plain and is_redacted_input(logged)
-    how_much = Redaction.NONE if answer is not None else output_redaction(response)
+    how_much = Redaction.NONE
+    if answer is None:
+        response = with_messages(response)
+        how_much = output_redaction(response)
     redacted = input_redacted or how_much is not Redaction.NONE
     entered: Json = None
     if isinstance(logged, str) and is_cut(logged):
@@ -69,17 +73,21 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
         warn("no-input")
     if is_cut(messages) or is_cut(response) or is_cut(payload.get("error_str")):
         warn("truncated-content")
-    output = None
     if answer is not None:
-        output = [assistant([text_part(answer)])]
-    elif embedding or how_much is Redaction.ALL:
-        pass
-    elif redacted:
-        output = redacted_output(response, with_arguments=how_much is Redaction.NONE)
+        output: list[Json] | None = [assistant([text_part(answer)])]
     else:
-        output = litellm_output(response, warn)
+        output = None if embedding else _other_output(response, how_much, warn, redacted=redacted)
     tools = None if redacted else clean_tools(parameters.get("tools"))
     return Content(entered, output, tools, redacted)
+
+
+def _other_output(response: Json, how_much: Redaction, warn: Warnings, *, redacted: bool) -> list[Json] | None:
+    """The answer where it is more than a text; in a redacted record what may leave of it."""
+    if how_much is Redaction.ALL:
+        return None
+    if redacted:
+        return redacted_output(response, with_arguments=how_much is Redaction.NONE)
+    return litellm_output(response, warn)
 
 
 def _logged_input(messages: Json) -> Json:

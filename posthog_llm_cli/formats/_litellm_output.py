@@ -39,6 +39,19 @@ def shown(text: str) -> str:
     return without_bulk(text) if is_cut(text) or is_print(text) else text
 
 
+def with_messages(response: Json) -> Json:
+    """Return an answer whose choices say what a stream's do, under `delta`, with that as their messages."""
+    choices = response.get("choices") if isinstance(response, dict) else None
+    if not isinstance(choices, list) or not any(_says_delta(choice) for choice in choices):
+        return response
+    whole = [{**choice, "message": choice["delta"]} if _says_delta(choice) else choice for choice in choices]
+    return {**response, "choices": whole}
+
+
+def _says_delta(choice: Json) -> bool:
+    return isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and not choice.get("message")
+
+
 def litellm_output(response: Json, warn: Callable[[str], None]) -> list[Json] | None:
     """Return the response as assistant messages; None for none. An unknown shape is sent as text, with a warning."""
     if response is None or response in ({}, "", []):

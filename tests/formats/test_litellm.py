@@ -152,6 +152,26 @@ def test_an_output_is_one_assistant_message_of_parts(response: Any, parts: Any) 
     assert found["$ai_output_choices"] == [{"role": "assistant", "content": parts}]
 
 
+def test_a_choice_that_says_what_a_streams_part_does_is_read_like_a_message() -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    delta = {"role": "assistant", "content": "hi", "tool_calls": [call]}
+    choices = [
+        {"index": 0, "delta": delta, "finish_reason": "stop"},
+        {"index": 1, "message": None, "delta": {"content": "ho"}},
+    ]
+    found = to_properties(payload(response={"choices": choices}))
+    assert (
+        found["$ai_output_choices"]
+        == to_properties(
+            payload(response={"choices": [{"index": 0, "message": delta}, {"index": 1, "message": {"content": "ho"}}]})
+        )["$ai_output_choices"]
+    )
+    assert found["$ai_stop_reason"] == "stop"
+    hidden = {"choices": [{"index": 0, "delta": {"content": REDACTED}}]}
+    assert to_properties(payload(response=hidden))["litellm_redacted"] is True
+    assert "$ai_output_choices" not in to_properties(payload(response=hidden))
+
+
 @pytest.mark.parametrize("response", [None, {}, "", [], {"choices": []}, {"choices": [{"message": {"content": ""}}]}])
 def test_an_empty_output_is_absent(response: Any) -> None:
     assert "$ai_output_choices" not in to_properties(payload(response=response))
