@@ -196,8 +196,8 @@ def _parallel(seen: Candidate) -> str | None:
     value = seen.value
     if not isinstance(value, list) or len(value) not in {2, 3} or not isinstance(value[0], dict):
         return None
-    if not any(key in value[0] for key in _CONTENT_KEYS) or Candidate(value[0]).answer is not None:
-        return None  # two records in an array, of which the first is a pair, are no line of the processor
+    if not _is_only_asked(value[0]):
+        return None  # two records in an array, of which the first has its own answer, are no line of the processor
     answer = value[1]
     if isinstance(answer, list):
         return "openai-parallel" if answer and all(isinstance(item, str) for item in answer) else None
@@ -207,6 +207,14 @@ def _parallel(seen: Candidate) -> str | None:
     if shape is None and mapping(answer).keys() == {"error"}:
         shape = "openai-error" if is_error(answer["error"]) else None
     return None if shape is None else "openai-parallel"
+
+
+def _is_only_asked(record: Mapping[str, Json]) -> bool:
+    """Whether this is a request and nothing more: no answer itself (a response names its `prompt`), and no call."""
+    if all(record.get(key) is None for key in _CONTENT_KEYS) or classify_response(record) is not None:
+        return False
+    seen = Candidate(record)
+    return seen.answer is None and not _is_flat(seen) and _failed(seen) is None
 
 
 def _conversation(seen: Candidate) -> str | None:

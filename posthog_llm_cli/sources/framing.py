@@ -28,6 +28,8 @@ CONSOLE_HEAD = 64 * 1024
 """Bytes in which a console log shows itself, and a table its header."""
 
 _MAX_PARTS = 3
+_OF_CALLS = ("response", "completion", "output", "error")
+"""What a request has not, and a record of a call has beside its prompt."""
 _BOM = b"\xef\xbb\xbf"
 _GIT_LFS = b"version https://git-lfs.github.com/spec/v1"
 _LEADING = re.compile(rb"[\s\0]*+")
@@ -356,6 +358,8 @@ def _first_of(value: Json) -> First:
         return First.MESSAGE
     if "object" in value or "choices" in value:
         return First.OTHER  # an answer: a Responses object has a `prompt` too
+    if any(value.get(key) is not None for key in _OF_CALLS):
+        return First.OTHER
     is_request = any(value.get(key) is not None for key in ("messages", "prompt", "input"))
     return First.REQUEST if is_request else First.OTHER
 

@@ -13,6 +13,9 @@ from tests.formats.test_openai import CREATED, MESSAGES, chat, pair
 
 AT = "2025-06-01T10:00:00Z"
 ASKED = {"model": "gpt-4o", "messages": MESSAGES}
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1", "object": "response", "created_at": CREATED, "model": "gpt-4o", "status": "completed", "output": [],
+}  # fmt: skip
 
 
 def said(record: Any) -> Any:
@@ -220,6 +223,33 @@ def test_two_records_in_an_array_are_no_line_of_the_parallel_processor() -> None
     flats = [flat(), flat(response=None, error="boom")]
     for rows, formats in ((pairs, ["openai-chat"] * 2), (flats, ["openai-flat", "openai-error"])):
         assert [converted.format for converted in convert_bytes(json.dumps(rows).encode())] == formats
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        flat(),
+        flat(response=None, error="boom"),
+        {**chat(id="a"), "messages": MESSAGES},
+        {**RESPONSE, "prompt": None},
+        {**RESPONSE, "prompt": []},
+        {**RESPONSE, "input": "hi"},
+        {"object": "list", "data": [], "model": "m", "usage": {"prompt_tokens": 1}, "input": ["hi"], "created": AT},
+    ],
+    ids=["flat", "failed", "chat with messages", "null prompt", "empty prompt", "response with input", "embeddings"],
+)
+@pytest.mark.parametrize("second", [chat(id="b"), {**RESPONSE, "id": "resp_2", "prompt": None}])
+def test_a_call_is_no_request_of_the_record_behind_it(first: Any, second: Any) -> None:
+    alone = [to_event(record).uuid for record in (first, second)]
+    found = convert_bytes(json.dumps([first, second]).encode())
+    assert [getattr(converted.result, "uuid", converted.result) for converted in found] == alone
+    third = convert_bytes(json.dumps([first, second, flat(prompt="other")]).encode())
+    assert [converted.format for converted in third[1:]] == [convert_value(second).format, "openai-flat"]
+
+
+def test_a_request_whose_prompt_is_null_is_none() -> None:
+    assert convert_bytes(json.dumps([{"model": "m", "prompt": None}, chat()]).encode())[0].format != "openai-parallel"
+    assert convert_value([{"model": "m", "prompt": None, "messages": MESSAGES}, chat()]).format == "openai-parallel"
 
 
 # -------------------------------------------------------------------------------------------------------------- ollama

@@ -227,6 +227,8 @@ def test_an_array_that_is_one_record_comes_whole(value: Json, indent: int | None
         [{"object": "response", "prompt": None, "output": []}] * 2,
         [{"object": "response", "prompt": {"id": "p"}, "output": []}] * 2,
         [{"messages": [], "response": {}}] * 3,
+        [{"prompt": "a", "response": "b"}, ANSWER],
+        [{**REQUEST, "response": None, "error": "no"}, ANSWER, {"prompt": "a", "response": "b"}],
         [REQUEST, ANSWER, {"row": 1}, {"row": 2}],
         [{"id": 1}],
     ],
