@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import orjson
 
 from posthog_llm_cli.decoding import MAX_DEPTH, decode, is_deeper
-from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
+from posthog_llm_cli.formats._fields import decoded, id_text, is_number, mapping, text
 from posthog_llm_cli.formats._openai_provider import find_provider
 from posthog_llm_cli.formats._openai_shapes import classify, classify_response
 from posthog_llm_cli.model import Json
@@ -67,6 +67,13 @@ def custom_id_of(record: Mapping[str, Json]) -> str | None:
     if isinstance(found, int) and not isinstance(found, bool):
         return str(found)
     return found if isinstance(found, str) and found.strip() else None
+
+
+def batch_id_of(line: Mapping[str, Json]) -> str | None:
+    """Return the id under `id` that is the batch's and the same in each of its lines (Zhipu); None for any other."""
+    found = id_text(line.get("id"))
+    is_batchs = found is not None and found.startswith("batch_") and not found.startswith("batch_req_")
+    return found if is_batchs else None
 
 
 def input_of(record: Mapping[str, Json]) -> Mapping[str, Json] | None:

@@ -20,6 +20,7 @@ from posthog_llm_cli.formats._fields import (
 from posthog_llm_cli.formats._messages import clean_tools, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
 from posthog_llm_cli.formats._openai_answers import is_error
+from posthog_llm_cli.formats._openai_batch_lines import batch_id_of
 from posthog_llm_cli.formats._openai_exchange import Exchange, input_value
 from posthog_llm_cli.formats._openai_failure import find_failure
 from posthog_llm_cli.formats._openai_provider import find_provider
@@ -245,7 +246,7 @@ def _span_id(exchange: Exchange) -> str | None:
         outer.get("span_id"),
         outer.get("call_id"),
         outer.get("request_id"),
-        outer.get("id"),
+        None if "custom_id" in outer and batch_id_of(outer) is not None else outer.get("id"),
     )
 
 

@@ -16,6 +16,7 @@ from posthog_llm_cli.formats._openai_batch_lines import (
     BatchAnswer,
     Side,
     answer_of,
+    batch_id_of,
     custom_id_of,
     input_of,
     is_mismatch,
@@ -206,10 +207,16 @@ def _as_batch_call(call: LLMCall, line: _Line) -> LLMCall:
 
 
 def _identity(call: LLMCall, line: _Line) -> str:
-    """That of the answer itself; else the line's id, or the line without its input: the same with it and without."""
+    """That of the answer itself; else the line's id, or the line without its input: the same with it and without.
+
+    An id that is the batch's names one of its lines together with the caller's id only.
+    """
     if id_text(mapping(line.body).get("id")) is not None:
         return call.identity
-    return f"openai-batch|{id_text(line.own.get('id')) or canonical_sha256(line.own)}"
+    line_id = id_text(line.own.get("id"))
+    if batch_id_of(line.own) is not None:
+        line_id = None if line.custom_id is None else f"{line_id}|{line.custom_id}"
+    return f"openai-batch|{line_id or canonical_sha256(line.own)}"
 
 
 def _provider_by_id(line_id: Json) -> str | None:

@@ -104,6 +104,35 @@ def test_the_identity_of_a_line_without_an_answer_is_its_id_then_its_content() -
     assert to_event(with_input(nameless), options).uuid == event_uuid(f"openai-batch|{canonical_sha256(nameless)}")
 
 
+@pytest.mark.parametrize(
+    "body", [{**EMBEDDING}, {"error": {"code": "1301", "message": "unsafe"}}, {**chat_body(), "id": None}]
+)
+def test_lines_that_all_have_the_batchs_own_id_are_told_apart_by_the_callers(body: Any) -> None:
+    options = with_parse(default_time=OPTIONS.parse.run_started_at)
+    zhipu = "batch_1791490810192076800"
+    status = 400 if "error" in body else 200
+    events = [
+        to_event(with_input(answered(row, body, status, id=zhipu)), options) for row in ("request-1", "request-2")
+    ]
+    assert [event.uuid for event in events] == [
+        event_uuid(f"openai-batch|{zhipu}|request-{number}") for number in (1, 2)
+    ]
+    for event in events:
+        properties = wire(event)["properties"]
+        assert properties["$ai_span_id"] == properties["$ai_trace_id"] == event.distinct_id == event.uuid
+        assert properties["$ai_provider"] == "zai"
+    alone = answered(None, body, status, id=zhipu, model="m")
+    assert to_event(alone, options).uuid == event_uuid(f"openai-batch|{canonical_sha256(alone)}")
+
+
+@pytest.mark.parametrize("line_id", ["batch_req_abc", "batch_req_out_1", "vllm-1", "batch-1"])
+def test_any_other_id_of_a_line_is_its_own(line_id: str) -> None:
+    options = with_parse(default_time=OPTIONS.parse.run_started_at)
+    event = to_event(answered(body={**EMBEDDING}, id=line_id), options)
+    assert event.uuid == event_uuid(f"openai-batch|{line_id}")
+    assert wire(event)["properties"]["$ai_span_id"] == line_id
+
+
 def test_a_batch_line_and_the_bare_answer_are_one_event() -> None:
     assert to_event(answered()).uuid == to_event(chat_body()).uuid
 
