@@ -145,12 +145,13 @@ def _lone_part(held: Json) -> dict[str, Json] | None:
 
 def read_part(value: Mapping[str, Json], *, is_whole: bool = False, is_wrapped: bool = False) -> Part | None:
     """Return what a value of a stream is as its part; None where it says nothing of itself."""
-    if stream_error(value) is not None and "choices" not in value and "response" not in value:
+    choices = value.get("choices")
+    if stream_error(value) is not None and choices is None and "response" not in value:
         return Part(Kind.ERROR, value, id_text(value.get("id")), is_wrapped=is_wrapped)
     kind = text(value.get("type"))
     if kind is not None and kind.startswith("response."):
         return _event(value, kind, is_wrapped=is_wrapped)
-    if isinstance(value.get("choices"), list):
+    if isinstance(choices, list) or value.get("object") == CHUNK:
         return _chunk(value, is_whole=is_whole, is_wrapped=is_wrapped)
     if isinstance(value.get("done"), bool):
         closes = _ONLY if value["done"] else _NOTHING
@@ -176,7 +177,7 @@ def count_calls(parts: Iterable[Part]) -> int:
 
 def _chunk(value: Mapping[str, Json], *, is_whole: bool, is_wrapped: bool) -> Part:
     answer_id = id_text(value.get("id"))
-    choices = [choice for choice in value["choices"] if isinstance(choice, dict)]
+    choices = [choice for choice in items(value.get("choices")) if isinstance(choice, dict)]
     if answer_id is None and not choices and "prompt_filter_results" in value:
         return Part(Kind.PROLOGUE, value, is_wrapped=is_wrapped)
     if answer_id is None and choices and all("content_filter_offsets" in choice for choice in choices):

@@ -116,3 +116,36 @@ def test_done_on_a_line_of_its_own_ends_a_stream_as_in_events(done: str, tmp_pat
     assert outcomes_of(found) == {"event": 2, "merged": len(found) - 2}
     events = b"".join(f"data: {json.dumps(part)}\n\n".encode() for part in said("a")) + b"data: " + done.encode()
     assert outcomes_of(joined(events.replace(b"data: data:", b"data:"), folder=tmp_path))["event"] == 1
+
+
+USAGE_ALONE = {key: value for key, value in usage_chunk().items() if key != "choices"}
+
+
+@pytest.mark.parametrize("last", [USAGE_ALONE, {**USAGE_ALONE, "choices": None}], ids=["no choices", "null"])
+@pytest.mark.parametrize("place", [-1, 0], ids=["last", "first"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        jsonl,
+        lambda rows: sse(*rows).encode(),
+        lambda rows: jsonl([{"ts": 1748772500, "chunk": part} for part in rows]),
+        lambda rows: jsonl([{"ts": 1748772500, "response": f"data: {json.dumps(part)}"} for part in rows]),
+        lambda rows: jsonl([rows]),
+        lambda rows: jsonl([{"request": {"model": "gpt-4o"}, "sse": sse(*rows)}]),
+    ],
+    ids=["lines", "events", "wrapped", "wrapped texts", "a list", "a pair"],
+)
+def test_a_chunk_without_choices_is_a_part(last: Any, place: int, write: Any, tmp_path: Path) -> None:
+    rows = [last, *said("Hel", "lo")] if place == 0 else [*said("Hel", "lo"), last]
+    found = joined(write(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)["event"]) == (["Hello"], 1)
+    (event,) = events_of(found)
+    assert b'"$ai_output_tokens":2' in event.properties
+    assert outcomes_of(found)["merged"] == len(found) - 1
+
+
+def test_an_error_beside_choices_that_are_null_is_the_streams(tmp_path: Path) -> None:
+    rows = [*said("Hel", "lo")[:2], chunk(choices=None, error={"message": "down"})]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hel"], {"event": 1, "merged": 2})
+    assert b'"$ai_error":"down"' in events_of(found)[0].properties
