@@ -17,9 +17,14 @@ def is_terminal(event: Mapping[str, Json]) -> bool:
 
 
 def stream_error(event: Mapping[str, Json]) -> Json:
-    """Return the error that an event or a payload of mere error holds; None for any other."""
+    """Return the error that an event, a chunk or a payload of mere error holds; None for any other.
+
+    Groq says in `x_groq` why it stopped a stream early.
+    """
     if is_error(event.get("error")):
         return event["error"]
+    if "x_groq" in event and is_error(error := mapping(event["x_groq"]).get("error")):
+        return error
     if event.get("type") != "error" and event.get("object") != "error":
         return None
     return {key: event[key] for key in ("code", "message", "param", "type") if event.get(key) not in (None, "error")}

@@ -10,7 +10,7 @@ from posthog_llm_cli.formats._fields import first_id, id_text, items, mapping, t
 from posthog_llm_cli.formats._openai_answers import is_unfinished
 from posthog_llm_cli.formats._openai_chunks import choice_index, finish_reason, has_piece
 from posthog_llm_cli.formats._openai_events import is_terminal, stream_error
-from posthog_llm_cli.formats._openai_shapes import CHUNK, Candidate, classify, classify_response, is_error
+from posthog_llm_cli.formats._openai_shapes import CHUNK, Candidate, classify, classify_response
 from posthog_llm_cli.formats.sse import is_sse, stream_values
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value
@@ -145,14 +145,14 @@ def _lone_part(held: Json) -> dict[str, Json] | None:
 
 def read_part(value: Mapping[str, Json], *, is_whole: bool = False, is_wrapped: bool = False) -> Part | None:
     """Return what a value of a stream is as its part; None where it says nothing of itself."""
-    choices = value.get("choices")
-    if stream_error(value) is not None and choices is None and "response" not in value:
+    choices, failed = value.get("choices"), stream_error(value) is not None
+    if failed and choices is None and "response" not in value:
         return Part(Kind.ERROR, value, id_text(value.get("id")), is_wrapped=is_wrapped)
     kind = text(value.get("type"))
     if kind is not None and kind.startswith("response."):
         return _event(value, kind, is_wrapped=is_wrapped)
     if isinstance(choices, list) or value.get("object") == CHUNK:
-        return _chunk(value, is_whole=is_whole, is_wrapped=is_wrapped)
+        return _chunk(value, failed=failed, is_whole=is_whole, is_wrapped=is_wrapped)
     if isinstance(value.get("done"), bool):
         closes = _ONLY if value["done"] else _NOTHING
         return Part(
@@ -175,7 +175,7 @@ def count_calls(parts: Iterable[Part]) -> int:
     return ended + sum(bool(progress.closed) for progress in streams.values())
 
 
-def _chunk(value: Mapping[str, Json], *, is_whole: bool, is_wrapped: bool) -> Part:
+def _chunk(value: Mapping[str, Json], *, failed: bool, is_whole: bool, is_wrapped: bool) -> Part:
     answer_id = id_text(value.get("id"))
     choices = [choice for choice in items(value.get("choices")) if isinstance(choice, dict)]
     if answer_id is None and not choices and "prompt_filter_results" in value:
@@ -188,7 +188,7 @@ def _chunk(value: Mapping[str, Json], *, is_whole: bool, is_wrapped: bool) -> Pa
         # A role in a chunk with usage begins nothing: OpenRouter repeats it there.
         if text(choice.get("text")) or (mapping(choice.get("delta")).get("role") and not mapping(value.get("usage"))):
             opens.add(index)
-        if finish_reason(choice) or is_error(value.get("error")):
+        if failed or finish_reason(choice):
             closes.add(index)
     return Part(
         Kind.CHUNK, value, answer_id, opens=frozenset(opens), closes=frozenset(closes), is_whole=is_whole,

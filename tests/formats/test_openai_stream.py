@@ -270,6 +270,21 @@ def test_an_error_in_the_midst_fails_the_call_and_keeps_what_came(parts: list[An
     assert "stream-truncated" not in warnings_of(record)
 
 
+def test_groqs_reason_for_stopping_early_is_the_error() -> None:
+    stopped = [
+        chunk(x_groq={"error": "over capacity"}),
+        chunk(choices=None, x_groq={"error": "over capacity"}),
+        {key: value for key, value in chunk(x_groq={"error": "over capacity"}).items() if key != "choices"},
+    ]
+    for last in stopped:
+        properties = to_properties({"request": REQUEST, "chunks": [*HELLO[:-1], last]})
+        assert (properties["$ai_is_error"], properties["$ai_error"]) == (True, "over capacity")
+        assert output_text(properties) == "Hello"
+        assert "$ai_stop_reason" not in properties
+    went_well = [*HELLO[:-1], chunk(finish="stop", x_groq={"id": "req_1", "error": None})]
+    assert "$ai_is_error" not in to_properties({"request": REQUEST, "chunks": went_well})
+
+
 def test_a_stream_of_mere_error_is_a_failed_call() -> None:
     record = {
         "ts": CREATED,

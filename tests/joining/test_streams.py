@@ -268,6 +268,13 @@ def test_an_error_without_an_id_belongs_to_the_stream_that_was_written_to_last(t
     assert (output_text(fine), "$ai_is_error" in fine) == ("B1B2", False)
 
 
+def test_groqs_reason_for_stopping_early_fails_the_stream(tmp_path: Path) -> None:
+    rows = [*said("Hel", "lo")[:-1], chunk(x_groq={"error": "over capacity"}), *said("Next")]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hello", "Next"], {"event": 2, "merged": 5})
+    assert wire(events_of(found)[0])["properties"]["$ai_error"] == "over capacity"
+
+
 def test_groqs_error_event_ends_a_recorded_stream(tmp_path: Path) -> None:
     content = sse(*said("Hel")[:-1], 'event: error\ndata: {"error": {"message": "gone"}}', done=False)
     (event,) = events_of(joined(content.encode(), folder=tmp_path))
