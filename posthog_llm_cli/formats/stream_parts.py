@@ -75,7 +75,7 @@ class Part(Value, frozen=True):
 class Progress:
     """How far one stream has come."""
 
-    __slots__ = ("_has_piece", "_has_turned", "closed", "created", "has_begun")
+    __slots__ = ("_each_is_whole", "_first_piece", "_has_piece", "_has_turned", "closed", "created", "has_begun")
 
     def __init__(self) -> None:
         self.closed: set[int] = set()
@@ -83,10 +83,20 @@ class Progress:
         self.has_begun = False
         self._has_piece = False
         self._has_turned = False
+        self._each_is_whole = True
+        self._first_piece: Mapping[str, Json] | None = None
 
     def restarts(self, part: Part) -> bool:
         """Whether a part begins what has ended already: it is of another stream, or of the same one logged again."""
-        return not self.closed.isdisjoint(part.opens)
+        return not self.closed.isdisjoint(part.opens) and not self._goes_on(part)
+
+    def _goes_on(self, part: Part) -> bool:
+        """Whether a part that begins and ends goes on with a stream of nothing but such (Gemini behind a gateway).
+
+        All have one id and were created at one time. The first piece again is the stream logged again.
+        """
+        is_alike = self._each_is_whole and part.opens <= part.closes and part.id is not None
+        return is_alike and part.created == self.created is not None and part.value != self._first_piece
 
     def is_beginning(self, part: Part) -> bool:
         """Whether a part is the first of a stream whose parts came last first, as logs newest first have them."""
@@ -98,8 +108,20 @@ class Progress:
             self._has_turned = self._has_turned or (bool(self.closed) and not self._has_piece and part.has_piece)
             self._has_piece = self._has_piece or part.has_piece
             self.has_begun = self.has_begun or bool(part.opens)
+            if self._each_is_whole:
+                self._look_at(part)
         self.closed.update(part.closes)
         self.created = self.created or part.created
+
+    def _look_at(self, part: Part) -> None:
+        """Note whether all choices of the part begin and end in it; one that counts, or holds nothing, need not."""
+        if part.opens:
+            self._each_is_whole = part.opens == part.closes
+        else:
+            says_nothing = not part.closes and not part.has_piece
+            self._each_is_whole = says_nothing or bool(mapping(part.value.get("usage")))
+        if self._first_piece is None and part.has_piece:
+            self._first_piece = part.value
 
 
 def part_of(record: Json) -> Part | None:

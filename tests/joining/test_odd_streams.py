@@ -149,3 +149,53 @@ def test_an_error_beside_choices_that_are_null_is_the_streams(tmp_path: Path) ->
     found = joined(jsonl(rows), folder=tmp_path)
     assert (texts_of(found), outcomes_of(found)) == (["Hel"], {"event": 1, "merged": 2})
     assert b'"$ai_error":"down"' in events_of(found)[0].properties
+
+
+def whole_chunk(text: str, **changes: Any) -> dict[str, Any]:
+    """A chunk as Gemini's are behind some gateways: each names the role, and each ends."""
+    return chunk({"role": "assistant", "content": text}, "stop", **changes)
+
+
+WRITES = [
+    jsonl,
+    lambda rows: sse(*rows).encode(),
+    lambda rows: jsonl([{"request": {"model": "gpt-4o"}, "sse": sse(*rows)}]),
+    lambda rows: jsonl([{"ts": 1748772500, "chunk": part} for part in rows]),
+]
+
+
+@pytest.mark.parametrize("write", WRITES, ids=["lines", "events", "a pair", "wrapped"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [whole_chunk("I am "), whole_chunk("Gemini, "), whole_chunk("a model.")],
+        [whole_chunk("I am "), whole_chunk("Gemini, "), whole_chunk("a model."), usage_chunk()],
+        [whole_chunk("I am "), whole_chunk("Gemini, ", usage=USAGE), whole_chunk("a model.")],
+        [chunk({"role": "assistant", "reasoning_content": "hm"}, "stop"), whole_chunk("I am Gemini, a model.")],
+        [whole_chunk(""), whole_chunk(""), whole_chunk("I am Gemini"), whole_chunk(", a model.")],
+        [whole_chunk("I am Gemini"), whole_chunk(", "), whole_chunk(", ")],
+    ],
+    ids=["texts", "usage behind", "usage in one", "thoughts first", "nothing first", "a piece again"],
+)
+def test_a_role_and_an_end_in_every_part_are_one_call(write: Any, rows: list[Any], tmp_path: Path) -> None:
+    found = joined(write(rows), folder=tmp_path)
+    assert outcomes_of(found) == {"event": 1, **({"merged": len(found) - 1} if len(found) > 1 else {})}
+    assert [text.removeprefix("hm") for text in texts_of(found)] in (["I am Gemini, a model."], ["I am Gemini, , "])
+
+
+def test_ids_that_are_used_again_are_told_apart_where_every_part_ends(tmp_path: Path) -> None:
+    later = [whole_chunk(text, created=1748772600) for text in ("c", "d")]
+    rows = [whole_chunk("a"), whole_chunk("b"), *later]
+    assert texts_of(joined(jsonl(rows), folder=tmp_path)) == ["ab", "cd"]
+    for key in ("id", "created"):
+        without = [{name: value for name, value in part.items() if name != key} for part in later]
+        assert outcomes_of(joined(jsonl(without), folder=tmp_path))["merged"] == 0
+    for again in (sse(*rows[:2]).encode() * 2, jsonl(rows[:2]) * 2):
+        assert texts_of(joined(again, folder=tmp_path)) == ["ab", "ab"]
+    mixed = [*said("one"), whole_chunk("two"), whole_chunk("three")]
+    assert texts_of(joined(jsonl(mixed), folder=tmp_path)) == ["one", "twothree"]
+    assert texts_of(joined(jsonl([whole_chunk("one"), *said("two")]), folder=tmp_path)) == ["one", "two"]
+
+
+def test_one_part_that_was_written_twice_says_nothing_twice(tmp_path: Path) -> None:
+    assert "HiHi" not in texts_of(joined(jsonl([whole_chunk("Hi")] * 2), folder=tmp_path))
