@@ -11,13 +11,11 @@ import orjson
 
 from posthog_llm_cli.decoding import MAX_DEPTH, decode, is_deeper
 from posthog_llm_cli.formats._fields import decoded, id_text, is_number, mapping, text
+from posthog_llm_cli.formats._openai_nested import Nested
 from posthog_llm_cli.formats._openai_provider import find_provider
-from posthog_llm_cli.formats._openai_shapes import classify, classify_response
+from posthog_llm_cli.formats._openai_shapes import INPUT_KEY, classify, classify_response
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value
-
-INPUT_KEY = "plh_batch_input"
-"""The key that an output line holds its input line under."""
 
 _PADDING = b" \t\r\n\0"
 _FAMILY = re.compile(r"[a-z]+")
@@ -77,12 +75,20 @@ def batch_id_of(line: Mapping[str, Json]) -> str | None:
 
 
 def input_of(record: Mapping[str, Json]) -> Mapping[str, Json] | None:
-    """Return the input line that an output line holds: under a key of its own, or as its own `body`."""
+    """Return the input line that an output line holds: under a key of its own, or as its own `body` or `request`."""
     found = record.get(INPUT_KEY)
     if isinstance(found, dict):
         return found
-    asked = mapping(decoded(record.get("body"))) if "response" in record else {}
-    return record if any(key in asked for key in ("messages", "input", "prompt")) else None
+    if "response" in record and _asks(mapping(decoded(record.get("body")))):
+        return record
+    if "request" not in record:
+        return None
+    request = Nested(record["request"])
+    return {"body": request.value, "url": request.url} if _asks(mapping(request.value)) else None
+
+
+def _asks(request: Mapping[str, Json]) -> bool:
+    return any(key in request for key in ("messages", "input", "prompt"))
 
 
 def joined(output: bytes, input_line: bytes) -> bytes:

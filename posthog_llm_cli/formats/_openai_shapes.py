@@ -7,7 +7,7 @@ it stands; they are `ANSWER_ROWS`.
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from posthog_llm_cli.formats._fields import is_number, mapping, text
+from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
     CHUNK,
@@ -28,7 +28,7 @@ from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value, field
 
 __all__ = [
-    "ANSWER_TEXT_KEYS", "CHUNK", "FAILURE_KEYS", "MODEL_KEYS", "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS",
+    "ANSWER_TEXT_KEYS", "CHUNK", "FAILURE_KEYS", "INPUT_KEY", "MODEL_KEYS", "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS",
     "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate", "Nested", "Row", "classify", "classify_response", "is_error",
     "is_error_body", "read_status", "says_failed",
 ]  # fmt: skip
@@ -54,6 +54,12 @@ FAILURE_KEYS = ("error_message", "errorMessage", "exception", "error_type")
 _CALL_COUNTS = ("requests", "request_count", "num_requests", "num_model_requests", "n_requests", "calls")
 """How many calls a row of totals is about: more than one are no call."""
 _ANSWERS = frozenset({"openai-chat", "openai-completions", "openai-responses", "openai-embeddings"})
+_ANSWERED = _ANSWERS | {"pending", "openai-stream", "ollama"}
+INPUT_KEY = "plh_batch_input"
+"""The key that an output line of a batch holds its input line under."""
+_LINE_KEYS = frozenset({"id", "custom_id", "method", "url", "path", "body", "response", "error", INPUT_KEY})
+"""What stands in the lines of a batch; a record of nothing else is one."""
+_ENVELOPE_KEYS = ("body", "status_code")
 _TEXT_KEYS = frozenset({
     *PROMPT_TEXT_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS, *RESPONSE_KEYS, "content", "text", "system", "system_prompt",
 })  # fmt: skip
@@ -103,6 +109,38 @@ class Candidate:
     def has_request(self) -> bool:
         """Whether a request key holds something of a request."""
         return any(self._is_request(key) for key in REQUEST_KEYS if key in self.record)
+
+    @cached_property
+    def is_batch_line(self) -> bool:
+        """Whether a `custom_id` names this record as a line of a batch; one that is null names nothing."""
+        record = self.record
+        if "custom_id" not in record:
+            return False
+        if record["custom_id"] is None and not (text(record.get("id")) or "").startswith("batch_"):
+            return False
+        return record.keys() <= _LINE_KEYS or not self._is_own_call
+
+    @property
+    def _is_own_call(self) -> bool:
+        """Whether somebody logged this call by itself, under an id that the answer of a batch may have too.
+
+        In a batch the answer lies in an envelope, is no mere text, and stands nowhere but under `response`; there is
+        nothing of the request but the input line's `body`, and no time. (Beside an input line a text may be what
+        somebody hopes for.)
+        """
+        record = self.record
+        response = mapping(decoded(record.get("response")))
+        if INPUT_KEY in record or any(key in response for key in _ENVELOPE_KEYS):
+            return False
+        if self.answer is not None and self.answer[1].shape in _ANSWERED:
+            return self.answer[0] != "response" or self._is_asked_beside
+        has_time = not record.keys().isdisjoint(TIME_KEYS)
+        is_text = _is_flat(self) and (has_time or "body" not in record)
+        return is_text or (has_time and _failed(self) is not None)
+
+    @property
+    def _is_asked_beside(self) -> bool:
+        return any(self._is_request(key) for key in REQUEST_KEYS if key != "body" and key in self.record)
 
     def _is_request(self, key: str) -> bool:
         if key in _BARE_INPUT_KEYS and self.record[key] not in (None, "", [], {}):
@@ -224,7 +262,7 @@ def _conversation(seen: Candidate) -> str | None:
 
 def _batch_answer(seen: Candidate) -> str | None:
     record = seen.record
-    is_answer = "custom_id" in record and (
+    is_answer = seen.is_batch_line and (
         "response" in record or ("error" in record and "body" not in record) or _is_answered_body(seen)
     )
     return "openai-batch" if is_answer else None
@@ -233,6 +271,10 @@ def _batch_answer(seen: Candidate) -> str | None:
 def _is_answered_body(seen: Candidate) -> bool:
     """Whether `body` is an answer that stands without its envelope; the request of an input line is none."""
     return "body" in seen.record and seen.nested("body").shape in _ANSWERS
+
+
+def _of_a_batch(name: str, key: str) -> Callable[[Candidate], str | None]:
+    return lambda seen: name if key in seen.record and seen.is_batch_line else None
 
 
 def _having(name: str, *keys: str) -> Callable[[Candidate], str | None]:
@@ -351,8 +393,8 @@ _OVER: Mapping[int, Mapping[int, str]] = {
 ROWS: tuple[Row, ...] = (
     Row(1, _parallel),
     Row(2, _conversation),
-    Row(3, _having("anthropic-batch-input", "custom_id", "params"), {21: "its request is under `params`"}),
-    Row(4, _having("anthropic-batch-results", "custom_id", "result")),
+    Row(3, _of_a_batch("anthropic-batch-input", "params"), {21: "its request is under `params`"}),
+    Row(4, _of_a_batch("anthropic-batch-results", "result")),
     Row(
         5,
         _batch_answer,
@@ -363,7 +405,7 @@ ROWS: tuple[Row, ...] = (
             18: "an error line may hold its request",
         },
     ),
-    Row(6, _having("batch-input", "custom_id", "body"), {21: "its answer is in another file"}),
+    Row(6, _of_a_batch("batch-input", "body"), {21: "its answer is in another file"}),
     Row(7, _relative, _OVER[7]),
     *(Row(number, _answer_row(test), _OVER.get(number, {})) for number, test in ANSWER_ROWS[1:]),
     Row(17, _pair),

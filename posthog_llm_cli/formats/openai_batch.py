@@ -12,7 +12,6 @@ from typing import ClassVar
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, id_text, mapping, text
 from posthog_llm_cli.formats._openai_batch_lines import (
-    INPUT_KEY,
     BatchAnswer,
     Side,
     answer_of,
@@ -28,7 +27,7 @@ from posthog_llm_cli.formats._openai_call import Answer, build_call, operation_o
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.formats._openai_output import completion_answer, responses_answer
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats._openai_shapes import PENDING, classify, classify_response, is_error
+from posthog_llm_cli.formats._openai_shapes import INPUT_KEY, PENDING, classify, classify_response, is_error
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext, Skipped

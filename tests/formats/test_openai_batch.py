@@ -26,6 +26,7 @@ from tests.converting import (
     with_parse,
 )
 from tests.formats.batch_lines import CREATED, LINE_ID, answered, asked, chat_body, failed, with_input
+from tests.streaming import output_text, said, sse
 
 EMPTY = {"status_code": 0, "request_id": "", "body": {}}
 EMBEDDING = {
@@ -466,3 +467,100 @@ def test_an_output_line_may_hold_its_own_request() -> None:
     side = side_of({**answered(), "body": asked()["body"]})
     assert side is not None
     assert side.is_joined
+
+
+# ----------------------------------------------------------------------------------- calls that are no lines of a batch
+
+AT = "2025-06-01T10:00:00Z"
+BODY = asked()["body"]
+
+
+@pytest.mark.parametrize("custom_id", [None, "r1"])
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ({"latency": 1.2, "request": BODY, "response": chat_body()}, "openai-chat"),
+        ({"latency": 1.2, **BODY, "response": chat_body(), "error": None}, "openai-chat"),
+        ({"latency": 1.2, "request": BODY, "result": chat_body()}, "openai-chat"),
+        ({"latency": 1.2, "body": BODY, "output": chat_body()}, "openai-chat"),
+        ({"latency": 1.2, "params": BODY, "output": chat_body()}, "openai-chat"),
+        ({"latency": 1.2, "request": BODY, "response": [chat_body()]}, "openai-chat"),
+        ({"latency": 1.2, "request": BODY, "response": "4", "error": None}, "openai-flat"),
+        ({"latency": 1.2, "body": BODY, "output": "4"}, "openai-flat"),
+        ({"latency": 1.2, "request": BODY, "sse": sse(*said("4"))}, "openai-stream"),
+        ({"latency": 1.2, "request": BODY, "response": sse(*said("4"))}, "openai-stream"),
+    ],
+    ids=["pair", "messages", "result", "body", "params", "list", "text", "text of a body", "stream", "stream's text"],
+)
+def test_a_call_of_somebodys_own_is_one_whatever_its_custom_id(custom_id: Any, record: Any, name: str) -> None:
+    record = {"custom_id": custom_id, "timestamp": AT, **record}
+    assert convert_value(record).format == name
+    properties = to_properties(record)
+    assert properties["$ai_input"] == [{"role": "user", "content": "2+2?"}]
+    assert (output_text(properties), properties["$ai_latency"]) == ("4", 1.2)
+    assert not {"openai_batch", "openai_custom_id", "$ai_is_error"} & set(properties)
+    assert "batch-price" not in warnings_of(record)
+    assert side_of(record) is None
+
+
+def test_a_prompt_and_a_text_are_a_flat_record_whatever_its_custom_id() -> None:
+    record = {"custom_id": "r1", "timestamp": AT, "model": "gpt-4o", "prompt": "p", "response": "text answer"}
+    assert (convert_value(record).format, output_text(to_properties(record))) == ("openai-flat", "text answer")
+
+
+def test_a_failed_call_of_somebodys_own_has_a_time_and_what_was_asked() -> None:
+    for key in ("request", "body"):
+        record = {"custom_id": "r1", "timestamp": AT, key: BODY, "response": None, "error": {"message": "no"}}
+        properties = to_properties(record)
+        assert (properties["$ai_error"], "$ai_input" in properties) == ("no", True)
+        assert "openai_batch" not in properties
+
+
+def test_a_line_may_hold_what_was_asked_as_its_request() -> None:
+    for request in (BODY, {"url": "/v1/chat/completions", "body": BODY}, json.dumps(BODY)):
+        line = {**answered(), "request": request, "timestamp": AT}
+        properties = to_properties(line)
+        assert properties["$ai_input"] == [{"role": "user", "content": "2+2?"}]
+        assert (properties["openai_batch"], properties["requested_model"]) == (True, "gpt-4o-mini")
+        side = side_of(line)
+        assert side is not None
+        assert side.is_joined
+        assert to_event(line).uuid == to_event(answered()).uuid
+    no_answer = {**failed(response=None, error={"message": "no"}), "request": BODY}
+    assert to_properties(no_answer)["$ai_input"] == [{"role": "user", "content": "2+2?"}]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"custom_id": "a", "response": chat_body()},
+        {"custom_id": "a", "timestamp": AT, "response": chat_body()},
+        {"custom_id": "a", "body": BODY, "response": chat_body()},
+        {"id": LINE_ID, "custom_id": None, "response": {"status_code": 200, "body": chat_body()}},
+        {**answered(), "timestamp": AT, "prompt": "p", "output": "text"},
+        {**answered(response=json.dumps(answered()["response"])), "prompt": "p"},
+        {"custom_id": "a", "response": None, "error": {"message": "no"}, "timestamp": AT, "model": "m"},
+        {"custom_id": "a", "response": {"status_code": 500, "body": "Internal Server Error"}, "prompt": "p"},
+    ],
+)
+def test_what_a_server_wrote_into_a_batch_is_a_line_of_it(record: Any) -> None:
+    assert convert_value(record).format == "openai-batch"
+
+
+@pytest.mark.parametrize("more", [{}, {"answer": "4"}, {"metadata": {"row": 1}, "output": "4"}, {"timestamp": AT}])
+def test_an_input_line_is_one_whatever_stands_beside(more: dict[str, Any]) -> None:
+    assert to_skip({**asked(), **more}).code == "batch-input"
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ({"params": {"model": "claude-3", "max_tokens": 9, "messages": []}}, "Anthropic batch input"),
+        ({"result": {"type": "succeeded", "message": {"type": "message", "content": []}}}, "Anthropic batch result"),
+        ({"result": {"type": "errored", "error": {"type": "api_error", "message": "no"}}}, "Anthropic batch result"),
+        ({"result": {"type": "expired"}}, "Anthropic batch result"),
+    ],
+)
+def test_anthropics_batches_are_refused_by_name(record: Any, name: str) -> None:
+    refused = to_rejection({"custom_id": "a", **record})
+    assert (refused.code, name in refused.message) == ("unsupported-format", True)
