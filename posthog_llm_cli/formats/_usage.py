@@ -31,6 +31,15 @@ def positive(count: int | None) -> int | None:
     return count if count else None
 
 
+def _first_positive(warn: Warn, *values: Json) -> int | None:
+    """Return the first value that is a token count above zero: a part of none does not hide another server's name."""
+    for value in values:
+        count = token_count(value, warn) if value else None
+        if count:
+            return count
+    return None
+
+
 def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = False) -> Usage:
     """Read a usage object in chat or Responses spelling; the details may be null.
 
@@ -49,7 +58,7 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         warn("bad-usage")
         prompt = completion = None
     into, out = _details(usage)
-    cache_read = first_count(
+    cache_read = _first_positive(
         warn, into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
     )
     return Usage(

@@ -252,6 +252,15 @@ def test_cache_hits_are_counted_once() -> None:
     assert found["$ai_cache_reporting_exclusive"] is False
 
 
+@pytest.mark.parametrize("nothing", [0, None, "0", False])
+def test_no_cached_tokens_do_not_hide_deepseeks_hits(nothing: Any) -> None:
+    usage = {"prompt_tokens": 50, "completion_tokens": 20, "prompt_cache_hit_tokens": 40}
+    found = to_properties(chat(usage={**usage, "prompt_tokens_details": {"cached_tokens": nothing}}))
+    assert (found["$ai_cache_read_input_tokens"], found["$ai_cache_reporting_exclusive"]) == (40, False)
+    none = {**usage, "prompt_cache_hit_tokens": 0, "prompt_tokens_details": {"cached_tokens": nothing}}
+    assert "$ai_cache_read_input_tokens" not in to_properties(chat(usage=none))
+
+
 @pytest.mark.parametrize(
     ("outer", "usage", "cost"),
     [
