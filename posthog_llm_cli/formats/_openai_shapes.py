@@ -55,6 +55,8 @@ _CALL_COUNTS = ("requests", "request_count", "num_requests", "num_model_requests
 """How many calls a row of totals is about: more than one are no call."""
 _ANSWERS = frozenset({"openai-chat", "openai-completions", "openai-responses", "openai-embeddings"})
 _ANSWERED = _ANSWERS | {"pending", "openai-stream", "ollama"}
+_FOREIGN = frozenset({"relative", "other", "other-list"})
+"""What simonw/llm keeps of other APIs' answers beside the texts of its rows."""
 INPUT_KEY = "plh_batch_input"
 """The key that an output line of a batch holds its input line under."""
 _LINE_KEYS = frozenset({"id", "custom_id", "method", "url", "path", "body", "response", "error", INPUT_KEY})
@@ -91,7 +93,7 @@ class Candidate:
             shape = nested.shape
             if shape == "openai-stream" and isinstance(nested.value, dict):
                 lone_part = lone_part or (key, nested)
-            elif shape is not None:
+            elif shape is not None and not (key == "response_json" and shape in _FOREIGN and _is_flat(self)):
                 return key, nested
         lone_part = lone_part or self._logged_part()
         # One part is no answer beside the whole text: simonw/llm keeps both.

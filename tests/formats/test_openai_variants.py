@@ -7,6 +7,7 @@ import pytest
 
 from tests.converting import convert_value, to_event, to_properties, to_rejection, with_parse
 from tests.formats.test_openai import CREATED, MESSAGES, chat
+from tests.streaming import output_text
 
 AT = "2025-06-01T10:00:00Z"
 ASKED = {"model": "gpt-4o", "messages": MESSAGES}
@@ -261,6 +262,26 @@ def test_a_row_of_simonw_llm_takes_the_stop_reason_from_the_streams_last_part() 
     part = {"object": "chat.completion.chunk", "content": {"$": "r:01j"}, "finish_reason": "length"}
     assert to_properties(llm_row(response_json=part))["$ai_stop_reason"] == "length"
     assert to_properties(llm_row(response_json=json.dumps(part)))["$ai_stop_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "msg_1", "type": "message", "role": "assistant", "stop_reason": "end_turn", "content": []},
+        {"candidates": [], "usageMetadata": {"totalTokenCount": 4}},
+        [{"candidates": [], "usageMetadata": {}}, {"candidates": [], "usageMetadata": {}}],
+        {"object": "list", "data": [{"object": "model"}]},
+    ],
+    ids=["Anthropic", "Gemini", "Gemini's stream", "a list"],
+)
+@pytest.mark.parametrize("write", [lambda answer: answer, json.dumps], ids=["object", "text"])
+def test_a_row_of_simonw_llm_is_a_call_whoever_answered(answer: Any, write: Any) -> None:
+    row = llm_row(model="claude-3", resolved_model=None, reasoning=None, tool_calls=[], response_json=write(answer))
+    found = to_properties(row)
+    assert (convert_value(row).format, output_text(found)) == ("openai-flat", "ho")
+    assert (found["$ai_model"], found["$ai_latency"], found["$ai_input_tokens"]) == ("claude-3", 2.5, 5)
+    without_text = {key: value for key, value in row.items() if key != "response"}
+    assert to_rejection(without_text).code in {"unsupported-format", "unknown-format"}
 
 
 def test_counts_of_an_embedding_are_an_embedding() -> None:
