@@ -14,14 +14,28 @@ _SLACK = 64
 
 _SSE_FIELD = re.compile(rb"(data|event|id|retry)(?::|\Z)|:")
 
-_DONE_ENDS = (b"]", b'"')
+_LONGEST_DONE = 200
+_EVENT_KEYS = frozenset({"event", "data", "id", "retry"})
 
 SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 def is_done(payload: bytes) -> bool:
     """Whether a line or a payload says that a stream is complete, as one server or logger or another spells it."""
-    return len(payload) <= _SLACK and payload.removeprefix(b"data:").strip(b' "').upper() == b"[DONE]"
+    if len(payload) > _LONGEST_DONE:
+        return False
+    if payload.startswith(b"{"):
+        return b'"[DONE]"' in payload and _is_done_event(payload)
+    return payload.removeprefix(b"data:").strip(b' "').upper() == b"[DONE]"
+
+
+def _is_done_event(payload: bytes) -> bool:
+    """Whether this is the last event as a client's parser took it apart: `{"event": "message", "data": "[DONE]"}`."""
+    try:
+        event = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(event, dict) and event.get("data") == "[DONE]" and event.keys() <= _EVENT_KEYS
 
 
 class Splitter:
@@ -96,7 +110,7 @@ class Splitter:
 
 
 class Lines:
-    """One record a line; `[DONE]` is a mark, with `data:` before it or quotes around it too.
+    """One record a line; `[DONE]` is a mark, with `data:` before it, quotes around it, or as an event's `data` too.
 
     A line that is only `{` starts a pretty-printed document: it and all behind it is `rest`.
     """
@@ -116,7 +130,7 @@ class Lines:
             raw = line.strip(PADDING)
             if not raw or (track.titled and track.is_footer(raw)):
                 continue
-            if raw.endswith(_DONE_ENDS) and is_done(raw):
+            if len(raw) <= _LONGEST_DONE and is_done(raw):
                 yield Mark.STREAM_END
                 continue
             if raw == b"{":

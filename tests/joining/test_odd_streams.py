@@ -106,9 +106,19 @@ def test_events_that_a_parser_took_apart_are_events(data: Any, tmp_path: Path) -
     assert texts_of(joined(jsonl(rows), folder=tmp_path)) == ["Hello"]
     whole = {"request": {"model": "gpt-4o"}, "events": [*rows, {"event": "message", "data": "[DONE]"}]}
     assert texts_of(joined(jsonl([whole]), folder=tmp_path)) == ["Hello"]
+    done = {"event": "message", "data": "[DONE]"}
+    found = joined(jsonl([*rows, done, *rows, {"id": None, "retry": None, **done}]), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hello"] * 2, {"event": 2, "merged": 2 * len(rows) - 2})
 
 
-@pytest.mark.parametrize("done", ["[DONE]", "data: [DONE]", "data:[DONE]", '"[DONE]"', "data: [done]"])
+@pytest.mark.parametrize("record", [{"data": "[DONE]", "user": "u-1"}, {"data": ["[DONE]"]}, {"said": "[DONE]"}])
+def test_a_record_that_says_more_than_done_is_a_record(record: Any, tmp_path: Path) -> None:
+    assert outcomes_of(joined(jsonl([record, {}]), folder=tmp_path)) == {"unknown-format": 2}
+
+
+@pytest.mark.parametrize(
+    "done", ["[DONE]", "data: [DONE]", "data:[DONE]", '"[DONE]"', "data: [done]", '{"event":"message","data":"[DONE]"}']
+)
 def test_done_on_a_line_of_its_own_ends_a_stream_as_in_events(done: str, tmp_path: Path) -> None:
     content = b"".join(jsonl(said(text, id="constant")) + done.encode() + b"\r\n" for text in "ab")
     found = joined(content, folder=tmp_path)
