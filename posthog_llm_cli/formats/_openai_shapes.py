@@ -51,6 +51,7 @@ _METADATA_ONLY_TELLS = frozenset({
 })  # fmt: skip
 FAILURE_KEYS = ("error_message", "errorMessage", "exception", "error_type")
 """Where a record says that it failed, beside `error`."""
+_FAILED_FROM = 400
 _CALL_COUNTS = ("requests", "request_count", "num_requests", "num_model_requests", "n_requests", "calls")
 """How many calls a row of totals is about: more than one are no call."""
 _ANSWERS = frozenset({"openai-chat", "openai-completions", "openai-responses", "openai-embeddings"})
@@ -170,10 +171,23 @@ class Candidate:
 
     @cached_property
     def response_is_unusable(self) -> bool:
-        """Whether what the response keys hold, if anything, is no answer and no text."""
+        """Whether what the response keys hold, if anything, is no answer and no text, or the text of a failure."""
         if self.answer is not None or self._has_mere_text:
             return False
-        return all(_is_empty(nested) or isinstance(nested.value, dict) for nested in self._responses)
+        is_error_text = self.error_text is not None
+        return all(
+            _is_empty(nested) or isinstance(nested.value, dict) or (is_error_text and isinstance(nested.value, str))
+            for nested in self._responses
+        )
+
+    @cached_property
+    def error_text(self) -> str | None:
+        """The body of a failure where it is no JSON: the text beside a request whose HTTP status tells of a failure."""
+        status = read_status(self.record)
+        if status is None or status < _FAILED_FROM or not self.request:
+            return None
+        texts = (text(nested.value) for nested in self._responses if not nested.is_other_stream)
+        return next((found for found in texts if found is not None), None)
 
     @cached_property
     def request(self) -> Mapping[str, Json]:

@@ -7,9 +7,10 @@ down"}}`. An error body alone names neither model nor time: it is rejected.
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._openai_call import Answer, build_call, operation_of_failure
 from posthog_llm_cli.formats._openai_exchange import read_exchange
-from posthog_llm_cli.formats._openai_shapes import classify, is_error_body
+from posthog_llm_cli.formats._openai_shapes import Candidate, classify, is_error_body
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.values import replace
 
 NAME = "openai-error"
 
@@ -33,6 +34,9 @@ def parse(record: Json, context: ParseContext) -> Parsed:
             hint="log the error together with its request",
         )
     exchange = read_exchange(record)
+    said = Candidate(record).error_text if not exchange.response else None
+    if said is not None:
+        exchange = replace(exchange, response={"message": said})
     return build_call(exchange, Answer(operation_of_failure(exchange)), context)
 
 

@@ -389,12 +389,30 @@ def test_what_is_no_call_of_a_model_is_skipped_also_as_the_answer_of_a_pair(kind
         ({"ts": AT, "request": ASKED, "response": None, "status_code": 0}, "unknown error", None, 0),
         ({"ts": AT, "request": ASKED, "error_type": "APITimeoutError"}, "unknown error", "APITimeoutError", None),
         ({**chat(), "status_code": 500}, "HTTP 500", None, 500),
+        ({"ts": AT, "request": ASKED, "response": "Bad Gateway", "status_code": 502}, "Bad Gateway", None, 502),
+        ({"ts": AT, "request": ASKED, "output": "<html>502</html>", "status": 502}, "<html>502</html>", None, 502),
+        ({"ts": AT, "request": ASKED, "response": "x", "status_code": 429, "error": {"message": "no"}}, "no", None, 429),
+        ({"ts": AT, "request": ASKED, "response": "x", "status_code": 429, "error_message": "slow"}, "slow", None, 429),
     ],
 )  # fmt: skip
 def test_a_failure_is_told_wherever_it_stands(record: Any, text: str, kind: Any, status: Any) -> None:
     found = to_properties(record)
     assert (found["$ai_is_error"], found["$ai_error"]) == (True, text)
     assert (found.get("$ai_error_type"), found.get("$ai_http_status")) == (kind, status)
+
+
+def test_the_text_of_a_failure_is_no_answer() -> None:
+    record = {"ts": AT, "request": ASKED, "response": "Internal Server Error", "status_code": 500}
+    found = to_properties(record)
+    assert (convert_value(record).format, "$ai_output_choices" in found) == ("openai-error", False)
+    assert found["$ai_input"] == MESSAGES
+    for changes in ({"status_code": 200}, {"status_code": 0}, {"status_code": None}):
+        answered = {**record, **changes}
+        assert (convert_value(answered).format, said(answered)[0]["text"]) == ("openai-flat", record["response"])
+    partial = flat(response="so far", status_code=500)
+    assert (convert_value(partial).format, said(partial)[0]["text"]) == ("openai-flat", "so far")
+    unknown = {**record, "response": 'data: {"hello": 1}\n\n'}
+    assert to_rejection(unknown).code == "unsupported-format"
 
 
 @pytest.mark.parametrize(
