@@ -103,13 +103,16 @@ def _opened(decoded: Decoded, raw: bytes, ref: SourceRef, own: bytes | None, dep
     if is_dead_letter(decoded.value):
         yield from _letter(decoded.value, ref, raw, depth)
         return
-    for path, value in formats.expand(decoded.value):
-        if is_dead_letter(value):
-            yield from _letter(value, ref, orjson.dumps(value), depth)
-        elif path == "$":
-            yield _Record(ref, value, raw=own, warnings=decoded.warnings)
-        else:
-            yield _Record(ref, value, path=path, raw=orjson.dumps(value), warnings=decoded.warnings)
+    try:
+        for path, value in formats.expand(decoded.value):
+            if is_dead_letter(value):
+                yield from _letter(value, ref, orjson.dumps(value), depth)
+            elif path == "$":
+                yield _Record(ref, value, raw=own, warnings=decoded.warnings)
+            else:
+                yield _Record(ref, value, path=path, raw=orjson.dumps(value), warnings=decoded.warnings)
+    except RecordError as error:  # a text in it is too deep to be looked into
+        yield _Record(ref, error=error, raw=own)
 
 
 def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_Record]:
@@ -139,12 +142,10 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
     try:
         name, parsed = formats.parse(record.value, options.parse, name=options.format)
     except RecordError as error:
-        found = formats.detect(record.value)
-        known = found.name if isinstance(found, formats.LogFormat) else found.format if found is not None else None
         return Converted(
             record.ref,
             _placed(error, record.path),
-            known if options.format is None else None,
+            _format_of(record.value) if options.format is None else None,
             raw=record.raw,
             from_letter=record.from_letter,
         )
@@ -160,6 +161,14 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
         more, coverage = (), ()
     glance = glance_of(result, name, more) if options.glance and isinstance(result, Event) else None
     return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage, record.from_letter, glance)
+
+
+def _format_of(record: Json) -> str | None:
+    try:
+        found = formats.detect(record)
+    except RecordError:  # it was detecting that failed: a text in the record is too deep to be looked into
+        return None
+    return found.name if isinstance(found, formats.LogFormat) else found.format if found is not None else None
 
 
 def _placed(error: RecordError, path: str) -> RecordError:

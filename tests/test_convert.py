@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from posthog_llm_cli.codes import REJECTIONS, SKIPS, WARNINGS
 from posthog_llm_cli.convert import convert
 from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats.ranks import read_rank
+from posthog_llm_cli.joining import Joiner
 from posthog_llm_cli.model import Converted, ConvertOptions, Event, Filtered, LogLine, Skipped, SourceRef
 from posthog_llm_cli.values import replace
 from tests.converting import OPTIONS, RUN_STARTED_AT, SAMPLES, convert_bytes, convert_value, read_lines, to_event, wire
@@ -312,3 +314,29 @@ def test_a_number_that_is_none_is_no_empty_record(raw: bytes) -> None:
     (converted,) = convert_bytes(raw)
     assert isinstance(converted.result, RecordError)
     assert converted.result.code == "unknown-format"
+
+
+DEEP = "[" * 150 + "]" * 150
+TOO_DEEP: list[Any] = [
+    pair(DEEP),
+    {**pair(), "response": DEEP, "custom_id": "a"},
+    {"custom_id": "a", "body": DEEP, "output": DEEP, "row": 1},
+    {"custom_id": "a", "request": DEEP, "response": {"status_code": 200, "body": {}}},
+    [{"prompt": "a", "request": DEEP}, chat()],
+    [{"custom_id": "a", "response": DEEP, "row": 1}, {"custom_id": "b"}],
+    {"message": {"a": 1}, **pair(DEEP)},
+]
+"""Records with a text of JSON that nests deeper than any record may, where it has to be looked into."""
+
+
+@pytest.mark.parametrize("record", TOO_DEEP)
+def test_a_text_that_nests_too_deep_costs_its_line_and_not_the_run(record: Any) -> None:
+    raw = orjson.dumps(record)
+    assert {converted.result.code for converted in convert_bytes(raw) if isinstance(converted.result, RecordError)} == {
+        "too-deep"
+    }
+    assert isinstance(read_rank(record), int | None)
+    lines = [LogLine(SourceRef("a.jsonl", number, 0), line) for number, line in enumerate((raw, orjson.dumps(pair())))]
+    with Joiner() as joiner:
+        passed = list(joiner.join(iter(lines), is_cut=lambda: False))
+    assert passed == lines

@@ -46,10 +46,13 @@ _HEADS: tuple[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], ...] = (
 
 def read_rank(value: Json) -> int | None:
     """Return the rank of the first record in a line's value that has one (`READ_RANKS`); None where none has."""
-    for _, record in rows(value):
-        rank = _rank_of_letter(record) if dead_letter.is_dead_letter(record) else _rank_of(record)
-        if rank is not None:
-            return rank
+    try:
+        for _, record in rows(value):
+            rank = _rank_of_letter(record) if dead_letter.is_dead_letter(record) else _rank_of(record)
+            if rank is not None:
+                return rank
+    except RecordError:  # a text in it is too deep to be looked into
+        return None
     return None
 
 

@@ -129,7 +129,10 @@ class Joiner:
     def _taken(self, joins: list[Join], line: LogLine, record: Json, read_at: SourceRef) -> Iterator[LogLine]:
         if record is not None:
             for join in joins:
-                taken = join.take(line, record)
+                try:
+                    taken = join.take(line, record)
+                except RecordError:  # a text in it is too deep to be looked into: conversion says so in its place
+                    break
                 if taken is not None:
                     self._on_joined(read_at)
                     yield from taken
@@ -166,9 +169,14 @@ def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:
 def _elements_of(line: LogLine) -> list[tuple[LogLine, Json]]:
     """The lines of a batch that stand in one array, each as a line of its own; any other line as it is."""
     value = decode(line.raw).value if line.raw.lstrip().startswith(b"[") and b"custom_id" in line.raw else None
-    if not isinstance(value, list) or not value or any(side_of(element) is None for element in value):
+    elements = value if isinstance(value, list) else []
+    try:
+        are_lines = bool(elements) and all(side_of(element) is not None for element in elements)
+    except RecordError:  # a text in one of them is too deep to be looked into
+        are_lines = False
+    if not are_lines:
         return [(line, None)]
-    return [(replace(line, raw=orjson.dumps(element)), element) for element in value]
+    return [(replace(line, raw=orjson.dumps(element)), element) for element in elements]
 
 
 def _record_of(raw: bytes) -> Json:
