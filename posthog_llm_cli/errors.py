@@ -15,7 +15,11 @@ Failure of one item in a stream is data: readers yield a `SourceError`, converte
 layers below raise them.
 """
 
+import errno
 from enum import IntEnum
+
+NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+"""What an `OSError` says where no file and no socket can be opened any more, by this process or by any."""
 
 
 class ExitCode(IntEnum):

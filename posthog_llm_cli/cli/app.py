@@ -21,11 +21,10 @@ from posthog_llm_cli.cli.send import send
 from posthog_llm_cli.cli.talk import Talk, silence
 from posthog_llm_cli.cli.validate import validate
 from posthog_llm_cli.config.display import read_display
-from posthog_llm_cli.errors import ConfigError, ExitCode, LedgerError, PlhError, SourceError
+from posthog_llm_cli.errors import NO_DESCRIPTORS, ConfigError, ExitCode, LedgerError, PlhError, SourceError
 from posthog_llm_cli.version import __version__
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
-_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 app = typer.Typer(
     name="plh",
@@ -91,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
             _talk().error(
                 f"expected room to write and found: {error.strerror}", "make room on the disk, then run again"
             )
-        elif error.errno in _NO_DESCRIPTORS:  # wherever it met the limit: a module may be the one file too many
+        elif error.errno in NO_DESCRIPTORS:  # wherever it met the limit: a module may be the one file too many
             hint = "raise the limit on open files (ulimit -n), then run again: nothing is lost"
             _talk().error(f"expected to open a file and found: {str(error.strerror).lower()}", hint)
         else:

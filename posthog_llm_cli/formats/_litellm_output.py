@@ -5,6 +5,7 @@ from enum import Enum
 
 from posthog_llm_cli.formats._fields import first_text, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._messages import (
+    TEXT_KINDS,
     assistant,
     chat_output,
     plain_text,
@@ -18,7 +19,6 @@ from posthog_llm_cli.model import Json
 SENTINEL = "redacted-by-litellm"
 _CUT = "truncated by litellm"
 _CUT_NEAR_THE_END = 200
-_TEXT_KINDS = ("text", "output_text")
 
 
 class Redaction(Enum):
@@ -167,7 +167,7 @@ def _said_texts(content: Json) -> Json:
     parts = [content] if isinstance(content, dict) else content
     if not isinstance(parts, list):
         return parts
-    return [part for part in parts if isinstance(part, str) or is_one_of(mapping(part).get("type"), _TEXT_KINDS)]
+    return [part for part in parts if isinstance(part, str) or is_one_of(mapping(part).get("type"), TEXT_KINDS)]
 
 
 def _kept_part(part: Mapping[str, Json], *, with_arguments: bool) -> Json:

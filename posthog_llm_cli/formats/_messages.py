@@ -16,6 +16,8 @@ _MESSAGE_KEYS = frozenset({"role", "content", "parts"})
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
 REDACTED = "[REDACTED]"
+TEXT_KINDS = ("text", "output_text")
+"""Types of parts that are a text: of chat completions and of Responses."""
 
 # ------------------------------------------------------------------------------------------------------------- input
 
@@ -229,7 +231,7 @@ def _content_part(part: Json) -> Iterator[Json]:
     if not isinstance(part, dict) or not part:
         return
     kind = part.get("type")
-    said = part.get("text" if is_one_of(kind, ("text", "output_text")) else str(kind))
+    said = part.get("text" if is_one_of(kind, TEXT_KINDS) else str(kind))
     match kind:
         case "text" | "output_text" | "refusal" if isinstance(said, str):
             if said:

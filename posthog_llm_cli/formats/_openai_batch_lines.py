@@ -13,13 +13,12 @@ from posthog_llm_cli.decoding import MAX_DEPTH, decode, is_deeper
 from posthog_llm_cli.formats._fields import decoded, id_text, is_number, mapping, text
 from posthog_llm_cli.formats._openai_nested import Nested
 from posthog_llm_cli.formats._openai_provider import find_provider
-from posthog_llm_cli.formats._openai_shapes import INPUT_KEY, classify, classify_response
+from posthog_llm_cli.formats._openai_shapes import CONTENT_KEYS, ENVELOPE_KEYS, INPUT_KEY, classify, classify_response
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value
 
 _PADDING = b" \t\r\n\0"
 _FAMILY = re.compile(r"[a-z]+")
-_ENVELOPE = ("body", "status_code")
 
 
 class Side(Value, frozen=True):
@@ -88,7 +87,7 @@ def input_of(record: Mapping[str, Json]) -> Mapping[str, Json] | None:
 
 
 def _asks(request: Mapping[str, Json]) -> bool:
-    return any(key in request for key in ("messages", "input", "prompt"))
+    return any(key in request for key in CONTENT_KEYS)
 
 
 def joined(output: bytes, input_line: bytes) -> bytes:
@@ -125,7 +124,7 @@ def answer_of(line: Mapping[str, Json]) -> BatchAnswer | None:
         return BatchAnswer(None, None, is_null=response is None)
     if not isinstance(response, dict):
         return None
-    if any(key in response for key in _ENVELOPE):
+    if any(key in response for key in ENVELOPE_KEYS):
         return BatchAnswer(decoded(response.get("body")), _status(response.get("status_code")), is_null=False)
     if classify_response(response) is not None:
         return BatchAnswer(response, _status(line.get("status_code")), is_null=False)

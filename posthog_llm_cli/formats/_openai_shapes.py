@@ -28,12 +28,12 @@ from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value, field
 
 __all__ = [
-    "ANSWER_TEXT_KEYS", "CHUNK", "FAILURE_KEYS", "INPUT_KEY", "MODEL_KEYS", "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS",
-    "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate", "Nested", "Row", "classify", "classify_response", "is_error",
-    "is_error_body", "read_status", "says_failed",
+    "ANSWER_TEXT_KEYS", "CHUNK", "CONTENT_KEYS", "ENVELOPE_KEYS", "FAILURE_KEYS", "INPUT_KEY", "MODEL_KEYS",
+    "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate", "Nested", "Row",
+    "classify", "classify_response", "is_error", "is_error_body", "read_status", "says_failed",
 ]  # fmt: skip
 
-_CONTENT_KEYS = ("messages", "prompt", "input")
+CONTENT_KEYS = ("messages", "prompt", "input")
 _BARE_INPUT_KEYS = frozenset({"messages", "request_messages", "input", "inputs", "prompt"})
 MODEL_KEYS = ("model", "model_name", "model_id", "modelName", "modelId")
 _TRAINING_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "weight"})
@@ -62,7 +62,8 @@ INPUT_KEY = "plh_batch_input"
 """The key that an output line of a batch holds its input line under."""
 _LINE_KEYS = frozenset({"id", "custom_id", "method", "url", "path", "body", "response", "error", INPUT_KEY})
 """What stands in the lines of a batch; a record of nothing else is one."""
-_ENVELOPE_KEYS = ("body", "status_code")
+ENVELOPE_KEYS = ("body", "status_code")
+"""In what a batch has an answer."""
 _TEXT_KEYS = frozenset({
     *PROMPT_TEXT_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS, *RESPONSE_KEYS, "content", "text", "system", "system_prompt",
 })  # fmt: skip
@@ -133,7 +134,7 @@ class Candidate:
         """
         record = self.record
         response = mapping(decoded(record.get("response")))
-        if INPUT_KEY in record or any(key in response for key in _ENVELOPE_KEYS):
+        if INPUT_KEY in record or any(key in response for key in ENVELOPE_KEYS):
             return False
         if self.answer is not None and self.answer[1].shape in _ANSWERED:
             return self.answer[0] != "response" or self._is_asked_beside
@@ -149,7 +150,7 @@ class Candidate:
         if key in _BARE_INPUT_KEYS and self.record[key] not in (None, "", [], {}):
             return True
         inner = self.nested(key).value
-        return isinstance(inner, dict) and ("model" in inner or any(name in inner for name in _CONTENT_KEYS))
+        return isinstance(inner, dict) and ("model" in inner or any(name in inner for name in CONTENT_KEYS))
 
     @cached_property
     def failed(self) -> bool:
@@ -194,7 +195,7 @@ class Candidate:
         """The first request key's object that holds messages, a prompt or an input; empty where there is none."""
         for key in REQUEST_KEYS:
             inner = self.nested(key).value if key in self.record else None
-            if isinstance(inner, dict) and any(name in inner for name in _CONTENT_KEYS):
+            if isinstance(inner, dict) and any(name in inner for name in CONTENT_KEYS):
                 return inner
         return {}
 
@@ -265,7 +266,7 @@ def _parallel(seen: Candidate) -> str | None:
 
 def _is_only_asked(record: Mapping[str, Json]) -> bool:
     """Whether this is a request and nothing more: no answer itself (a response names its `prompt`), and no call."""
-    if all(record.get(key) is None for key in _CONTENT_KEYS) or classify_response(record) is not None:
+    if all(record.get(key) is None for key in CONTENT_KEYS) or classify_response(record) is not None:
         return False
     seen = Candidate(record)
     return seen.answer is None and not _is_flat(seen) and _failed(seen) is None
@@ -366,7 +367,7 @@ def _unanswered(seen: Candidate) -> str | None:
         return "other-stream"
     if seen.answer is not None or not seen.response_is_empty or seen.failed or classify_response(record) is not None:
         return None
-    asks = any(key in record for key in MODEL_KEYS) and any(record.get(key) for key in (*_CONTENT_KEYS, "inputs"))
+    asks = any(key in record for key in MODEL_KEYS) and any(record.get(key) for key in (*CONTENT_KEYS, "inputs"))
     return "no-response" if asks or bool(seen.request) else None
 
 

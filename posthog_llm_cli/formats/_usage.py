@@ -16,12 +16,12 @@ TOTAL_KEYS = ("total_tokens", "totalTokens")
 _WHOLE_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 
 
-def first_count(warn: Warn, *values: Json) -> int | None:
-    """Return the first value that is a token count."""
+def first_count(warn: Warn, *values: Json, least: int = 0) -> int | None:
+    """Return the first value that is a token count of at least so many."""
     for value in values:
         if value is not None:
             count = token_count(value, warn)
-            if count is not None:
+            if count is not None and count >= least:
                 return count
     return None
 
@@ -29,15 +29,6 @@ def first_count(warn: Warn, *values: Json) -> int | None:
 def positive(count: int | None) -> int | None:
     """Return a count that is more than zero: part counts of zero say nothing."""
     return count if count else None
-
-
-def _first_positive(warn: Warn, *values: Json) -> int | None:
-    """Return the first value that is a token count above zero: a part of none does not hide another server's name."""
-    for value in values:
-        count = token_count(value, warn) if value else None
-        if count:
-            return count
-    return None
 
 
 def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = False) -> Usage:
@@ -58,9 +49,8 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         warn("bad-usage")
         prompt = completion = None
     into, out = _details(usage)
-    cache_read = _first_positive(
-        warn, into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
-    )
+    cached = (into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
+    cache_read = first_count(warn, *cached, least=1)  # a part of none does not hide another server's name
     return Usage(
         input=prompt,
         output=completion,

@@ -1,14 +1,13 @@
 """The ledger's file: made, opened and checked; what SQLite says about it → `LedgerError`."""
 
 import contextlib
-import errno
 import os
 import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from posthog_llm_cli.errors import LedgerError
+from posthog_llm_cli.errors import NO_DESCRIPTORS, LedgerError
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION, TABLES
 
 _FILE_MODE = 0o600
@@ -112,7 +111,7 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _ledger_error(path, error) from error
     except OSError as error:
-        if error.errno in {errno.EMFILE, errno.ENFILE}:
+        if error.errno in NO_DESCRIPTORS:
             raise _no_descriptors(path) from error
         reason = (error.strerror or str(error)).lower()
         raise LedgerError(
@@ -224,7 +223,7 @@ def _lacks_descriptors() -> bool:
     try:
         return most != resource.RLIM_INFINITY and most - len(list(Path("/dev/fd").iterdir())) < _DESCRIPTORS
     except OSError as error:
-        return error.errno in {errno.EMFILE, errno.ENFILE}
+        return error.errno in NO_DESCRIPTORS
 
 
 def _no_descriptors(path: Path) -> LedgerError:

@@ -5,7 +5,6 @@ here is the order of things. One chunk is delivered by one thread; the state tha
 turns, the rate limit) is thread-safe. A thread holds a turn at its host for one attempt, not while it waits to retry.
 """
 
-import errno
 import random
 import re
 import ssl
@@ -19,7 +18,7 @@ from datetime import UTC, datetime
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from posthog_llm_cli.errors import DeliveryError, KeyRefused, Refused, Retryable, Unreachable
+from posthog_llm_cli.errors import NO_DESCRIPTORS, DeliveryError, KeyRefused, Refused, Retryable, Unreachable
 from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint, HostLoad
 from posthog_llm_cli.transport.answers import Answer, NotServed, Reading, Taken, Verdicts, clean
 from posthog_llm_cli.transport.client import attempt_deadline
@@ -33,7 +32,6 @@ from posthog_llm_cli.values import State, field, replace
 MAX_ANSWER = 32 * 1024 * 1024
 """v1 answers some 100 bytes an event; more than this comes from something else, and is not held in memory."""
 
-_NO_SOCKETS = frozenset({errno.EMFILE, errno.ENFILE})
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]*")
 
 
@@ -349,7 +347,7 @@ def _network_error(error: httpx.RequestError, destination: Destination) -> Deliv
                 f"the certificate of {destination.host} was not accepted ({clean(cause.verify_message, destination)})",
                 hint="behind a proxy with its own authority, set SSL_CERT_FILE to its certificate",
             )
-        if isinstance(cause, OSError) and cause.errno in _NO_SOCKETS:
+        if isinstance(cause, OSError) and cause.errno in NO_DESCRIPTORS:
             return NoSockets(
                 f"expected a free socket for {clean(destination.host, destination)} and found: {cause.strerror}",
                 hint="raise the limit (ulimit -n), or lower --concurrency, then run again",
