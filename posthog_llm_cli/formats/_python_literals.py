@@ -4,9 +4,11 @@ import ast
 import math
 import re
 import warnings
+from collections.abc import Callable
 from datetime import date
 
 from posthog_llm_cli.decoding import MAX_DEPTH, is_deeper
+from posthog_llm_cli.formats._fields import decoded
 from posthog_llm_cli.model import Json
 
 _MAX_CHARACTERS = 8 * 1024 * 1024
@@ -21,6 +23,22 @@ _HIDING = re.compile(r"""\0(?!['"])|\0['"]\0|\\|[fF][rR]?\0""")
 _NOTHING = object()
 _SPECIAL = {"nan": None, "inf": None}
 _SAFE_INTEGER = 2**63
+
+
+def read_print(value: Json, warn: Callable[[str], None] | None = None) -> Json:
+    """Return what a text prints, JSON or Python's print of a list or an object of plain values; None for another print.
+
+    Any other text is one: of a prompt `12345` or `'hi'` nobody can tell that it was printed. A print that is too large
+    to be read is warned of.
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{"}:
+        return value
+    found = decoded(value)
+    if found is not value:
+        return found
+    if warn is not None and is_too_large(value):
+        warn("truncated-content")
+    return python_literal(value)
 
 
 def python_literal(text: str) -> Json:

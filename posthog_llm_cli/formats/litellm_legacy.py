@@ -11,13 +11,13 @@ objects instead of prints, so that its answer survives, too.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, mapping, text
+from posthog_llm_cli.formats._fields import Warnings, id_text, mapping, text
 from posthog_llm_cli.formats._litellm_ids import Envelope
 from posthog_llm_cli.formats._litellm_output import shown
 from posthog_llm_cli.formats._openai_relatives import relative_name
-from posthog_llm_cli.formats._python_literals import is_too_large, python_literal
+from posthog_llm_cli.formats._python_literals import read_print
 from posthog_llm_cli.formats._times import Clock
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
@@ -61,7 +61,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     item = _item(record)
     warn = Warnings(("legacy-format",))
     clock = Clock(context, warn)
-    metadata = mapping(_literal(item.get("metadata"), warn))
+    metadata = mapping(read_print(item.get("metadata"), warn))
     usage = _usage(item.get("usage"))
     payload: dict[str, Json] = {
         "id": item.get("id"),
@@ -76,7 +76,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         "cache_hit": item.get("cache_hit") in (True, "True", "true"),
         "messages": _messages(item.get("messages")),
         "response": mapping(item.get("response")) or None,
-        "model_parameters": {"user": _said(item.get("user")), **mapping(_literal(item.get("modelParameters"), warn))},
+        "model_parameters": {"user": _said(item.get("user")), **mapping(read_print(item.get("modelParameters"), warn))},
         "end_user": metadata.get("user_api_key_end_user_id"),
         "request_tags": metadata.get("tags"),
         "metadata": {"usage_object": usage, **{name: metadata.get(name) for name in _KEY_WORDS}},
@@ -106,26 +106,10 @@ def _said(value: Json) -> str | None:
     return None if found == "None" else found
 
 
-def _literal(value: Json, warn: Callable[[str], None] | None = None) -> Json:
-    """What a text prints: Python's print of a list or an object of plain values, or JSON.
-
-    Any other text is one: of a prompt `12345` or `'hi'` nobody can tell that it was printed. A print that is too large
-    to be read is warned of.
-    """
-    if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{"}:
-        return value
-    found = decoded(value)
-    if found is not value:
-        return found
-    if warn is not None and is_too_large(value):
-        warn("truncated-content")
-    return python_literal(value)
-
-
 def _messages(value: Json) -> Json:
     """The prompt; one that is no print of plain values goes as the text it is, without base64 and vectors."""
     said = _said(value) if isinstance(value, str) else value
-    found = _literal(said)
+    found = read_print(said)
     return shown(said) if found is None and said is not None else found
 
 

@@ -3,17 +3,18 @@
 Smallest record: `{"request_id": "c-1", "call_type": "acompletion", "startTime": "2025-06-01T10:00:00.25", "endTime":
 "2025-06-01T10:00:01.5", "model": "gpt-4o", "spend": 0.1}`.
 
-The JSON columns may be objects (`row_to_json`, `/spend/logs`) or texts of JSON (before the database, CSV cells),
-numbers may be texts (CSV). Times name no zone and are UTC. The prompt is in `proxy_server_request`, the request body as
+The JSON columns may be objects (`row_to_json`, `/spend/logs`), texts of JSON (before the database, CSV cells) or
+Python's prints of objects (a CSV that pandas wrote), numbers may be texts (CSV). Times name no zone and are UTC. The prompt is in `proxy_server_request`, the request body as
 the proxy kept it, and the answer in `response`, both only where `store_prompts_in_spend_logs` is on.
 """
 
 import re
 from collections.abc import Mapping
 
-from posthog_llm_cli.formats._fields import decoded, first_id, id_text, is_one_of, mapping
+from posthog_llm_cli.formats._fields import first_id, id_text, is_one_of, mapping
 from posthog_llm_cli.formats._litellm_ids import Envelope
 from posthog_llm_cli.formats._proxy import own_metadata
+from posthog_llm_cli.formats._python_literals import read_print
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
@@ -42,8 +43,8 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
-    metadata = mapping(decoded(record.get("metadata")))
-    request = mapping(decoded(record.get("proxy_server_request")))
+    metadata = mapping(_column(record.get("metadata")))
+    request = mapping(_column(record.get("proxy_server_request")))
     payload = _payload(record, metadata, request)
     sent = [payload[name] for name in ("messages", "response", "error_information")]
     asked = [payload["model_parameters"].get(name) for name in ("instructions", "tools")]
@@ -59,7 +60,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
 
 def _payload(row: Mapping[str, Json], metadata: Mapping[str, Json], request: Mapping[str, Json]) -> dict[str, Json]:
     """The row under the names of a StandardLoggingPayload; only named columns, and of the metadata named members."""
-    response = decoded(row.get("response"))
+    response = _column(row.get("response"))
     return {
         "id": row.get("request_id"),
         "litellm_call_id": first_id(
@@ -86,7 +87,7 @@ def _payload(row: Mapping[str, Json], metadata: Mapping[str, Json], request: Map
         "response": None if response in _NOTHING else response,
         "model_parameters": _parameters(request),
         "error_information": metadata.get("error_information"),
-        "request_tags": decoded(row.get("request_tags")),
+        "request_tags": _column(row.get("request_tags")),
         "end_user": row.get("end_user"),
         "metadata": {
             "user_api_key_alias": metadata.get("user_api_key_alias"),
@@ -99,12 +100,18 @@ def _payload(row: Mapping[str, Json], metadata: Mapping[str, Json], request: Map
     }
 
 
+def _column(value: Json) -> Json:
+    """What a column of JSON holds; a text that cannot be read is one."""
+    found = read_print(value)
+    return value if found is None else found
+
+
 def _input(row: Mapping[str, Json], request: Mapping[str, Json]) -> Json:
     """The prompt: of the stored request, else of the column that holds a realtime session's messages."""
     for key in _INPUT_KEYS:
         if request.get(key) not in _NOTHING:
             return request[key]
-    messages = decoded(row.get("messages"))
+    messages = _column(row.get("messages"))
     return None if messages in _NOTHING else messages
 
 
@@ -119,8 +126,8 @@ def _parameters(request: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def _caller(request: Mapping[str, Json]) -> dict[str, Json]:
     """The caller's own metadata: what the proxy mixed into the request's is told from it by `requester_metadata`."""
-    own = own_metadata(mapping(decoded(request.get("metadata"))))
-    beside = mapping(mapping(decoded(request.get("litellm_metadata"))).get("requester_metadata"))
+    own = own_metadata(mapping(_column(request.get("metadata"))))
+    beside = mapping(mapping(_column(request.get("litellm_metadata"))).get("requester_metadata"))
     return {**beside, **own}
 
 

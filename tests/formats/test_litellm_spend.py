@@ -332,3 +332,31 @@ def test_a_redacted_row_keeps_no_content_and_no_tools() -> None:
 @pytest.mark.parametrize("value", [None, "", "{", "[", "text", 7, True, [], {}, [[]], {"a": None}, '"quoted"'])
 def test_a_column_of_any_shape_gives_a_call(column: str, value: Any) -> None:
     assert to_event(row(**{column: value})).uuid == to_event(row()).uuid
+
+
+# ------------------------------------------------------------------------------------- columns as pandas writes them
+
+
+@pytest.mark.parametrize("write", [json.dumps, repr], ids=["json", "python"])
+def test_columns_that_hold_prints_say_what_objects_do(write: Any) -> None:
+    answer = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "it's"}}]}
+    whole = stored(model="gpt-4o", metadata={"user_id": "u-1", "plan": "pro"}) | {
+        "metadata": {"usage_object": {"prompt_tokens_details": {"cached_tokens": 4}}, "attempted_retries": None},
+        "request_tags": ["a", "it's"],
+        "response": answer,
+    }
+    printed = {key: write(value) if isinstance(value, (dict, list)) else value for key, value in whole.items()}
+    assert to_properties(printed) == to_properties(whole)
+    assert to_event(printed).distinct_id == "u-1"
+
+
+def test_a_failure_is_one_where_the_metadata_are_a_print() -> None:
+    found = to_properties(
+        row(status=None, metadata="{'status': 'failure', 'error_information': {'error_code': '429'}}")
+    )
+    assert (found["$ai_is_error"], found["$ai_http_status"]) == (True, 429)
+
+
+def test_an_answer_that_is_no_print_of_plain_values_is_a_text() -> None:
+    found = to_properties(row(response="{'choices': [Choice(text='x')"))
+    assert found["$ai_output_choices"][0]["content"][0]["text"].startswith("{'choices'")
