@@ -4,8 +4,9 @@ Smallest record: `{"request_id": "c-1", "call_type": "acompletion", "startTime":
 "2025-06-01T10:00:01.5", "model": "gpt-4o", "spend": 0.1}`.
 
 The JSON columns may be objects (`row_to_json`, `/spend/logs`), texts of JSON (before the database, CSV cells) or
-Python's prints of objects (a CSV that pandas wrote), numbers may be texts (CSV). Times name no zone and are UTC. The prompt is in `proxy_server_request`, the request body as
-the proxy kept it, and the answer in `response`, both only where `store_prompts_in_spend_logs` is on.
+Python's prints of objects (a CSV that pandas wrote), numbers may be texts (CSV). Times name no zone and are UTC. The
+columns' names may have lost their case, as warehouses fold them. The prompt is in `proxy_server_request`, the request
+body as the proxy kept it, and the answer in `response`, both only where `store_prompts_in_spend_logs` is on.
 """
 
 import re
@@ -20,6 +21,9 @@ from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
 from posthog_llm_cli.privacy import texts
 
+_TOLD_BY = ("request_id", "call_type", "startTime")
+_FOLDED = frozenset({"starttime", "STARTTIME"})
+_CAMEL_CASE = {"starttime": "startTime", "endtime": "endTime", "completionstarttime": "completionStartTime"}
 _INPUT_KEYS = ("messages", "input", "prompt", "contents", "query")
 _SYSTEM_KEYS = ("system", "systemInstruction", "system_instruction")
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -29,12 +33,11 @@ _CUT = re.compile(r"\.\.\. \((?:litellm_truncated|truncated) (?:skipped )?\d+ ch
 
 
 def matches(record: Json) -> bool:
-    """Whether `record` is a SpendLogs row (detection rule 4)."""
-    return (
-        isinstance(record, dict)
-        and all(key in record for key in ("request_id", "call_type", "startTime"))
-        and ("spend" in record or "proxy_server_request" in record)
-    )
+    """Whether `record` is a SpendLogs row (detection rule 4), whatever case its columns' names have."""
+    if not isinstance(record, dict):
+        return False
+    row = _row(record)
+    return all(key in row for key in _TOLD_BY) and ("spend" in row or "proxy_server_request" in row)
 
 
 def parse(record: Json, context: ParseContext) -> Parsed:
@@ -43,6 +46,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
+    record = _row(record)
     metadata = mapping(_column(record.get("metadata")))
     request = mapping(_column(record.get("proxy_server_request")))
     payload = _payload(record, metadata, request)
@@ -56,6 +60,13 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         warnings=("truncated-content",) if was_cut else (),
     )
     return parse_payload(payload, envelope, context)
+
+
+def _row(record: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The row under the columns' own names: Redshift and Athena write small letters, Snowflake capitals."""
+    if "startTime" in record or _FOLDED.isdisjoint(record):
+        return record
+    return {_CAMEL_CASE.get(name, name): value for key, value in record.items() if (name := key.lower())}
 
 
 def _payload(row: Mapping[str, Json], metadata: Mapping[str, Json], request: Mapping[str, Json]) -> dict[str, Json]:
@@ -157,5 +168,5 @@ FORMAT = LogFormat(
     '"2025-06-01T10:00:01.5", "model": "gpt-4o", "spend": 0.1}',
     matches=matches,
     parse=parse,
-    needs=frozenset({"request_id"}),
+    needs=frozenset({"request_id", "REQUEST_ID"}),
 )

@@ -22,7 +22,8 @@ from posthog_llm_cli.sources.track import Track
 from posthog_llm_cli.values import Value, replace
 
 _DELIMITERS = (",", ";", "\t")
-_TIME_COLUMN = "startTime"
+_TIME_COLUMN = "starttime"
+_FOLDED_NAMES = frozenset(name.lower() for name in ROW_NAMES)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _COLUMN = re.compile(r"[A-Za-z_][\w .()/-]{0,63}")
 _BARE_COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,63}")
@@ -45,12 +46,13 @@ class Header(Value, frozen=True):
 
 
 def spend_logs_header(line: bytes) -> Header | None:
-    """The header that the line is; None unless it is one of SpendLogs."""
-    if not all(name.encode() in line for name in ROW_NAMES):
+    """The header that the line is; None unless it is one of SpendLogs. Warehouses fold the case of its names."""
+    folded = line.lower()
+    if not all(name.encode() in folded for name in _FOLDED_NAMES):
         return None
     for delimiter in _DELIMITERS:
         names = _names(line, delimiter)
-        if _are_header(names):
+        if {name.lower() for name in names} >= _FOLDED_NAMES:
             return Header(delimiter, names)
     return None
 
@@ -166,8 +168,8 @@ class Table:
             message = "expected a row of CSV and found a quote or a line break out of its place"
             yield LogLine(ref, row, RecordError("invalid-json", message))
             return
-        if _are_header(cells):
-            self._columns = tuple((name or "").strip() for name in cells)
+        if self._is_header(cells):
+            self._columns = _stripped(cells)
         elif len(cells) != len(self._columns):
             message = f"expected a row of {len(self._columns)} cells, as its header has, and found {len(cells)}"
             yield LogLine(ref, row, RecordError("invalid-json", message, hint=_CUT_OFF))
@@ -197,10 +199,20 @@ class Table:
             cells = _cells(line.rstrip(_ROW_PADDING).decode(), self._delimiter)
         except (UnicodeDecodeError, csv.Error):
             return False
+        if self._is_header(cells):
+            return True
+        at = [name.lower() for name in self._columns].index(_TIME_COLUMN)
+        return len(cells) == len(self._columns) and _DATE.match(cells[at]) is not None
+
+    def _is_header(self, cells: Sequence[str | None]) -> bool:
+        """Whether a row is a header: of SpendLogs' own names, or this table's again."""
         if _are_header(cells):
             return True
-        at = self._columns.index(_TIME_COLUMN)
-        return len(cells) == len(self._columns) and _DATE.match(cells[at]) is not None
+        return (cells[0] or "").strip() == self._columns[0] and _stripped(cells) == tuple(self._columns)
+
+
+def _stripped(cells: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple((cell or "").strip() for cell in cells)
 
 
 def _may_hold_quoted_empty(text: str, delimiter: str) -> bool:

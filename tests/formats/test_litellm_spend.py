@@ -360,3 +360,21 @@ def test_a_failure_is_one_where_the_metadata_are_a_print() -> None:
 def test_an_answer_that_is_no_print_of_plain_values_is_a_text() -> None:
     found = to_properties(row(response="{'choices': [Choice(text='x')"))
     assert found["$ai_output_choices"][0]["content"][0]["text"].startswith("{'choices'")
+
+
+# ------------------------------------------------------------------------------------------ columns without their case
+
+
+@pytest.mark.parametrize("fold", [str.lower, str.upper])
+def test_columns_whose_case_a_warehouse_folded_are_the_same_row(fold: Any) -> None:
+    whole = stored(model="gpt-4o", user="u-1")
+    folded = {fold(key): value for key, value in whole.items()}
+    converted = convert_value(folded)
+    assert converted.format == "litellm-spend"
+    assert to_event(folded).uuid == to_event(whole).uuid
+    assert to_properties(folded) == to_properties(whole)
+
+
+def test_the_internal_user_of_a_folded_row_is_nobody() -> None:
+    folded = {key.lower(): value for key, value in row(session_id="").items()}
+    assert to_event(folded).distinct_id == to_event(row(session_id="")).distinct_id == "chatcmpl-1"

@@ -136,6 +136,20 @@ def test_a_second_header_in_the_middle_is_framing_and_counts_from_there() -> Non
     assert values(data) == [VALUE, VALUE, {"startTime": "2026-11-24", "request_id": "r-2", "call_type": "c"}]
 
 
+@pytest.mark.parametrize("fold", [bytes.lower, bytes.upper])
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+def test_a_header_whose_case_a_warehouse_folded_is_one_also_the_second_time(fold: Any, size: int) -> None:
+    header = fold(HEADER)
+    found = values(header + ROW + header + ROW.replace(b"r-1", b"r-2"), size=size)
+    names = header.decode().strip().split(",")
+    assert found == [dict(zip(names, [key, *list(VALUE.values())[1:]], strict=True)) for key in ("r-1", "r-2")]
+
+
+def test_an_open_quote_ends_at_the_next_row_also_behind_a_folded_header() -> None:
+    found = frame(HEADER.lower() + b'r-0,acompletion,0.1,2026-11-23 19:02:33.05,"{""a\n' + ROW)
+    assert [line.problem is None for line in found] == [False, True]
+
+
 def test_a_header_without_rows_is_nothing() -> None:
     assert frame(HEADER) == frame(HEADER.strip()) == []
 
