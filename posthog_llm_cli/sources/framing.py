@@ -1,8 +1,8 @@
 """Which bytes of a source make one record.
 
 `Framer` decides by the head of a source how its records lie, with a bounded look-ahead, and hands the bytes to `Lines`,
-`ServerSentEvents`, `Documents`, `CopyText`, `Table` or `Foreign`. Physical lines end at `\\n` only. Offsets count bytes
-of the decompressed stream.
+`ServerSentEvents`, `Documents`, `CopyText`, `Dump`, `Table` or `Foreign`. Physical lines end at `\\n` only. Offsets
+count bytes of the decompressed stream.
 """
 
 import re
@@ -16,6 +16,7 @@ from posthog_llm_cli.decoding import MAX_DEPTH, decode
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.sources.documents import Documents, Flow
+from posthog_llm_cli.sources.dump import Dump, begins_dump
 from posthog_llm_cli.sources.lines import SSE_STARTS, Lines, ServerSentEvents
 from posthog_llm_cli.sources.postgres import CopyText, Evidence, has_row_keys, title_end
 from posthog_llm_cli.sources.scanner import Scan, Structure
@@ -40,7 +41,7 @@ _FIRST_CONTENT = re.compile(rb"\[[\s\0]*+([^\s\0])")
 _ONE_BRACE = re.compile(rb"\{[ \t\r]*+(?:\n|\Z)")
 _LINE_OF_ONE_BRACE = re.compile(rb"\n\{[ \t\r]*+(?:\n|\Z)")
 
-Mode = Lines | ServerSentEvents | Documents | CopyText | Table | Foreign
+Mode = Lines | ServerSentEvents | Documents | CopyText | Dump | Table | Foreign
 NewMode = Callable[[Track], Mode]
 
 
@@ -179,7 +180,10 @@ class Framer:
         return Lines
 
     def _choose_for_text(self, *, final: bool, settling: bool) -> NewMode | None:
-        """By line 1, which is no JSON: a table's header, a title that psql printed, or a line like those behind it."""
+        """By line 1, which is no JSON: a dump's, a table's header, a title of psql's, or a line like any other."""
+        is_dump = begins_dump(self._head, final=final)
+        if is_dump is not False:
+            return Dump if is_dump else None
         if not self._track.titled:
             title = title_end(self._head, final=final or len(self._head) >= LOOK_AHEAD)
             if title is None:
