@@ -13,6 +13,9 @@ TOTAL_KEYS = ("total_tokens", "totalTokens")
 """OpenAI's names, home-made ones, and those of JavaScript's SDKs."""
 
 
+_CLAUDE_KEYS = ("cache_read_input_tokens", "cache_creation_input_tokens")
+"""Beside the counts of a chat completion that Claude answered: with LiteLLM's proxy parts of the input, with Databricks
+on top of it."""
 _WHOLE_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 
 
@@ -49,24 +52,34 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         warn("bad-usage")
         prompt = completion = None
     into, out = _details(usage)
-    cached = (into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
+    claude_read, claude_written = (usage.get(key) for key in _CLAUDE_KEYS)
+    cached = (into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"), claude_read)
+    written = (into.get("cache_write_tokens"), into.get("cache_creation_tokens"), claude_written)
     cache_read = first_count(warn, *cached, least=1)  # a part of none does not hide another server's name
+    cache_creation = first_count(warn, *written, least=1)
+    is_beside = bool(claude_read or claude_written) and _is_more((cache_read, cache_creation), prompt)
     return Usage(
         input=prompt,
         output=completion,
         total=total,
-        cache_read=_part(cache_read, prompt, warn),
-        cache_creation=_part(token_count(into.get("cache_write_tokens"), warn), prompt, warn),
+        cache_read=cache_read if is_beside else _part(cache_read, prompt, warn),
+        cache_creation=cache_creation if is_beside else _part(cache_creation, prompt, warn),
+        cache_exclusive=is_beside,
         reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
         raw=_believed(usage, warn) or None,
     )
 
 
 def _details(usage: Mapping[str, Json]) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
-    """The parts of the input's and of the output's tokens, in chat or Responses spelling."""
+    """The parts of the input's and of the output's tokens, in the spelling of chat, Responses or realtime."""
     into = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
     out = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
-    return into, out
+    return into or mapping(usage.get("input_token_details")), out or mapping(usage.get("output_token_details"))
+
+
+def _is_more(parts: tuple[int | None, ...], whole: int | None) -> bool:
+    """Whether counts are together more than what they would be parts of: then they come on top."""
+    return whole is not None and sum(part or 0 for part in parts) > whole
 
 
 def _part(count: int | None, whole: int | None, warn: Warn) -> int | None:
@@ -134,7 +147,7 @@ def litellm_usage(
         cache_read=positive(cache_read),
         cache_creation=positive(cache_creation),
         reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
-        cache_exclusive=prompt is not None and (cache_read or 0) + (cache_creation or 0) > prompt,
+        cache_exclusive=_is_more((cache_read, cache_creation), prompt),
         web_searches=web_searches,
         raw=raw or usage or None,
     )

@@ -323,3 +323,46 @@ def test_ollamas_older_embeddings_are_embeddings() -> None:
     assert "0.25" not in json.dumps(found)
     failed = {**record, "response": {"error": "no such model"}, "status": 404}
     assert to_event(failed).name == "$ai_embedding"
+
+
+# --------------------------------------------------------------------------------------------------- Claude's caches
+
+
+@pytest.mark.parametrize(
+    ("usage", "read", "written", "on_top"),
+    [
+        # LiteLLM's proxy: parts of the input, as OpenAI counts, in both spellings.
+        (
+            {
+                "prompt_tokens": 2025, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1500},
+                "cache_read_input_tokens": 1500, "cache_creation_input_tokens": 500,
+            },
+            1500, 500, False,
+        ),
+        ({"prompt_tokens": 2025, "completion_tokens": 5, "cache_creation_input_tokens": 500}, None, 500, False),
+        (
+            {"prompt_tokens": 900, "completion_tokens": 5, "prompt_tokens_details": {"cache_creation_tokens": 500}},
+            None, 500, False,
+        ),
+        # Databricks: beside the input, as Anthropic counts.
+        (
+            {
+                "prompt_tokens": 25, "completion_tokens": 5, "cache_read_input_tokens": 1500,
+                "cache_creation_input_tokens": 500,
+            },
+            1500, 500, True,
+        ),
+        ({"prompt_tokens": 600, "completion_tokens": 5, "cache_read_input_tokens": 700}, 700, None, True),
+    ],
+)  # fmt: skip
+def test_what_claude_wrote_to_its_cache_is_counted(usage: Any, read: Any, written: Any, on_top: bool) -> None:
+    converted = convert_value(chat(model="claude-sonnet-4", usage=usage))
+    found = to_properties(chat(model="claude-sonnet-4", usage=usage))
+    counts = found.get("$ai_cache_read_input_tokens"), found.get("$ai_cache_creation_input_tokens")
+    assert (*counts, found["$ai_cache_reporting_exclusive"]) == (read, written, on_top)
+    assert "bad-usage" not in converted.warnings
+
+
+def test_a_cache_of_claudes_that_was_not_used_says_nothing() -> None:
+    usage = {**USAGE, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
+    assert not any("cache" in key for key in to_properties(chat(usage=usage)))
