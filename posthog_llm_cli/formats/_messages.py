@@ -240,6 +240,8 @@ def _content_part(part: Json) -> Iterator[Json]:
             thought = said if isinstance(said, str) else "".join(_texts(said))
             if thought:
                 yield {"type": "reasoning", "text": thought}
+        case "audio" | "output_audio" if isinstance(part.get("transcript"), str):
+            yield from _audio_parts(part)  # what a realtime session said
         case "image_url":
             yield {"type": "image", "image": said.get("url") if isinstance(said, dict) else said}
         case _:

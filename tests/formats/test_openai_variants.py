@@ -366,3 +366,17 @@ def test_what_claude_wrote_to_its_cache_is_counted(usage: Any, read: Any, writte
 def test_a_cache_of_claudes_that_was_not_used_says_nothing() -> None:
     usage = {**USAGE, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
     assert not any("cache" in key for key in to_properties(chat(usage=usage)))
+
+
+# ----------------------------------------------------------------------------------------------------------- realtime
+
+
+@pytest.mark.parametrize("kind", ["audio", "output_audio"])
+def test_what_a_realtime_session_said_is_its_transcript(kind: str) -> None:
+    said = {"type": "message", "role": "assistant", "content": [{"type": kind, "transcript": "Hello there"}]}
+    usage = {"total_tokens": 12, "input_tokens": 8, "output_tokens": 4, "input_token_details": {"cached_tokens": 6}}
+    answer = {"object": "realtime.response", "id": "resp_1", "status": "completed", "output": [said], "usage": usage}
+    event = {"type": "response.done", "event_id": "event_1", "response": answer}
+    found = to_properties({"timestamp": AT, "model": "gpt-realtime", "event": event})
+    assert output_text(found) == "Hello there"
+    assert (found["$ai_input_tokens"], found["$ai_cache_read_input_tokens"]) == (8, 6)
