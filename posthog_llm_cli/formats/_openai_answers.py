@@ -11,14 +11,14 @@ from posthog_llm_cli.model import Json
 
 WHOLE_KEYS = (
     "response", "response_json", "response_body", "completion", "output", "result", "raw_response", "api_response",
-    "resp", "response_data", "llm_response", "respPayload", "resp_payload",
+    "resp", "response_data", "llm_response", "respPayload", "resp_payload", "response_obj", "completion_response",
 )  # fmt: skip
 RESPONSE_KEYS = (*WHOLE_KEYS, "sse", "chunks", "stream", "events")
 PART_KEYS = ("chunk", "data", "event", "line")
 """Where a logger keeps one part of a stream, and nothing else that is known."""
 REQUEST_KEYS = (
     "request", "request_payload", "request_json", "request_body", "request_data", "kwargs", "params", "payload",
-    "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload",
+    "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload", "request_kwargs",
 )  # fmt: skip
 CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})

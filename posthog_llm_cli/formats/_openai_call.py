@@ -156,12 +156,12 @@ def _model(exchange: Exchange) -> str:
 def _provider(exchange: Exchange, url: str | None, base: str | None, model: str) -> str | None:
     """A bare answer's own `provider` is OpenRouter's upstream, so only an outer one counts."""
     outer = exchange.outer
-    named = () if exchange.is_bare else (outer.get("provider"), outer.get("custom_llm_provider"))
+    named = (outer.get("provider"), outer.get("custom_llm_provider"), exchange.request.get("custom_llm_provider"))
     line_id = text(outer.get("id")) if "custom_id" in outer else None
     response = exchange.response
     if is_error(outer.get("error")) and not is_error(response.get("error")):
         response = {**response, "error": outer["error"]}
-    return find_provider(named, (url, base), response, model, line_id=line_id)
+    return find_provider(() if exchange.is_bare else named, (url, base), response, model, line_id=line_id)
 
 
 def _base_url(exchange: Exchange, url: str | None) -> str | None:

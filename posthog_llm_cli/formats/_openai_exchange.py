@@ -90,7 +90,10 @@ def beside_the_messages(record: Mapping[str, Json]) -> dict[str, Json]:
 def _request(
     record: Mapping[str, Json], response_key: str | None, *, keys: tuple[str, ...] = REQUEST_KEYS
 ) -> tuple[Mapping[str, Json], str | None]:
-    """The first request key with a usable value wins; an object of parameters alone stands beside the messages."""
+    """The first request key with a usable value wins; an object of parameters alone stands beside the messages.
+
+    `optional_params` are the parameters in what LiteLLM hands to a callback.
+    """
     parameters: Mapping[str, Json] = {}
     url: str | None = None
     for key in keys:
@@ -100,11 +103,12 @@ def _request(
         inner = nested.value if key not in _TEXT_KEYS else input_value(record[key])
         if isinstance(inner, dict) and inner and key not in _MESSAGES_KEYS:
             if any(inner.get(name) for name in _INPUT_KEYS):
-                return {**parameters, **inner}, nested.url or url
+                return {**mapping(inner.get("optional_params")), **parameters, **inner}, nested.url or url
             parameters = {**parameters, **inner}
         elif key in _INPUT_KEYS and isinstance(inner, (str, list)) and inner:
             name = "messages" if key in _MESSAGES_KEYS else "prompt" if key == "prompt" else "input"
-            return {**beside_the_messages(record), **parameters, name: inner}, url
+            beside = {**mapping(record.get("optional_params")), **beside_the_messages(record)}
+            return {**beside, **parameters, name: inner}, url
         url = url or nested.url
     return parameters, url
 

@@ -69,6 +69,7 @@ def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool)
     than any call costs).
     """
     candidates = [exchange.outer.get(key) for key in COST_KEYS]
+    candidates.append(exchange.request.get("response_cost"))  # among the kwargs of a callback of LiteLLM's
     candidates += _costs_of_usage(_logged(exchange))
     said = [value for value in candidates if value is not None]
     cost = next((float(value) for value in said if is_number(value) and 0 < value <= _MOST_USD), None)

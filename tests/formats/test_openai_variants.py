@@ -380,3 +380,51 @@ def test_what_a_realtime_session_said_is_its_transcript(kind: str) -> None:
     found = to_properties({"timestamp": AT, "model": "gpt-realtime", "event": event})
     assert output_text(found) == "Hello there"
     assert (found["$ai_input_tokens"], found["$ai_cache_read_input_tokens"]) == (8, 6)
+
+
+# ----------------------------------------------------------------------------- what LiteLLM hands to its callbacks
+
+KWARGS: dict[str, Any] = {
+    "model": "gpt-4o", "messages": MESSAGES, "optional_params": {"temperature": 0.25, "user": "u-1", "tools": [{"a": 1}]},
+    "custom_llm_provider": "my_gateway", "response_cost": 0.25,
+    "litellm_params": {"api_key": "sk-live-0123456789abcdef", "metadata": {"plan": "pro"}},
+    "additional_args": {"headers": {"Authorization": "Bearer sk-live-0123456789abcdef"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["response_obj", "completion_response"])
+@pytest.mark.parametrize("holder", ["kwargs", None])
+def test_the_arguments_of_a_callback_are_a_call(key: str, holder: str | None) -> None:
+    times = {"start_time": "2025-06-01 10:00:00.500000", "end_time": "2025-06-01 10:00:02.000000"}
+    record = {**({holder: KWARGS} if holder else KWARGS), key: chat(), **times}
+    found = to_properties(record)
+    assert (found["$ai_input"], output_text(found)) == (MESSAGES, "ho")
+    assert (found["$ai_provider"], found["$ai_total_cost_usd"], found["$ai_latency"]) == ("my_gateway", 0.25, 1.5)
+    assert (found["$ai_model_parameters"], found["$ai_tools"]) == ({"temperature": 0.25}, [{"a": 1}])
+    assert (to_event(record).distinct_id, found["plan"]) == ("u-1", "pro")
+    assert "sk-live" not in json.dumps(found)
+
+
+def gcs(**changes: Any) -> dict[str, Any]:
+    """An object that LiteLLM's logger for GCS wrote before it wrote payloads."""
+    asked = {"model": "gpt-4o", "messages": MESSAGES, "optional_params": {"user": "u-1"}}
+    base = {
+        "request_kwargs": asked, "response_obj": chat(), "start_time": "2025-06-01 10:00:00.500000",
+        "end_time": "2025-06-01 10:00:02.000000", "response_cost": 0.25, "exception": None,
+        "spend_log_metadata": json.dumps({"user_api_key": "hash", "requester_ip_address": "192.0.2.1"}),
+        "log_event_type": "successful_api_call",
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def test_an_object_of_the_first_logger_for_gcs_is_a_call() -> None:
+    found = to_properties(gcs())
+    assert (found["$ai_input"], output_text(found), found["$ai_total_cost_usd"]) == (MESSAGES, "ho", 0.25)
+    assert to_event(gcs()).distinct_id == "u-1"
+    assert "192.0.2.1" not in json.dumps(found)
+
+
+def test_a_failure_of_the_first_logger_for_gcs_is_one() -> None:
+    failed = gcs(response_obj={}, exception="litellm.RateLimitError: slow down", log_event_type="failed_api_call")
+    found = to_properties(failed)
+    assert (found["$ai_is_error"], found["$ai_error"]) == (True, "litellm.RateLimitError: slow down")
