@@ -6,7 +6,7 @@ from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mappin
 from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage
+from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage, printed_usage
 from posthog_llm_cli.model import Cost, Json, Usage
 from posthog_llm_cli.values import replace
 
@@ -37,8 +37,15 @@ def _logged(exchange: Exchange) -> Mapping[str, Json]:
     """The first usage object that says something: the server's before the client's."""
     outer = exchange.outer
     candidates = (exchange.response.get("usage"), outer.get("usage"), outer.get("token_usage"))
-    found = (mapping(decoded(candidate)) for candidate in candidates)
+    found = (_usage_object(candidate) for candidate in candidates)
     return next((usage for usage in found if any(value is not None for value in usage.values())), {})
+
+
+def _usage_object(value: Json) -> Mapping[str, Json]:
+    """A usage object, also as text of JSON or as Python prints the SDK's."""
+    if not isinstance(value, str):
+        return mapping(value)
+    return mapping(decoded(value)) or printed_usage(value)
 
 
 def _ollama_usage(response: Mapping[str, Json]) -> dict[str, Json]:

@@ -1,5 +1,6 @@
 """Token-count spellings → `Usage` (litellm-logs.md 6.8, openai-logs.md 3.5). Absent and all zero mean unknown."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.formats._fields import mapping, token_count, without_nulls
@@ -16,7 +17,11 @@ TOTAL_KEYS = ("total_tokens", "totalTokens")
 _CLAUDE_KEYS = ("cache_read_input_tokens", "cache_creation_input_tokens")
 """Beside the counts of a chat completion that Claude answered: with LiteLLM's proxy parts of the input, with Databricks
 on top of it."""
-_WHOLE_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_WHOLE_COUNTS = frozenset(_TOTALS)
+_TOTAL_OF = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+_COUNTED = "|".join((*_TOTALS, *_TOTAL_OF, *_CLAUDE_KEYS, "cached_tokens", "reasoning_tokens"))
+_COUNT = re.compile(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])", re.ASCII)
 
 
 def first_count(warn: Warn, *values: Json, least: int = 0) -> int | None:
@@ -99,6 +104,23 @@ def _believed(usage: Mapping[str, Json], warn: Warn) -> dict[str, Json]:
         elif value is not None and (not key.endswith("_tokens") or token_count(value, warn) is not None):
             kept[key] = without_nulls(value)
     return kept
+
+
+def printed_usage(printed: str) -> dict[str, Json]:
+    """Return the counts that an object's print shows (`prompt_tokens=8`), the first of a name, as a usage object."""
+    usage: dict[str, int] = {}
+    for name, digits in _COUNT.findall(printed):
+        usage.setdefault(_TOTAL_OF.get(name, name), int(digits))
+    return {
+        **{name: usage[name] for name in _TOTALS if name in usage},
+        **{name: usage[name] for name in _CLAUDE_KEYS if usage.get(name)},
+        **({"prompt_tokens_details": {"cached_tokens": usage["cached_tokens"]}} if usage.get("cached_tokens") else {}),
+        **(
+            {"completion_tokens_details": {"reasoning_tokens": usage["reasoning_tokens"]}}
+            if usage.get("reasoning_tokens")
+            else {}
+        ),
+    }
 
 
 def litellm_usage(

@@ -19,6 +19,7 @@ from posthog_llm_cli.formats._litellm_output import shown
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats._python_literals import read_print
 from posthog_llm_cli.formats._times import Clock
+from posthog_llm_cli.formats._usage import printed_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
@@ -32,12 +33,7 @@ _KEY_WORDS = (
     "user_api_key_hash", "user_api_key", "user_api_key_user_id", "user_api_key_alias", "user_api_key_team_alias",
 )  # fmt: skip
 _COST = re.compile(r"\d{1,15}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_TOTAL_OF = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_CACHE_TOTALS = ("cache_read_input_tokens", "cache_creation_input_tokens")
-_PARTS = ("cached_tokens", "reasoning_tokens")
-_COUNTED = "|".join((*_TOTALS, *_TOTAL_OF, *_CACHE_TOTALS, *_PARTS))
-_COUNT = re.compile(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])", re.ASCII)
 
 
 def matches(record: Json) -> bool:
@@ -113,32 +109,9 @@ def _messages(value: Json) -> Json:
     return shown(said) if found is None and said is not None else found
 
 
-def _counts(usage: Json) -> dict[str, int]:
-    """The counts that an object's print shows (`prompt_tokens=8`), the first of a name, under their chat names."""
-    shown = usage if isinstance(usage, str) else ""
-    found: dict[str, int] = {}
-    for name, digits in _COUNT.findall(shown):
-        found.setdefault(_TOTAL_OF.get(name, name), int(digits))
-    return found
-
-
 def _usage(value: Json) -> Mapping[str, Json]:
     """The usage object: as logged, or what its print shows of it."""
-    return mapping(value) or _kinds(_counts(value))
-
-
-def _kinds(usage: Mapping[str, int]) -> dict[str, Json]:
-    """The counts as a provider's usage object has them."""
-    return {
-        **{name: usage[name] for name in _TOTALS if name in usage},
-        **{name: usage[name] for name in _CACHE_TOTALS if usage.get(name)},
-        **({"prompt_tokens_details": {"cached_tokens": usage["cached_tokens"]}} if usage.get("cached_tokens") else {}),
-        **(
-            {"completion_tokens_details": {"reasoning_tokens": usage["reasoning_tokens"]}}
-            if usage.get("reasoning_tokens")
-            else {}
-        ),
-    }
+    return mapping(value) or printed_usage(value if isinstance(value, str) else "")
 
 
 def _cost(value: Json) -> Json:

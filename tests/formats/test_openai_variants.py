@@ -428,3 +428,31 @@ def test_a_failure_of_the_first_logger_for_gcs_is_one() -> None:
     failed = gcs(response_obj={}, exception="litellm.RateLimitError: slow down", log_event_type="failed_api_call")
     found = to_properties(failed)
     assert (found["$ai_is_error"], found["$ai_error"]) == (True, "litellm.RateLimitError: slow down")
+
+
+# --------------------------------------------------------------------------------------------------- prints of counts
+
+PRINTED_USAGE = (
+    "CompletionUsage(completion_tokens=9, prompt_tokens=19, total_tokens=28, completion_tokens_details="
+    "CompletionTokensDetails(accepted_prediction_tokens=0, reasoning_tokens=3), prompt_tokens_details="
+    "PromptTokensDetails(audio_tokens=0, cached_tokens=4))"
+)
+PRINTED_RESPONSE_USAGE = (
+    "ResponseUsage(input_tokens=19, input_tokens_details=InputTokensDetails(cached_tokens=4), output_tokens=9, "
+    "output_tokens_details=OutputTokensDetails(reasoning_tokens=3), total_tokens=28)"
+)
+
+
+@pytest.mark.parametrize("usage", [PRINTED_USAGE, PRINTED_RESPONSE_USAGE])
+def test_counts_of_a_printed_usage_are_read(usage: str) -> None:
+    found = to_properties({"timestamp": AT, "model": "gpt-4o", "prompt": "hi", "response": "ho", "usage": usage})
+    names = ("input", "output", "total", "cache_read_input", "reasoning")
+    assert [found[f"$ai_{name}_tokens"] for name in names] == [19, 9, 28, 4, 3]
+
+
+def test_counts_of_a_printed_dictionary_are_read() -> None:
+    usage = str({"prompt_tokens": 19, "completion_tokens": 9})
+    found = to_properties({"timestamp": AT, "model": "gpt-4o", "prompt": "hi", "response": "ho", "usage": usage})
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"]) == (19, 9)
+    none = {"timestamp": AT, "model": "gpt-4o", "prompt": "hi", "response": "ho", "usage": "28 tokens"}
+    assert "no-usage" in convert_value(none).warnings
