@@ -10,9 +10,11 @@ The defects of LiteLLM's own PostHog logger that this corrects are numbered in s
 from collections.abc import Mapping
 from datetime import datetime
 
+from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import (
     Warnings,
+    decoded,
     id_text,
     is_number,
     items,
@@ -41,6 +43,11 @@ _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
 _MAX_NAME = 40
+_OBJECTS = frozenset({
+    "metadata", "messages", "response", "model_parameters", "hidden_params", "error_information", "request_tags",
+    "cost_breakdown", "status_fields",
+})  # fmt: skip
+_SCALARS = frozenset({"response_cost", "saved_cache_cost", "cache_hit", "stream", "response_time"})
 _TELLS = ("model_parameters", "hidden_params", "response_cost", "trace_id")
 
 
@@ -60,11 +67,30 @@ def parse(record: Json, context: ParseContext) -> Parsed:
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
+    if isinstance(record.get("metadata"), str):
+        record = _opened(record)
     metadata = mapping(record.get("metadata"))
     requester = mapping(metadata.get("requester_metadata"))
     if not requester or not is_from_proxy(metadata, by_client=True):
         return parse_payload(record, _NO_ENVELOPE, context)
     return parse_payload(record, Envelope(caller=requester), context)
+
+
+def _opened(row: Mapping[str, Json]) -> Mapping[str, Json]:
+    """A row of a table that payloads were loaded into: what were objects, numbers and flags are texts there."""
+    return {
+        key: decoded(value) if key in _OBJECTS else _scalar(value) if key in _SCALARS else value
+        for key, value in row.items()
+    }
+
+
+def _scalar(value: Json) -> Json:
+    if not isinstance(value, str):
+        return value
+    try:
+        return decode(value.lower().encode()).value
+    except RecordError:
+        return None
 
 
 def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: ParseContext) -> Parsed:

@@ -1,5 +1,6 @@
 """The corrections of LiteLLM's own logger, one by one (litellm-logs.md 6), and the identity rule (section 8)."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -1087,3 +1088,25 @@ def test_a_wrapped_payloads_path_is_its_place_in_the_record() -> None:
 def test_another_end_user_is_told_as_he_is_read(user_id: Any, end_user: Any, told: str | None) -> None:
     found = to_properties(kwargs({"user_id": user_id}, end_user=end_user))
     assert found.get("litellm_end_user") == told
+
+
+# ------------------------------------------------------------------------------------------------- a table of payloads
+
+
+def test_a_row_whose_objects_are_texts_is_the_payload_that_was_loaded() -> None:
+    whole = payload(
+        metadata={"requester_metadata": {"user_id": "u-1", "plan": "pro"}, "user_api_key_request_route": "/v1/chat"},
+        request_tags=["a"], cache_hit=False, response_cost=0.25, stream=True, model_parameters={"temperature": 0.5},
+    )  # fmt: skip
+    text = {
+        key: json.dumps(value) if isinstance(value, (dict, list, bool, float)) else value
+        for key, value in whole.items()
+    }
+    assert to_properties(text) == to_properties(whole)
+    assert (to_event(text).distinct_id, to_event(text).uuid) == ("u-1", to_event(whole).uuid)
+
+
+def test_a_text_in_a_row_that_is_no_json_stays_one() -> None:
+    row = payload(metadata="{}", messages="[broken", response_cost="much", cache_hit="None")
+    assert to_properties(row)["$ai_input"] == [{"role": "user", "content": "[broken"}]
+    assert "$ai_total_cost_usd" not in to_properties(row)
