@@ -8,6 +8,7 @@ from typing import ClassVar
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import (
     Warnings,
+    decoded,
     first_id,
     first_text,
     id_text,
@@ -263,7 +264,11 @@ def _logged_metadatas(exchange: Exchange) -> tuple[Mapping[str, Json], Mapping[s
 
 
 def _logged_metadata(side: Mapping[str, Json]) -> Mapping[str, Json]:
-    return mapping(side.get("metadata")) or mapping(mapping(side.get("litellm_params")).get("metadata"))
+    """The metadata of a side; in a row of a table they are a text of JSON."""
+    own = side.get("metadata")
+    if isinstance(own, str):
+        own = decoded(own)
+    return mapping(own) or mapping(mapping(side.get("litellm_params")).get("metadata"))
 
 
 def _trace_id(exchange: Exchange, caller: CallerMetadata) -> str | None:

@@ -456,3 +456,17 @@ def test_counts_of_a_printed_dictionary_are_read() -> None:
     assert (found["$ai_input_tokens"], found["$ai_output_tokens"]) == (19, 9)
     none = {"timestamp": AT, "model": "gpt-4o", "prompt": "hi", "response": "ho", "usage": "28 tokens"}
     assert "no-usage" in convert_value(none).warnings
+
+
+@pytest.mark.parametrize("side", ["outer", "request", "response"])
+def test_metadata_that_are_a_text_of_json_are_metadata(side: str) -> None:
+    metadata = {"metadata": json.dumps({"user_id": "u-1", "plan": "pro", "api_key": "sk-1"})}
+    own = {name: metadata if name == side else {} for name in ("outer", "request", "response")}
+    record = {
+        "timestamp": AT,
+        **own["outer"],
+        "request": {**ASKED, **own["request"]},
+        "response": chat(**own["response"]),
+    }
+    found = to_properties(record)
+    assert (to_event(record).distinct_id, found["plan"], "api_key" in found) == ("u-1", "pro", False)
