@@ -34,6 +34,8 @@ def merge_chunks(chunks: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
                 found.add(choice, is_whole=chunk.get("object") == "chat.completion")
     if choices and all(choice.is_text for choice in choices.values()):
         answer["object"] = "text_completion"
+    elif chunks and str(chunks[-1].get("object") or "").startswith("extensions."):
+        answer["object"] = "extensions.chat.completion"  # tells of Azure
     answer["choices"] = [{"index": index, **choices[index].whole()} for index in sorted(choices)]
     answer["usage"] = _last_usage(chunks)
     return answer

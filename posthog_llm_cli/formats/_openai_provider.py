@@ -160,6 +160,7 @@ def _is_azure(response: Mapping[str, Json], model: str) -> bool:
         or "innererror" in mapping(response.get("error"))
         or bool(items(response.get("content_filters")))
         or (response.get("object") == "response" and "content_filters" in response)  # null where no filter had a word
+        or str(response.get("object") or "").startswith("extensions.")  # answers on data of one's own
         or model.startswith("gpt-35-")
     )
 

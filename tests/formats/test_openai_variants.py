@@ -39,6 +39,7 @@ THOUGHT = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {
         (chat(model="models/gemini-2.5-flash"), "gemini"),
         (chat(model="granite", stats={"tokens_per_second": 51.0}, runtime={"name": "llama.cpp"}), "lm_studio"),
         (response(model="my-deployment", content_filters=None), "azure"),
+        (chat(object="extensions.chat.completion"), "azure"),
         (response(), "openai"),
         (response(model="another-name"), "openai"),
         (response(model="Qwen/Qwen3-8B"), None),
@@ -470,3 +471,9 @@ def test_metadata_that_are_a_text_of_json_are_metadata(side: str) -> None:
     }
     found = to_properties(record)
     assert (to_event(record).distinct_id, found["plan"], "api_key" in found) == ("u-1", "pro", False)
+
+
+def test_a_stream_of_azures_on_data_of_ones_own_is_azures() -> None:
+    part = {"id": "x", "object": "extensions.chat.completion.chunk", "created": CREATED, "model": "gpt-4o"}
+    parts = [{**part, "choices": [{"index": 0, "delta": {"content": "ho"}, "finish_reason": "stop"}]}]
+    assert to_properties({"timestamp": AT, "request": ASKED, "chunks": parts})["$ai_provider"] == "azure"
