@@ -145,6 +145,7 @@ def _may_go(key: str) -> bool:
         or key.lower() in _NEVER
         or _NEVER_PATTERN.match(key.lower())
         or _SECRET_PATTERN.match(key)
+        or _NEVER_NESTED.match(key)
     )
 
 

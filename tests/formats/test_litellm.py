@@ -1110,3 +1110,11 @@ def test_a_text_in_a_row_that_is_no_json_stays_one() -> None:
     row = payload(metadata="{}", messages="[broken", response_cost="much", cache_hit="None")
     assert to_properties(row)["$ai_input"] == [{"role": "user", "content": "[broken"}]
     assert "$ai_total_cost_usd" not in to_properties(row)
+
+
+@pytest.mark.parametrize("key", ["cookie", "Cookie", "set-cookie", "cookies", "raw_headers"])
+def test_a_cookie_at_the_top_of_the_metadata_stays_here_as_one_below_does(key: str) -> None:
+    metadata = {"requester_metadata": {key: "session=SECRET", "kept": 1}, "user_api_key_request_route": "/v1/chat"}
+    found = to_properties(payload(metadata=metadata))
+    assert "SECRET" not in json.dumps(found)
+    assert found["kept"] == 1
