@@ -52,7 +52,10 @@ _METADATA_ONLY_TELLS = frozenset({
 FAILURE_KEYS = ("error_message", "errorMessage", "exception", "error_type")
 """Where a record says that it failed, beside `error`."""
 _FAILED_FROM = 400
-_CALL_COUNTS = ("requests", "request_count", "num_requests", "num_model_requests", "n_requests", "calls")
+_CALL_COUNTS = (
+    "requests", "request_count", "num_requests", "num_model_requests", "n_requests", "calls", "api_requests",
+    "total_requests", "successful_requests",
+)  # fmt: skip
 """How many calls a row of totals is about: more than one are no call."""
 _ANSWERS = frozenset({"openai-chat", "openai-completions", "openai-responses", "openai-embeddings"})
 _ANSWERED = _ANSWERS | {"pending", "openai-stream", "ollama"}

@@ -292,7 +292,7 @@ def test_counts_of_an_embedding_are_an_embedding() -> None:
     assert to_event({**record, "model": "gpt-4o"}, options).name == "$ai_generation"
 
 
-@pytest.mark.parametrize("key", ["requests", "num_requests", "num_model_requests", "request_count"])
+@pytest.mark.parametrize("key", ["requests", "num_requests", "num_model_requests", "request_count", "api_requests"])
 def test_a_row_of_totals_is_no_call(key: str) -> None:
     record = {"date": "2025-06-01", "model": "gpt-4o", key: 100, "prompt_tokens": 100_000, "cost": 1.2}
     assert to_rejection(record, with_parse(metadata_only=True)).code == "unknown-format"
