@@ -51,6 +51,7 @@ SOURCE_PROBLEMS: Mapping[str, str] = MappingProxyType(
         "source-unreadable": "not to be read",
         "source-damaged": "compressed data that is broken or cut off; what came before is sent",
         "git-lfs-pointer": "a Git LFS pointer, not the file",
+        "not-a-log": "an archive, a database or a file of another kind; the hint says how to make text of it",
     }
 )
 

@@ -15,6 +15,7 @@ import orjson
 from posthog_llm_cli.decoding import MAX_DEPTH, decode
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Json, LogLine, Mark
+from posthog_llm_cli.sources.binaries import refuse_binary
 from posthog_llm_cli.sources.documents import Documents, Flow
 from posthog_llm_cli.sources.dump import Dump, begins_dump
 from posthog_llm_cli.sources.lines import SSE_STARTS, Lines, ServerSentEvents
@@ -75,7 +76,7 @@ class Framer:
         self._evidence = Evidence(look_ahead=LOOK_AHEAD)
 
     def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
-        """The records that are complete with this block. Like the others, raises SourceError for a Git LFS pointer."""
+        """The records that are complete with this block. Like the others, raises SourceError for what is no log."""
         if self._mode is not None:
             return self._run(block)
         self._head += block
@@ -172,6 +173,7 @@ class Framer:
         if head.startswith(SSE_STARTS):
             return ServerSentEvents
         if not head.startswith((b"{", b"[")):
+            refuse_binary(head, self._track.uri)
             return self._choose_for_text(final=final, settling=settling)
         if self._is_hopelessly_deep():
             return Lines

@@ -1,4 +1,9 @@
+import bz2
+import io
 import json
+import lzma
+import tarfile
+import zipfile
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -400,3 +405,46 @@ def test_an_array_that_is_not_closed_says_so() -> None:
     assert cut.problem is not None
     assert (cut.problem.code, cut.problem.hint) == ("invalid-json", "the file may be cut off")
     assert all(line.problem is None for line in lines_of(b'[{"a": 1},\n{"b": 2}\n]'))
+
+
+def zipped() -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("a.jsonl", b'{"a": 1}\n' * 20_000)
+    return held.getvalue()
+
+
+def tarred() -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        member = tarfile.TarInfo("a.jsonl")
+        member.size = len(b'{"a": 1}\n')
+        archive.addfile(member, io.BytesIO(b'{"a": 1}\n'))
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (zipped(), "a zip archive"),
+        (tarred(), "a tar archive"),
+        (bz2.compress(b'{"a": 1}\n'), "a bzip2 file"),
+        (bz2.compress(b""), "a bzip2 file"),
+        (lzma.compress(b'{"a": 1}\n'), "an xz file"),
+        (b"PGDMP\x01\x0e\x00\x04\x08\x01\x01", "a PostgreSQL dump of the custom format"),
+        (b"SQLite format 3\x00\x10\x00\x01\x01", "an SQLite database"),
+        (b"PAR1\x15\x04\x15\x10", "a Parquet file"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1 << 18])
+def test_a_file_that_is_no_text_is_refused_as_one_source(data: bytes, said: str, size: int) -> None:
+    framer = Framer("a.bin", max_record=MAX_RECORD)
+    found: list[LogLine | Mark] = []
+    with pytest.raises(SourceError, match=said) as refused:
+        found.extend(chain(chain.from_iterable(map(framer.feed, blocks_of(data, size))), framer.finish()))
+    assert (found, refused.value.code, list(framer.finish())) == ([], "not-a-log", [])
+
+
+@pytest.mark.parametrize("text", [b"PAR1 is a name\n", b"PK\n", b"BZh91\n", b"PGDMP;a\n"])
+def test_text_that_begins_like_a_binary_is_text(text: bytes) -> None:
+    assert [line.raw for line in frame(text)] == [text.strip()]
