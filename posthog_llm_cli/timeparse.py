@@ -27,12 +27,31 @@ _ISO = re.compile(
     r"\s*(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?)?",
     re.ASCII,
 )
-_BASIC = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(.*)", re.ASCII)
-"""ISO 8601 without separators, as AWS and log shippers write it."""
+_SPELT = re.compile(
+    r"(\d{4})([/.-]?)(\d{2})\2(\d{2})[T _-](\d{2})([:.-]?)(\d{2})\6(\d{2})((?:[.,]\d+)?\s*[\w:+-]{0,10})", re.ASCII
+)
+"""A date and a time of day with other separators, or without any, as AWS, Go and names of files have them."""
 _RFC_5322 = re.compile(
-    r"[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}:\d{2}:\d{2}) (GMT|UTC|[+-]\d{4})", re.ASCII
+    r"[A-Z][a-z]{2}, (?P<day>\d{1,2}) (?P<month>[A-Z][a-z]{2}) (?P<year>\d{4}) (?P<time>\d{2}:\d{2}:\d{2}) "
+    r"(?P<zone>GMT|UTC|[+-]\d{4})",
+    re.ASCII,
 )
 """The form of HTTP's `Date`, which recorders of HTTP write."""
+_CTIME = re.compile(
+    r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<time>\d{2}:\d{2}:\d{2}) "
+    r"(?P<year>\d{4})(?P<zone>)",
+    re.ASCII,
+)
+"""What C's and Python's `ctime` write."""
+_JAVASCRIPT = re.compile(
+    r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>\d{2}) (?P<year>\d{4}) (?P<time>\d{2}:\d{2}:\d{2}) "
+    r"GMT(?P<zone>[+-]\d{4})(?: \([^()]{0,60}\))?",
+    re.ASCII,
+)
+"""What JavaScript's `Date` is as a text."""
+_DATED = (_RFC_5322, _CTIME, _JAVASCRIPT)
+_ZONE_NAME = re.compile(r"(?:(?<=Z)|(?<=[+-]\d\d:\d\d))\[[\w/+-]{1,40}\]\Z", re.ASCII)
+"""What Java writes behind an offset."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 SECONDS_BELOW = 10**11
@@ -85,7 +104,7 @@ def parse_time(value: Json, zone: tzinfo) -> ParsedTime | None:
 def _parse_text(text: str, zone: tzinfo) -> ParsedTime | None:
     if _DIGITS.fullmatch(text) and len(text) <= 40:
         return _bounded(_from_number(float(text) if "." in text else int(text)))
-    match = _ISO.fullmatch(_as_iso(text))
+    match = _ISO.fullmatch(text) or _ISO.fullmatch(_as_iso(text))
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, offset = match.groups()
@@ -104,14 +123,16 @@ def _parse_text(text: str, zone: tzinfo) -> ParsedTime | None:
 
 def _as_iso(text: str) -> str:
     """Return a time of another form as ISO 8601, anything else as it is."""
-    basic = _BASIC.fullmatch(text)
-    if basic is not None:
-        year, month, day, hour, minute, second, rest = basic.groups()
+    text = _ZONE_NAME.sub("", text)
+    spelt = _SPELT.fullmatch(text)
+    if spelt is not None:
+        year, _, month, day, hour, _, minute, second, rest = spelt.groups()
         return f"{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"
-    dated = _RFC_5322.fullmatch(text)
-    if dated is None or dated[2] not in _MONTHS:
+    dated = next((found for form in _DATED if (found := form.fullmatch(text)) is not None), None)
+    if dated is None or dated["month"] not in _MONTHS:
         return text
-    return f"{dated[3]}-{_MONTHS.index(dated[2]) + 1:02}-{dated[1].zfill(2)}T{dated[4]}{dated[5]}"
+    month = _MONTHS.index(dated["month"]) + 1
+    return f"{dated['year']}-{month:02}-{dated['day'].zfill(2)}T{dated['time']}{dated['zone']}"
 
 
 @lru_cache(maxsize=64)

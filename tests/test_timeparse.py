@@ -29,6 +29,18 @@ MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1), timezones=st.
         ("2025-06-01T10:00", "2025-06-01T10:00:00.000000Z"),
         ("2025-06-01", "2025-06-01T00:00:00.000000Z"),
         ("2025-06-30T23:59:60Z", "2025-06-30T23:59:59.999999Z"),
+        ("20250601T100000Z", "2025-06-01T10:00:00.000000Z"),
+        ("20250601_100000", "2025-06-01T10:00:00.000000Z"),
+        ("20250601-100000", "2025-06-01T10:00:00.000000Z"),
+        ("2025-06-01_10-00-00", "2025-06-01T10:00:00.000000Z"),
+        ("2025-06-01-10-00-00", "2025-06-01T10:00:00.000000Z"),
+        ("2025/06/01 10:00:00.25", "2025-06-01T10:00:00.250000Z"),
+        ("2025/06/01 12:00:00 +0200", "2025-06-01T10:00:00.000000Z"),
+        ("2025-06-01T12:00:00.25+02:00[Europe/Berlin]", "2025-06-01T10:00:00.250000Z"),
+        ("2025-06-01T10:00:00Z[UTC]", "2025-06-01T10:00:00.000000Z"),
+        ("Sun, 01 Jun 2025 10:00:00 GMT", "2025-06-01T10:00:00.000000Z"),
+        ("Sun Jun  1 10:00:00 2025", "2025-06-01T10:00:00.000000Z"),
+        ("Sun Jun 01 2025 12:00:00 GMT+0200 (Central European Summer Time)", "2025-06-01T10:00:00.000000Z"),
     ],
 )
 def test_times_are_read_in_every_form(value: Any, time: str) -> None:
@@ -50,6 +62,11 @@ def test_times_are_read_in_every_form(value: Any, time: str) -> None:
         "2025-13-01",
         "2025-02-30",
         "25:00",
+        "06/01/2025, 10:00:00 AM",
+        "2025/06-01 10:00:00",
+        "20250601_1000",
+        "Sun Abc  1 10:00:00 2025",
+        "2025-06-01 10:00:00[Europe/Berlin]",
         float("nan"),
         float("inf"),
         10**40,
@@ -58,6 +75,13 @@ def test_times_are_read_in_every_form(value: Any, time: str) -> None:
 )
 def test_what_is_no_time_is_none(value: Any) -> None:
     assert parse_time(value, UTC) is None
+
+
+@pytest.mark.parametrize("value", ["20250601_100000", "Sun Jun  1 10:00:00 2025", "2025/06/01 10:00:00"])
+def test_a_time_of_another_form_is_naive_too(value: str) -> None:
+    parsed = parse_time(value, ZoneInfo("Europe/Berlin"))
+    assert parsed is not None
+    assert (rfc3339(parsed.time), parsed.naive) == ("2025-06-01T08:00:00.000000Z", True)
 
 
 def test_a_naive_time_is_in_the_zone_that_is_given() -> None:

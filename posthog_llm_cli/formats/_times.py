@@ -1,12 +1,16 @@
 """Choosing a call's times among what a record says: plausible ones only, each implausible one warned of."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 
+from posthog_llm_cli.formats._fields import is_number
 from posthog_llm_cli.model import Json, ParseContext
 from posthog_llm_cli.timeparse import EARLIEST_US, SECONDS_BELOW, from_us, latest_us, parse_time
 
 _EARLIEST_S = EARLIEST_US / 1_000_000
+
+_FIRESTORE = (("_seconds", "_nanoseconds"), ("seconds", "nanoseconds"))
+"""Firestore's admin SDK and its exports, and its web SDK."""
 
 Warn = Callable[[str], None]
 
@@ -30,9 +34,8 @@ class Clock:
             us = round(value * 1_000_000)
             if us <= self._latest_us:
                 return us
-        if isinstance(value, dict) and value.keys() == {"$date"}:  # MongoDB's extended JSON
-            value = value["$date"]
-            value = value.get("$numberLong") if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            value = _of_object(value)
         if value is None or value == "":
             return None
         parsed = parse_time(value, UTC if utc else self._zone)
@@ -54,6 +57,17 @@ class Clock:
             if found is not None:
                 return found
         return None
+
+
+def _of_object(value: Mapping[str, Json]) -> Json:
+    """The time in an object of a database's: MongoDB's extended JSON, or Firestore's timestamp."""
+    if value.keys() == {"$date"}:
+        date = value["$date"]
+        return date.get("$numberLong") if isinstance(date, dict) else date
+    for seconds, nanoseconds in _FIRESTORE:
+        if value.keys() == {seconds, nanoseconds} and is_number(value[seconds]) and is_number(value[nanoseconds]):
+            return int(value[seconds]) * 1_000_000 + int(value[nanoseconds]) // 1000
+    return None
 
 
 def time_of(us: int | None) -> datetime | None:

@@ -54,6 +54,8 @@ def test_a_day_alone_gives_way_to_whatever_knows_the_hour() -> None:
         ("timestamp", {"$date": "2025-06-01T10:00:00Z"}),
         ("timestamp", {"$date": 1748772000000}),
         ("timestamp", {"$date": {"$numberLong": "1748772000000"}}),
+        ("createdAt", {"_seconds": 1748772000, "_nanoseconds": 0}),
+        ("timestamp", {"seconds": 1748772000, "nanoseconds": 0}),
     ],
 )
 def test_more_keys_and_forms_of_a_time_are_read(key: str, value: Any) -> None:
