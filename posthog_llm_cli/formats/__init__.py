@@ -29,7 +29,7 @@ from posthog_llm_cli.formats import (
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, open_envelope
 from posthog_llm_cli.formats._openai_shapes import classify, classify_response
-from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, wrapped
+from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
 
@@ -148,8 +148,8 @@ def expand(value: Json) -> Iterator[tuple[str, Json]]:
     """Yield the records in a parsed value, each with its JSON path.
 
     An array is its elements (but for lists that are a record themselves: rows 1 and 2 of openai-logs.md); a page of
-    spend logs, of stored completions or of DynamoDB items is its rows, a cassette its exchanges; Datadog's envelope is
-    the payload in it, and a logger's line the record in it.
+    spend logs, of stored completions, of DynamoDB items or of a log is its rows, a cassette its exchanges; Datadog's
+    envelope is the payload in it, and a logger's line the record in it.
     """
     for path, item in rows(value):
         yield _opened(path, item)
@@ -168,6 +168,8 @@ def rows(value: Json) -> Iterator[tuple[str, Json]]:
         items, path = value[key], f"$.{key}"
     elif isinstance(value, dict) and (cassette := exchanges(value)) is not None:
         path, items = cassette
+    elif isinstance(value, dict) and (page := lines_of_page(value)) is not None:
+        path, items = page
     else:
         yield "$", value
         return

@@ -17,15 +17,20 @@ _PLACES = (
     ("message",), ("msg",), ("event",),  # logging, pino, structlog; CloudWatch
     ("log",),  # Docker, Fluent Bit
     ("_source",), ("extra",), ("data",),  # Elasticsearch; home-made
+    ("attributes", "attributes"), ("attributes", "message"), ("attributes",),  # Datadog
+    ("line",), ("result", "_raw"), ("payload",), ("value",),  # Loki; Splunk; Kafka
 )  # fmt: skip
 """Where a record lies in a logger's line: as an object, or as text of JSON."""
 
-_TIMES = ("timestamp", "@timestamp", "time", "ts", "asctime", "datetime")
+_TIMES = ("timestamp", "@timestamp", "time", "ts", "asctime", "datetime", "date")
 _CONTEXT = ("user_id", "user", "session_id", "conversation_id", "trace_id")
 _LISTS = (("interactions",), ("http_interactions",), ("calls",), ("entries",), ("log", "entries"))
 """Where the exchanges of a cassette lie: VCR (Python, Ruby), home-made, a browser's recording (HAR)."""
 
-HOLDERS = frozenset(place[0] for place in (*_PLACES, *_LISTS))
+_PAGES = (("logEvents",), ("events",), ("hits", "hits"), ("data",))
+"""Where the lines of a page of a log lie: CloudWatch as it is shipped and as it is asked, Elasticsearch, Datadog."""
+
+HOLDERS = frozenset(place[0] for place in (*_PLACES, *_LISTS, *_PAGES))
 """An object without any of these keys holds no other record."""
 
 
@@ -36,6 +41,15 @@ def exchanges(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
         if isinstance(found, list) and found and all(_is_exchange(mapping(item)) for item in found):
             context = _context(value)
             return _path(place), [{**context, **item} for item in found]
+    return None
+
+
+def lines_of_page(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
+    """Return the logger's lines in a page of a log and their JSON path; None where the value is none."""
+    for place in _PAGES:
+        found = _at(value, place)
+        if isinstance(found, list) and found and all(_is_line(mapping(item)) for item in found):
+            return _path(place), found
     return None
 
 
@@ -55,6 +69,12 @@ def _is_exchange(item: Mapping[str, Json]) -> bool:
     return isinstance(item.get("request"), dict) and "response" in item
 
 
+def _is_line(item: Mapping[str, Json]) -> bool:
+    is_cloudwatchs = isinstance(item.get("message"), str) and is_number(item.get("timestamp"))
+    is_datadogs = item.get("type") == "log" and isinstance(item.get("attributes"), dict)
+    return is_cloudwatchs or is_datadogs or isinstance(item.get("_source"), dict)
+
+
 def _context(record: Mapping[str, Json]) -> dict[str, Json]:
     return {key: record[key] for key in _CONTEXT if isinstance(record.get(key), (str, int))}
 
@@ -64,7 +84,8 @@ def _time(record: Mapping[str, Json], inner: Mapping[str, Json]) -> dict[str, Js
     if not inner.keys().isdisjoint(TIME_KEYS) or isinstance(inner.get("time"), str):
         return {}
     loguru = mapping(mapping(record.get("record")).get("time")).get("timestamp")
-    said = (loguru, *(record.get(key) for key in _TIMES))
+    datadog, splunk = mapping(record.get("attributes")).get("timestamp"), mapping(record.get("result")).get("_time")
+    said = (loguru, *(record.get(key) for key in _TIMES), datadog, splunk)
     time = next((value for value in said if isinstance(value, str) or is_number(value)), None)
     return {} if time is None else {"timestamp": time}
 

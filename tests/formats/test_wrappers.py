@@ -45,6 +45,12 @@ LINES: dict[str, Any] = {
     "Google Cloud": {"insertId": "a", "jsonPayload": PAIR, "timestamp": LATER, "severity": "INFO"},
     "Elasticsearch": {"_index": "llm", "_id": "1", "_source": {**PAIR, "@timestamp": LATER}},
     "home-made": {"timestamp": LATER, "data": PAIR},
+    "Datadog's archive": {"_id": "a", "date": LATER, "source": "python", "attributes": PAIR, "message": ""},
+    "Datadog's archive, as text": {"_id": "a", "date": LATER, "message": json.dumps(PAIR), "attributes": {"a": 1}},
+    "Loki": {"labels": {"app": "a"}, "line": json.dumps(PAIR), "timestamp": LATER},
+    "Splunk": {"preview": False, "offset": 0, "result": {"_raw": json.dumps(PAIR), "_time": "2025-06-01 10:00:02 UTC"}},
+    "Kafka": {"topic": "t", "partition": 0, "offset": 5, "ts": EPOCH * 1000, "key": None, "payload": json.dumps(PAIR)},
+    "Kafka, parsed": {"topic": "t", "offset": 5, "timestamp": EPOCH * 1000, "value": PAIR},
 }
 
 
@@ -55,6 +61,42 @@ def test_the_record_in_a_loggers_line_is_a_call_at_the_lines_time(line: Any) -> 
     assert event.timestamp == AT
     assert (found["$ai_input"], found["$ai_input_tokens"]) == (MESSAGES, 5)
     assert event.uuid == to_event(PAIR).uuid
+
+
+CLOUDWATCH = {"timestamp": EPOCH * 1000, "message": json.dumps(PAIR)}
+PAGES: dict[str, tuple[Any, str]] = {
+    "CloudWatch, shipped": (
+        {"messageType": "DATA_MESSAGE", "logGroup": "g", "logEvents": [CLOUDWATCH, {**CLOUDWATCH, "message": "up"}]},
+        "$.logEvents[1]",
+    ),
+    "CloudWatch, asked": ({"events": [CLOUDWATCH, {**CLOUDWATCH, "message": "up"}], "nextToken": "t"}, "$.events[1]"),
+    "Elasticsearch": (
+        {"took": 1, "hits": {"hits": [{"_source": {**PAIR, "@timestamp": LATER}}, {"_source": {"a": 1}}]}},
+        "$.hits.hits[1]",
+    ),
+    "Datadog": (
+        {
+            "data": [
+                {"id": "a", "type": "log", "attributes": {"timestamp": LATER, "message": "m", "attributes": PAIR}},
+                {"id": "b", "type": "log", "attributes": {"timestamp": LATER, "message": "up", "attributes": {}}},
+            ]
+        },
+        "$.data[1]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("page", "path"), PAGES.values(), ids=PAGES)
+def test_a_page_of_a_log_is_its_lines(page: Any, path: str) -> None:
+    call, other = convert_bytes(json.dumps(page).encode())
+    assert isinstance(call.result, Event)
+    assert (call.result.timestamp, call.result.uuid) == (AT, to_event(PAIR).uuid)
+    assert getattr(other.result, "path", None) == path
+
+
+def test_the_events_of_a_stream_are_no_page_of_a_log() -> None:
+    parts = [{"type": "response.created", "response": {}}, {"type": "message", "message": "x", "timestamp": LATER}]
+    assert [path for path, _ in expand({"request": ASKED, "events": parts})] == ["$"]
 
 
 def test_a_records_own_time_goes_before_the_lines() -> None:
