@@ -22,7 +22,8 @@ REQUEST_KEYS = (
 )  # fmt: skip
 CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})
-_NO_ERROR = frozenset({"", "None", "null", "nan"})
+_NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false"})
+"""Words for no error, in small letters."""
 _OTHER_FAMILIES = frozenset({
     "assistant", "batch", "container", "conversation", "eval", "file", "fine_tuning", "fine-tune", "image", "model",
     "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload", "vector_store",
@@ -34,7 +35,7 @@ _OTHER_FAMILIES = frozenset({
 def is_error(value: Json) -> bool:
     """Whether an `error` value means that there was one: null, empty, and the words for none do not."""
     if isinstance(value, str):
-        return value.strip() not in _NO_ERROR
+        return value.strip().lower() not in _NO_ERROR
     return isinstance(value, dict) and bool(value)
 
 

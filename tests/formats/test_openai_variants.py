@@ -477,3 +477,10 @@ def test_a_stream_of_azures_on_data_of_ones_own_is_azures() -> None:
     part = {"id": "x", "object": "extensions.chat.completion.chunk", "created": CREATED, "model": "gpt-4o"}
     parts = [{**part, "choices": [{"index": 0, "delta": {"content": "ho"}, "finish_reason": "stop"}]}]
     assert to_properties({"timestamp": AT, "request": ASKED, "chunks": parts})["$ai_provider"] == "azure"
+
+
+@pytest.mark.parametrize("word", ["", "None", "none", "null", "NULL", "nan", "NaN", " N/A ", "undefined", "False"])
+@pytest.mark.parametrize("key", ["error", "error_message", "exception"])
+def test_a_word_for_no_error_is_none(key: str, word: str) -> None:
+    found = to_properties({"timestamp": AT, "request": ASKED, "response": chat(), key: word})
+    assert not any("error" in name for name in found)
