@@ -157,7 +157,7 @@ def expand(value: Json) -> Iterator[tuple[str, Json]]:
 
 def is_single(value: Json) -> bool:
     """Whether a parsed value is certainly one record as it stands, and no letter: nothing that `expand` opens."""
-    return isinstance(value, dict) and value.keys().isdisjoint(_HOLDERS)
+    return isinstance(value, dict) and len(value) > 1 and value.keys().isdisjoint(_HOLDERS)
 
 
 def rows(value: Json) -> Iterator[tuple[str, Json]]:
@@ -170,6 +170,8 @@ def rows(value: Json) -> Iterator[tuple[str, Json]]:
         path, items = cassette
     elif isinstance(value, dict) and (page := lines_of_page(value)) is not None:
         path, items = page
+    elif isinstance(value, dict) and len(value) == 1 and (table := _table(value)) is not None:
+        path, items = table
     else:
         yield "$", value
         return
@@ -217,6 +219,14 @@ def _is_whole_call(record: Json) -> bool:
         return row.name == "relative"
     is_call = row is not None and row.name not in _NOT_IN_LINES and classify(record) != "metadata-only"
     return is_call and classify_response(record) != "openai-stream" and record.get("done") is not False
+
+
+def _table(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
+    """The rows under a table's name, or a query's text, as clients of databases export them; None for any record."""
+    name, found = next(iter(value.items()))
+    is_list = isinstance(found, list) and bool(found) and all(isinstance(item, dict) for item in found)
+    place = name if name.isidentifier() else "*"  # a query may say whom it was about
+    return (f"$.{place}", found) if is_list and detect(value) is None else None
 
 
 def _rows_key(value: Mapping[str, Json]) -> str | None:

@@ -94,6 +94,30 @@ def test_a_page_of_a_log_is_its_lines(page: Any, path: str) -> None:
     assert getattr(other.result, "path", None) == path
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("LiteLLM_SpendLogs", "LiteLLM_SpendLogs"), ('SELECT * FROM "LiteLLM_SpendLogs"', "*"), ("logs", "logs")],
+)
+def test_rows_under_a_tables_name_are_records(name: str, place: str) -> None:
+    found = list(expand({name: [row(), row(request_id="chatcmpl-2"), {"a": 1}]}))
+    assert [path for path, _ in found] == [f"$.{place}[{index}]" for index in range(3)]
+    call, *_, other = convert_bytes(json.dumps({name: [row(), {"a": 1}]}).encode())
+    assert isinstance(call.result, Event)
+    assert call.result.uuid == to_event(row()).uuid
+    assert getattr(other.result, "code", None) == "unknown-format"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": MESSAGES}, {"choices": chat()["choices"]}, {"resourceSpans": [{"a": 1}]}, {"a": []}, {"a": [1, {}]},
+        {"a": {"b": 1}}, {},
+    ],
+)  # fmt: skip
+def test_a_record_of_one_member_stays_one(record: Any) -> None:
+    assert [path for path, _ in expand(record)] == ["$"]
+
+
 def test_the_events_of_a_stream_are_no_page_of_a_log() -> None:
     parts = [{"type": "response.created", "response": {}}, {"type": "message", "message": "x", "timestamp": LATER}]
     assert [path for path, _ in expand({"request": ASKED, "events": parts})] == ["$"]
