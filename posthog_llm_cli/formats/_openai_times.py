@@ -47,6 +47,10 @@ _BATCH_ID = re.compile(r"batch_req_([0-9a-f]{8})[0-9a-f]{24}")
 _EPOCH_ABOVE = 1e8
 _MOST_WHOLE_SECONDS = 1000
 """Nobody waits so many whole seconds: these are milliseconds. A float is seconds."""
+_FEWEST_ODD_SECONDS = 100
+"""From here on a duration without unit is compared with the times of its record: a few hundred are milliseconds."""
+_ROUNDED_S = 2
+"""What whole seconds may hide between an answer's own second and the log's time."""
 _LONGEST_S = 1e7
 _MOST_TIMES = 10
 """A duration without unit that is so many times the time between start and end is in another unit than seconds."""
@@ -73,7 +77,7 @@ def read_times(
     clock = Clock(context, warn)
     end = clock.first(_found(outer, _END_KEYS))
     start = clock.first(_found(outer, _START_KEYS))
-    latency = _latency(outer, response, start, end, warn)
+    latency = _latency(outer, response, start, end, context, warn)
     logged = clock.first(_log_times(outer)) if end is None else None
     us = end if end is not None else logged
     if us is None and start is not None:
@@ -155,7 +159,12 @@ def _paths(keys: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
 
 
 def _latency(
-    outer: Mapping[str, Json], response: Mapping[str, Json], start: int | None, end: int | None, warn: Warnings
+    outer: Mapping[str, Json],
+    response: Mapping[str, Json],
+    start: int | None,
+    end: int | None,
+    context: ParseContext,
+    warn: Warnings,
 ) -> float | None:
     measured = (end - start) / 1_000_000 if start is not None and end is not None else None
     for _, value in _found(outer, _MS_KEYS):
@@ -166,13 +175,35 @@ def _latency(
             if is_number(value) and abs(value) <= _EPOCH_ABOVE:
                 return _seconds(value / 1000 if "startedDateTime" in outer else float(value), warn)  # HAR: in ms
         elif _is_duration(value, warn):
-            if key in _UNITLESS and measured is not None and value > _MOST_TIMES * max(measured, 1.0) > 0:
-                warn("ambiguous-latency")  # the record's own start and end say that these are no seconds
+            if key in _UNITLESS and _is_contradicted(value, measured, outer, response, context):
+                warn("ambiguous-latency")  # the record's own times say that these are no seconds
                 return None
             return _seconds_under(key, value, warn)
     if measured is not None:
         return _seconds(measured, warn)
     return _provider_latency(outer, response, warn)
+
+
+def _is_contradicted(
+    value: float,
+    measured: float | None,
+    outer: Mapping[str, Json],
+    response: Mapping[str, Json],
+    context: ParseContext,
+) -> bool:
+    """Whether a duration without unit is far more than its record's own times leave room for.
+
+    Without a start and an end those are the log's time and the answer's own second, which is near the start.
+    """
+    if measured is not None:
+        return value > _MOST_TIMES * max(measured, 1.0) > 0
+    if not _FEWEST_ODD_SECONDS <= value <= _LONGEST_S:
+        return False
+    clock = Clock(context, Warnings())
+    logged, created = clock.first(_log_times(outer)), clock.first(_found(response, ("created_at", "created")))
+    if logged is None or created is None:
+        return False
+    return value > _MOST_TIMES * (abs(logged - created) / 1_000_000 + _ROUNDED_S)
 
 
 def _is_duration(value: Json, warn: Warnings) -> TypeGuard[int | float]:

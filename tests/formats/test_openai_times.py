@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.converting import convert_value, to_event, to_properties, to_rejection, with_parse
-from tests.formats.test_openai import MESSAGES, chat
+from tests.formats.test_openai import CREATED, MESSAGES, chat
 
 TEN = datetime(2025, 6, 1, 10, tzinfo=UTC)
 ASKED = {"model": "gpt-4o", "messages": MESSAGES}
@@ -89,3 +89,34 @@ def test_the_time_of_a_browsers_recording_is_in_milliseconds() -> None:
     record = pair(startedDateTime="2025-06-01T09:59:58.5Z", time=1500)
     assert to_event(record).timestamp == TEN
     assert to_properties(record)["$ai_latency"] == 1.5
+
+
+@pytest.mark.parametrize("key", ["latency", "duration", "elapsed", "response_time"])
+@pytest.mark.parametrize(
+    ("value", "seconds_later", "believed"),
+    [
+        (812, 1, False),  # milliseconds of a call that was over within three seconds
+        (812.35, 1, False),
+        (150, 0, False),
+        (99, 1, True),  # too few to tell
+        (120, 118, True),  # a long call
+        (300.5, 301, True),
+        (812, 3600, True),  # a log that was written later knows nothing
+    ],
+)
+def test_a_duration_without_unit_that_the_records_times_contradict_is_left_out(
+    key: str, value: float, seconds_later: int, believed: bool
+) -> None:
+    record = pair(timestamp=CREATED + seconds_later, response=chat(), **{key: value})
+    found, warnings = to_properties(record), convert_value(record).warnings
+    assert found.get("$ai_latency") == (value if believed else None)
+    assert ("ambiguous-latency" in warnings) is not believed
+
+
+@pytest.mark.parametrize("times", [{"response": chat()}, {"timestamp": CREATED}])
+def test_a_duration_without_unit_and_without_two_times_is_seconds(times: Any) -> None:
+    assert to_properties(pair(latency=812, **times))["$ai_latency"] == 812.0
+
+
+def test_a_duration_with_a_unit_is_believed() -> None:
+    assert to_properties(pair(timestamp=CREATED + 1, response=chat(), latency_s=812))["$ai_latency"] == 812.0
