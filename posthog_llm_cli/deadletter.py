@@ -8,8 +8,9 @@ import errno
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import orjson
 
@@ -40,7 +41,7 @@ class DeadLetter(Value, frozen=True):
 
 
 class DeadLetterFile:
-    """Appends letters to a file that it creates (mode 0600) at the first one; `add` flushes each of them.
+    """Appends letters to a file that it creates (mode 0600) at the first one; `add` writes each of them at once.
 
     With `own=True` the file is this run's alone: where the path is taken, `-2`, `-3`, … are tried, and `path` says
     which it became. Otherwise lines are added to what is there.
@@ -52,8 +53,9 @@ class DeadLetterFile:
         self.unwritten = 0
         self.failure: ConfigError | None = None
         self._own = own
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._is_synced = True
+        self._is_torn = False
 
     @property
     def added_to(self) -> Path | None:
@@ -69,8 +71,7 @@ class DeadLetterFile:
             if self._file is None:
                 self._file = self._open()
             self._is_synced = False
-            self._file.write(encode_letter(letter))
-            self._file.flush()
+            self._write(self._file, encode_letter(letter))
         except OSError as error:
             self.failure = self.failure or _unwritable(self.path, error.strerror or str(error))
             self.unwritten += 1
@@ -100,11 +101,19 @@ class DeadLetterFile:
         if self._file is not None:
             with suppress(OSError):  # a pipe or a device cannot be synced, and needs it no more than it can
                 os.fsync(self._file.fileno())
-            with suppress(OSError):  # what could not be flushed was reported by `add`
+            with suppress(OSError):  # what could not be written was reported by `add`
                 self._file.close()
             self._file = None
 
-    def _open(self) -> BinaryIO:
+    def _write(self, file: FileIO, line: bytes) -> None:
+        """Write one line, on a line of its own: of the one before, a disk that filled up may have taken a part."""
+        left = memoryview(b"\n" + line if self._is_torn else line)
+        self._is_torn = True
+        while left:
+            left = left[file.write(left) :]
+        self._is_torn = False
+
+    def _open(self) -> FileIO:
         _make_folder(self.path.parent)
         if not self._own:
             file = _create(self.path, os.O_APPEND)
@@ -214,11 +223,13 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _create(path: Path, flags: int) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, _FILE_MODE), "wb")
+def _create(path: Path, flags: int) -> FileIO:
+    # Unbuffered: a buffer would keep what a full disk did not take, and write it after all behind later letters.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, _FILE_MODE)
+    return os.fdopen(descriptor, "wb", buffering=0)
 
 
-def _end_cut_off_line(file: BinaryIO, path: Path) -> None:
+def _end_cut_off_line(file: FileIO, path: Path) -> None:
     """End the last line of a file that a crash or a full disk cut off, so that the next letter stands alone."""
     if not path.is_file() or path.stat().st_size == 0:
         return

@@ -3,8 +3,10 @@
 import base64
 import os
 import re
+import resource
 import stat
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -193,6 +195,30 @@ def test_a_full_disk_is_remembered_and_ends_no_run() -> None:
         assert (file.count, file.unwritten) == (0, 2)
         assert file.failure is not None
         assert re.search(r"/dev/full.*no space", file.failure.message)
+
+
+def test_a_letter_that_found_no_room_does_not_spoil_the_ones_that_find_it_again(tmp_path: Path) -> None:
+    with closing(plan_file(str(tmp_path / "dead.jsonl"), RUN)) as file:
+        with file_limit(10_000):
+            assert file.add(letter(b"1"))
+            assert not file.add(letter(b'"%b"' % (b"x" * 20_000)))
+        assert file.path.stat().st_size == 10_000, "a part of it was written"
+        assert file.add(letter(b"3"))
+        assert file.add(letter(b"4"))
+    written = file.path.read_bytes().splitlines()
+    assert [orjson.loads(line)["record"] for line in (written[0], *written[2:])] == [1, 3, 4]
+    assert (file.count, file.unwritten) == (3, 1)
+
+
+@contextmanager
+def file_limit(most: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, as a full disk would not."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_rehearsal_counts_letters_and_writes_none() -> None:
