@@ -212,11 +212,16 @@ def ledger_path(flag: str | None) -> Path:
     """Return which ledger the commands on ledgers mean, by `--ledger` and the other layers. Raises: ConfigError."""
     flags = {} if flag is None else {"ledger": flag}
     layers, cwd = _layers(flags, os.environ, _cwd(), platformdirs.user_config_path(_APP)), _cwd()
-    return _ledger_at(_first(OPTIONS["ledger"], layers, cwd), platformdirs.user_state_path(_APP))
+    return _linked_to(_ledger_at(_first(OPTIONS["ledger"], layers, cwd), platformdirs.user_state_path(_APP)))
 
 
 def _ledger(given: dict[str, Given], state_home: Path) -> Path | None:
-    return None if given["no_ledger"].value else _ledger_at(given["ledger"], state_home)
+    return None if given["no_ledger"].value else _linked_to(_ledger_at(given["ledger"], state_home))
+
+
+def _linked_to(path: Path) -> Path:
+    """Return the file itself where `path` is a link to it: its lock lies beside it, whatever name it is given."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _ledger_at(found: Given, state_home: Path) -> Path:

@@ -166,6 +166,32 @@ def test_of_many_runs_at_once_one_sends_and_the_others_end_7(bench: Bench) -> No
         assert sum(sum(copies.values()) for copies in stored(server).values()) == CALLS, "and none was sent twice"
 
 
+def test_a_link_to_a_ledger_is_that_ledger_and_no_second_one(bench: Bench, ledger: Path) -> None:
+    calls = bench.write("app.jsonl", count=CALLS)
+    (bench.home / "link.sqlite").symlink_to(ledger)
+    with MockServer(faults=Faults.parse("slow:1:1.5s")) as server:
+        first = bench.start("send", "app.jsonl", "--timeout", "30", server=server)
+        first.wait_for(lambda: fired(server, "slow"))
+        second = bench.run("send", "app.jsonl", "--ledger", "link.sqlite", server=server)
+        assert second.code == 7, "the fault fired"
+        assert f"another run holds it: pid {first.process.pid}" in second.err
+        assert first.end().code == 0
+        assert bench.run("send", "app.jsonl", "--ledger", "link.sqlite", server=server).told["already_sent"] == CALLS
+        check_stored(bench.expected(calls, "app.jsonl"), server)
+        assert sum(sum(copies.values()) for copies in stored(server).values()) == CALLS, "and none was sent twice"
+
+
+def test_a_link_to_a_ledger_that_is_not_there_yet_stays_a_link(bench: Bench) -> None:
+    bench.write("app.jsonl", count=CALLS)
+    link = bench.home / "link.sqlite"
+    link.symlink_to(bench.home / "elsewhere" / "ledger.sqlite")
+    with MockServer() as server:
+        assert bench.run("send", "app.jsonl", "--ledger", "link.sqlite", server=server).code == 0
+        assert link.is_symlink()
+        ran = bench.run("send", "app.jsonl", "--ledger", "elsewhere/ledger.sqlite", server=server)
+        assert ran.told["already_sent"] == CALLS
+
+
 def test_a_killed_holder_leaves_a_lock_file_and_no_lock(bench: Bench) -> None:
     calls = bench.write("app.jsonl", count=CALLS)
     with MockServer(faults=Faults.parse("hang:1")) as server:
