@@ -322,11 +322,19 @@ class Settlement(IntEnum):
     """How an event was settled; the value stands in the ledger.
 
     `EDGE` is accepted on a legacy route: PostHog's edge took the request, which is not yet that it stored the event.
+    The truncated ones are accepted, too: calls whose stream had no end by then, which goes out once it is met.
     """
 
     ACCEPTED = 1
     EDGE = 2
     REJECTED = 3
+    TRUNCATED = 4
+    EDGE_TRUNCATED = 5
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether a part of the call was sent, and not the whole."""
+        return self in (Settlement.TRUNCATED, Settlement.EDGE_TRUNCATED)
 
 
 class Outcome(Value, frozen=True):

@@ -10,9 +10,11 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.ledger.files import open_for_reading, open_for_writing, translated
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
+from posthog_llm_cli.model import Settlement
 from posthog_llm_cli.values import Value
 
 _MOST_PROBLEMS = 20
+_OUTCOMES = ", ".join(str(outcome.value) for outcome in Settlement)
 
 
 class Checked(Value, frozen=True):
@@ -107,7 +109,7 @@ def _references(file: sqlite3.Connection) -> Iterator[str]:
         ("settled events of a destination that is missing", "destination NOT IN (SELECT id FROM destinations)"),
         ("settled events of a run that is missing", "run NOT IN (SELECT id FROM runs)"),
         ("settled events whose id is no uuid", "typeof(uuid) <> 'blob' OR length(uuid) <> 16"),
-        ("settled events with an unknown outcome", "outcome NOT IN (1, 2, 3)"),
+        ("settled events with an unknown outcome", f"outcome NOT IN ({_OUTCOMES})"),
     ):
         (number,) = file.execute(f"SELECT count(*) FROM settled WHERE {query}").fetchone()  # noqa: S608 - see above
         if number:

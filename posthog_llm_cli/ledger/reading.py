@@ -64,8 +64,12 @@ class Status(Value, frozen=True):
 
 
 _TALLIES = ", ".join(
-    f"coalesce(sum(events) FILTER (WHERE outcome = {outcome.value}), 0)"
-    for outcome in (Settlement.ACCEPTED, Settlement.EDGE, Settlement.REJECTED)
+    f"coalesce(sum(events) FILTER (WHERE outcome IN ({', '.join(str(outcome.value) for outcome in outcomes)})), 0)"
+    for outcomes in (
+        (Settlement.ACCEPTED, Settlement.TRUNCATED),
+        (Settlement.EDGE, Settlement.EDGE_TRUNCATED),
+        (Settlement.REJECTED,),
+    )
 )
 _RUNS = (
     "SELECT run_id, started_at, ended_at, exit_code, report, "  # noqa: S608 - made of constants

@@ -140,6 +140,8 @@ class _Lookup:
             outcome = Settlement(found[0])
             if outcome is not Settlement.REJECTED and self._digest_of(found[1]) != self._distinct_id:
                 self.other_distinct_id += 1
+                if outcome.is_truncated:  # whole, it would be a second event under the id of now
+                    return Settlement.ACCEPTED
             return outcome
 
     def is_settled(self, destination: Destination, uuid: str) -> bool:
@@ -299,7 +301,7 @@ class Ledger:
             number = self._number(destination)
             rows = [(number, _bytes_of(uuid), outcome.value, self._run) for uuid, outcome in settled]
             added = self._file.executemany("INSERT OR IGNORE INTO settled VALUES (?, ?, ?, ?)", rows).rowcount
-            if added < len(rows):  # rejected ones of a dead-letter file, whose outcome is another now
+            if added < len(rows):  # rejected or truncated before, whose outcome is another now
                 self._settle_again(rows)
             tallies = Counter(outcome for _, outcome in settled)
             self._file.executemany(

@@ -18,9 +18,11 @@ from posthog_llm_cli.ledger.files import beside, make_empty, open_for_writing, s
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, SCHEMA_VERSION
+from posthog_llm_cli.model import Settlement
 from posthog_llm_cli.values import Value
 
 _SLICES = 4096
+_OUTCOMES = frozenset(Settlement)
 _ROWS = "SELECT destination, uuid, outcome, run FROM settled WHERE destination = ? AND uuid >= ? AND uuid < ? ORDER BY "
 _LOST_RUNS = (
     "INSERT INTO runs (id, run_id, started_at, distinct_id_digest) "
@@ -168,7 +170,7 @@ def _bound(slice_: int) -> bytes:
 
 def _is_sound(row: tuple[object, ...]) -> bool:
     _, uuid, outcome, run = row
-    return isinstance(uuid, bytes) and len(uuid) == 16 and outcome in (1, 2, 3) and isinstance(run, int)
+    return isinstance(uuid, bytes) and len(uuid) == 16 and outcome in _OUTCOMES and isinstance(run, int)
 
 
 def _expected(old: sqlite3.Connection) -> int | None:

@@ -33,6 +33,8 @@ from posthog_llm_cli.values import Value, field
 
 TICK_S = 0.1
 
+_TRUNCATED = "stream-truncated"
+
 _MOST_LEFT = 100_000
 """How many rejected events are held in memory for letters that may follow; letters in a run of their own need none."""
 
@@ -63,6 +65,8 @@ class Intake(Value, frozen=True, kw_only=True):
     """Sees events where `plan.convert.glance` is set."""
     left_rejected: set[tuple[Destination, str]] = field(default_factory=set)
     """Events that stay rejected, unless a dead letter in this run takes them up again."""
+    truncated: set[tuple[Destination, str]] = field(default_factory=set)
+    """Events that are under way, of calls whose stream has no end yet."""
 
     def events(self) -> Generator[Event | Beat]:
         """Yield the events to deliver, with their raw record, and beats between them; ends exactly at the limit."""
@@ -185,14 +189,15 @@ class Intake(Value, frozen=True, kw_only=True):
     def _take(self, line: LogLine, converted: Converted, event: Event) -> Event | None:
         """Count a record that is an event, and return that if it is to be sent."""
         duplicates = self.report.duplicates
-        is_open = self._is_open(event, line.ref, from_letter=converted.from_letter)
+        is_truncated = _TRUNCATED in converted.warnings
+        is_open = self._is_open(event, line.ref, from_letter=converted.from_letter, is_truncated=is_truncated)
         is_new = self.report.duplicates == duplicates
         self.tracker.count(line.ref, is_call=is_new)
         if converted.glance is not None and is_new and self.onlooker is not None:
             self.onlooker.see(event, converted.glance, is_open=is_open)
         return event if is_open else None
 
-    def _is_open(self, event: Event, ref: SourceRef, *, from_letter: bool) -> bool:
+    def _is_open(self, event: Event, ref: SourceRef, *, from_letter: bool, is_truncated: bool) -> bool:
         """Whether an event of the line at `ref` is still to be sent; counts it if it is not."""
         key = (event.destination, event.uuid)
         if not self.seen.add(*key) and not (from_letter and key in self.left_rejected):
@@ -207,8 +212,11 @@ class Intake(Value, frozen=True, kw_only=True):
             self.report.add_unconfirmed(event)
             self.tracker.hold(ref)
             return False
-        if outcome is None or (from_letter and outcome is Settlement.REJECTED):
+        is_whole_now = outcome is not None and outcome.is_truncated and not is_truncated
+        if outcome is None or is_whole_now or (from_letter and outcome is Settlement.REJECTED):
             self.left_rejected.discard(key)
+            if is_truncated:
+                self.truncated.add(key)
             self.tracker.send(ref, key)
             return True
         self.report.add_already_sent(event)

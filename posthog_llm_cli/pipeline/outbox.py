@@ -6,7 +6,7 @@ from posthog_llm_cli.chunking import Chunker
 from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import LedgerError, RecordError
-from posthog_llm_cli.model import Chunk, Delivery, Event, Outcome, Settlement, Verdict
+from posthog_llm_cli.model import Chunk, Delivery, Destination, Event, Outcome, Settlement, Verdict
 from posthog_llm_cli.pipeline.deliveries import DeliveryPool, unconfirmed
 from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.transport import Deliverer
@@ -130,8 +130,9 @@ class Outbox:
         settled: list[tuple[str, Settlement]] = []
         rejected: list[tuple[str, Settlement]] = []
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
+            is_truncated = self._was_truncated((delivery.chunk.destination, event.uuid))
             if outcome.verdict is Verdict.ACCEPTED:
-                settled.append((event.uuid, Settlement.EDGE if edge else Settlement.ACCEPTED))
+                settled.append((event.uuid, _accepted(edge=edge, is_truncated=is_truncated)))
             elif outcome.verdict is Verdict.REJECTED and self._reject(event, outcome):
                 rejected.append((event.uuid, Settlement.REJECTED))
         # What is not safe in a dead letter is not settled either: the next run meets it again.
@@ -179,6 +180,13 @@ class Outbox:
         commits = self._intake.tracker.commits()
         return commits if not commits or self._intake.dead_letters.sync() else []
 
+    def _was_truncated(self, key: tuple[Destination, str]) -> bool:
+        """Say whether the stream of a call had no end when it went out, which is told once."""
+        truncated = self._intake.truncated
+        is_truncated = key in truncated
+        truncated.discard(key)
+        return is_truncated
+
     def _reject(self, event: Event, outcome: Outcome) -> bool:
         """Keep a rejected event as a dead letter; return whether it is kept."""
         error = RecordError(outcome.code or "server-refused", outcome.message)
@@ -188,3 +196,9 @@ class Outbox:
         is_kept = self._intake.dead_letters.add(letter)
         self._intake.observer.on_rejected(event.ref, error)
         return is_kept
+
+
+def _accepted(*, edge: bool, is_truncated: bool) -> Settlement:
+    if is_truncated:
+        return Settlement.EDGE_TRUNCATED if edge else Settlement.TRUNCATED
+    return Settlement.EDGE if edge else Settlement.ACCEPTED

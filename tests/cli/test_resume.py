@@ -13,9 +13,10 @@ import orjson
 import pytest
 import zstandard
 
-from posthog_llm_cli.ledger import reading
+from posthog_llm_cli.ledger import care, reading
 from posthog_llm_cli.mockserver import Faults, MockServer
 from tests.cli.running import KEY, Called, lines, record, run
+from tests.streaming import jsonl, output_text, said
 
 LEDGER = ".local/state/plh/ledger.sqlite"
 OTHER_KEY = "phc_zyxwvutsrqponmlkjihgfedcba9876543210"
@@ -433,3 +434,42 @@ def test_the_summary_says_what_was_not_read_again(home: Path, send: Sent, called
     send("app.jsonl")
     again = called("send", "app.jsonl", env={"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": send.server.url})
     assert "8 of them in 1 source were not read again" in again.err
+
+
+STREAM = said("Hello ", "you ", "there", id="chatcmpl-growing")
+
+
+def test_a_stream_that_had_no_end_yet_goes_out_again_once_it_has_one(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    log.write_bytes(numbered(0, 4) + jsonl(STREAM[:2]))
+    first = send("app.jsonl")
+    assert first["warnings"]["stream-truncated"] == 1, "the fault fired"
+    assert told(first) == (0, 0, 5)
+    assert told(send("app.jsonl"))[1:] == (5, 0), "nothing is new"
+    with log.open("ab") as file:
+        file.write(jsonl(STREAM[2:]) + numbered(4, 6))
+    assert told(send("app.jsonl"))[1:] == (4, 3)
+    assert told(send("app.jsonl"))[1:] == (7, 0), "whole, it is settled"
+    sent = [entry["event"] for entry in send.server.events if "chatcmpl-growing" in str(entry["event"]["properties"])]
+    assert [output_text(event["properties"]) for event in sent] == ["Hello ", "Hello you there"]
+    assert len({(event["uuid"], event["timestamp"], event["event"], event["distinct_id"]) for event in sent}) == 1
+
+
+def test_the_ledger_counts_a_call_once_whose_end_came_later(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    for route in ("v1", "batch"):
+        for parts in (STREAM[:2], STREAM):
+            log.write_bytes(jsonl(parts))
+            send("app.jsonl", "--endpoint", route, "--ledger", f"{route}.sqlite")
+        (found,) = reading.status(home / f"{route}.sqlite").destinations
+        assert (found.accepted, found.accepted_by_edge) == ((1, 0) if route == "v1" else (0, 1))
+        assert care.check(home / f"{route}.sqlite").problems == ()
+
+
+def test_under_another_distinct_id_a_stream_stays_as_it_was_sent(home: Path, send: Sent) -> None:
+    log = home / "app.jsonl"
+    log.write_bytes(jsonl(STREAM[:2]))
+    send("app.jsonl", "--distinct-id", "one")
+    log.write_bytes(jsonl(STREAM))
+    assert send("app.jsonl", "--distinct-id", "two")["accepted"] == 0, "it would be a second event"
+    assert send("app.jsonl", "--distinct-id", "one")["accepted"] == 1
