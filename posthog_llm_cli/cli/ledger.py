@@ -131,7 +131,7 @@ def check(*, ledger: _Ledger = None, json: _Json = False) -> int:
 
     path = ledger_path(ledger)
     found = care.check(path)
-    _print({"path": str(path), **asdict(found)}, ledger_text.checked_lines(path, found), json=json)
+    _print({"path": path, **asdict(found)}, ledger_text.checked_lines(path, found), json=json)
     return int(ExitCode.LEDGER if found.problems else ExitCode.OK)
 
 
@@ -148,7 +148,7 @@ def repair(*, ledger: _Ledger = None, json: _Json = False) -> None:
 
     path = ledger_path(ledger)
     found = salvage.repair(path, now=datetime.now(UTC))
-    _print({"path": str(path), **asdict(found)}, ledger_text.repaired_lines(path, found), json=json)
+    _print({"path": path, **asdict(found)}, ledger_text.repaired_lines(path, found), json=json)
 
 
 @ledger_app.command()
@@ -183,9 +183,9 @@ def forget(
 
 
 def _forget_source(path: Path, source: str, *, yes: bool, json: bool) -> None:
-    from posthog_llm_cli.ledger import care, reading  # noqa: PLC0415 - as in send
+    from posthog_llm_cli.ledger import care, name_of, reading  # noqa: PLC0415 - as in send
 
-    name = str(Path(source).absolute())
+    name = name_of(Path(source))
     known = [one for one in reading.sources(path, most=-1) if one.name == name or str(one.number) == source]
     if not known:
         raise ConfigError(
@@ -196,7 +196,7 @@ def _forget_source(path: Path, source: str, *, yes: bool, json: bool) -> None:
     told = [
         f"forgotten: {known[0].name}, {count(known[0].records, 'record')}; the next run reads it from its first byte"
     ]
-    _print({"path": str(path), "sources": [asdict(one) for one in known]}, told, json=json)
+    _print({"path": path, "sources": [asdict(one) for one in known]}, told, json=json)
 
 
 def _forget_destination(path: Path, destination: str, *, yes: bool, json: bool) -> None:
@@ -217,7 +217,7 @@ def _forget_destination(path: Path, destination: str, *, yes: bool, json: bool) 
     )
     forgotten = care.forget_destination(path, known[0].number, now=datetime.now(UTC))
     told = [f"forgotten: {count(forgotten, 'settled event')} for {where}; a run over their logs sends them again"]
-    _print({"path": str(path), "destination": asdict(known[0]), "forgotten": forgotten}, told, json=json)
+    _print({"path": path, "destination": asdict(known[0]), "forgotten": forgotten}, told, json=json)
 
 
 def _ask(question: str, *, yes: bool) -> None:
@@ -232,6 +232,10 @@ def _ask(question: str, *, yes: bool) -> None:
 
 
 def _plain(value: object) -> dict[str, Any] | str:
+    from posthog_llm_cli.ledger import name_of  # noqa: PLC0415 - as in send
+
+    if isinstance(value, Path):
+        return name_of(value)
     return asdict(value) if isinstance(value, Value) else str(value)
 
 

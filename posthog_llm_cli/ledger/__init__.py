@@ -4,7 +4,7 @@ A SQLite file of one writer at a time, described in docs/ledger.md. `Ledger` is 
 dry run reads, `reading` and `care` are behind `plh ledger …`.
 """
 
-from posthog_llm_cli.ledger.files import files_of
+from posthog_llm_cli.ledger.files import files_of, name_of
 from posthog_llm_cli.ledger.records import Ledger, LedgerView, NoLedger, RunStart, view
 
-__all__ = ["Ledger", "LedgerView", "NoLedger", "RunStart", "files_of", "view"]
+__all__ = ["Ledger", "LedgerView", "NoLedger", "RunStart", "files_of", "name_of", "view"]

@@ -103,6 +103,11 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def name_of(path: Path) -> str:
+    """Return a path as the ledger and its reports name it: absolute, and text, though it may be made of any bytes."""
+    return os.fsencode(path.absolute()).decode(errors="replace")
+
+
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Raise what the system and SQLite say as `LedgerError`, with what to do about it."""

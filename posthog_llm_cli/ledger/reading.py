@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from posthog_llm_cli.errors import ConfigError
-from posthog_llm_cli.ledger.files import open_for_reading, translated
+from posthog_llm_cli.ledger.files import name_of, open_for_reading, translated
 from posthog_llm_cli.model import Settlement
 from posthog_llm_cli.values import Value
 
@@ -90,7 +90,7 @@ def status(path: Path) -> Status:
         (runs,) = file.execute("SELECT count(*) FROM runs").fetchone()
         (sources,) = file.execute("SELECT count(*) FROM sources").fetchone()
         last = _runs(file, f"{_RUNS} ORDER BY id DESC LIMIT 1")
-        return Status(str(path), path.stat().st_size, destinations, sources, runs, last[0] if last else None)
+        return Status(name_of(path), path.stat().st_size, destinations, sources, runs, last[0] if last else None)
 
 
 def sources(path: Path, *, most: int, name: str | None = None) -> list[KnownSource]:

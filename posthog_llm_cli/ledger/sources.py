@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from posthog_llm_cli.committed import Commit, Committed, head_digest, head_digests
+from posthog_llm_cli.ledger.files import name_of
 from posthog_llm_cli.values import Value, field
 
 LEAST_RECORDS = 4
@@ -66,7 +67,7 @@ class SourceRows(Value, frozen=True):
             number = self.own.get(key, added.get(key))
             if number is None and commit.records == commit.calls < LEAST_RECORDS:
                 continue
-            name = str(Path(place.uri).absolute())
+            name = name_of(Path(place.uri))
             values = (
                 name, self.terms.settings, self.terms.since, head_digest(place), place.offset,
                 place.digest, place.lines, commit.records, commit.calls, place.console, place.is_whole, run,

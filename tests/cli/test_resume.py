@@ -406,6 +406,22 @@ def test_forget_re_opens_a_source(home: Path, send: Sent, called: Called) -> Non
     assert told(send("app.jsonl")) == (0, 8, 0), "read again, and what is settled stays settled"
 
 
+def test_a_folder_whose_name_is_no_utf8_is_one_to_work_in(home: Path, server: MockServer) -> None:
+    folder = home / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    log = folder / os.fsdecode(b"app-\xe8.jsonl")
+    log.write_bytes(numbered(0, 8) + b"no call\n")
+    env = {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url}
+    words = ("--ledger", "ledger.sqlite")
+    first, second = (run(folder, "send", log.name, "--json", *words, env=env) for _ in range(2))
+    assert (first.code, second.code) == (3, 0), first.err
+    assert told(orjson.loads(second.out)) == (9, 9, 0)
+    forgotten = run(folder, "ledger", "forget", "--source", log.name, "--yes", "--json", *words)
+    assert orjson.loads(forgotten.out)["sources"][0]["name"] == f"{home}/caf\ufffd/app-\ufffd.jsonl"
+    for command in ("status", "check", "sources", "runs"):
+        assert run(folder, "ledger", command, "--json", *words).code == 0
+
+
 def test_a_forgotten_destination_gets_everything_again(home: Path, send: Sent, called: Called) -> None:
     (home / "app.jsonl").write_bytes(numbered(0, 8))
     send("app.jsonl")
