@@ -5,6 +5,7 @@ here is the order of things. One chunk is delivered by one thread; the state tha
 turns, the rate limit) is thread-safe. A thread holds a turn at its host for one attempt, not while it waits to retry.
 """
 
+import math
 import random
 import re
 import ssl
@@ -32,6 +33,10 @@ from posthog_llm_cli.values import State, field, replace
 MAX_ANSWER = 32 * 1024 * 1024
 """v1 answers some 100 bytes an event; more than this comes from something else, and is not held in memory."""
 
+LAST_ANSWER_S = 1.5
+"""How long a request on the wire may still take once the run is to end."""
+
+_STOPPED = "stopped before the server's final word"
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]*")
 
 
@@ -84,6 +89,7 @@ class Capture:
         self._sleep = sleep
         self._on_retry = on_retry
         self._stopped = threading.Event()
+        self._end_by_s = math.inf
         self._pacer = Pacer(rate_limit, monotonic=monotonic)
         self._hosts = Hosts(
             lambda name: Host(
@@ -119,7 +125,8 @@ class Capture:
         return self._hosts.loads()
 
     def stop(self) -> None:
-        """End every wait and begin no further attempt; requests on the wire may finish."""
+        """End every wait and begin no further attempt; requests on the wire have a moment to finish."""
+        self._end_by_s = min(self._end_by_s, time.monotonic() + LAST_ANSWER_S)
         self._stopped.set()
         self._hosts.wake()
 
@@ -274,7 +281,7 @@ class Capture:
         headers = {**COMMON_HEADERS, **route.headers(destination, attempt)}
         try:
             with (
-                attempt_deadline(self._client.timeout.read),
+                attempt_deadline(self._client.timeout.read, end_by_s=lambda: self._end_by_s),
                 self._client.stream(
                     "POST", destination.host + route.path, content=request.body, headers=headers
                 ) as response,
@@ -286,11 +293,13 @@ class Capture:
                 hint="check --host",
             ) from error
         except httpx.RequestError as error:
+            if isinstance(error, httpx.TimeoutException) and time.monotonic() >= self._end_by_s:
+                raise Halted(_STOPPED) from error
             raise _network_error(error, destination) from error
         except RuntimeError as error:
             if not self._client.is_closed:
                 raise
-            raise Halted("stopped before the server's final word") from error  # closed between check and request
+            raise Halted(_STOPPED) from error  # closed between check and request
 
     def _read(self, response: httpx.Response, destination: Destination) -> Answer:
         body = bytearray()
@@ -319,7 +328,7 @@ class Capture:
         """Wait by `wait`, or by the sleep that was injected. Raises: Halted."""
         (self._sleep or wait)(seconds)
         if self._stopped.is_set():
-            raise Halted("stopped before the server's final word")
+            raise Halted(_STOPPED)
 
 
 def _any_of(*rules: Callable[[RetryCallState], bool]) -> Callable[[RetryCallState], bool]:

@@ -1,14 +1,16 @@
 """The HTTP client: keep-alive, no redirects, proxies and CA settings from the environment, and a deadline.
 
 httpx's timeouts bound single socket operations, so a server that drips one byte at a time could hold an attempt for
-ever. `attempt_deadline` bounds the attempt as a whole: the client's sockets look at it before each operation.
+ever. `attempt_deadline` bounds the attempt as a whole: the client's sockets look at it before each operation, and now
+and then while they wait for an answer, for a run that is to end brings it forward.
 """
 
+import math
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpcore
@@ -18,6 +20,9 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.transport.routes import AGENT
 
 KEEPALIVE_S = 60.0
+
+_LOOK_S = 0.25
+"""How long a socket waits for an answer before it looks at the deadline again."""
 
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 _attempt = threading.local()
@@ -57,9 +62,13 @@ def new_client(*, timeout_s: float) -> httpx.Client:
 
 
 @contextmanager
-def attempt_deadline(timeout_s: float | None) -> Iterator[None]:
-    """Bound everything that this thread does with a client of `new_client` meanwhile to `timeout_s` in all."""
+def attempt_deadline(timeout_s: float | None, *, end_by_s: Callable[[], float] = lambda: math.inf) -> Iterator[None]:
+    """Bound everything that this thread does with a client of `new_client` meanwhile to `timeout_s` in all.
+
+    `end_by_s` is asked again and again for a time (monotonic) by which it is to end anyway.
+    """
     _attempt.deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    _attempt.end_by_s = end_by_s
     try:
         yield
     finally:
@@ -67,13 +76,22 @@ def attempt_deadline(timeout_s: float | None) -> Iterator[None]:
 
 
 def _left(timeout: float | None, expired: type[httpcore.TimeoutException]) -> float | None:
+    left = _left_of_attempt(expired)
+    if left is None or timeout is None:
+        return timeout if left is None else left
+    return min(timeout, left)
+
+
+def _left_of_attempt(expired: type[httpcore.TimeoutException]) -> float | None:
+    """Return the seconds left until this thread's deadline, None where it has none. Raises: `expired` behind it."""
     deadline: float | None = getattr(_attempt, "deadline", None)
     if deadline is None:
-        return timeout
-    left = deadline - time.monotonic()
+        return None
+    end_by_s: Callable[[], float] = _attempt.end_by_s
+    left = min(deadline, end_by_s()) - time.monotonic()
     if left <= 0:
         raise expired("the attempt took too long")
-    return left if timeout is None else min(timeout, left)
+    return left
 
 
 def _watch_deadlines(client: httpx.Client) -> None:
@@ -92,7 +110,10 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        while (left := _left_of_attempt(httpcore.ReadTimeout)) is not None:
+            with suppress(httpcore.ReadTimeout):
+                return self._stream.read(max_bytes, min(left, _LOOK_S))
+        return self._stream.read(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))

@@ -10,6 +10,7 @@ import pytest
 
 from posthog_llm_cli.errors import DeliveryError, KeyRefused, Retryable
 from posthog_llm_cli.model import Delivery, Endpoint
+from posthog_llm_cli.transport.capture import LAST_ANSWER_S
 from posthog_llm_cli.transport.hosts import Asleep, Halted
 from tests.transport.conftest import Bench
 from tests.transport.making import a_chunk
@@ -230,6 +231,28 @@ def test_a_stop_keeps_what_is_final_and_sends_no_further_half(serve: Serve, benc
     delivery = b.deliver(a_chunk(4, host=server.url))
     assert verdicts(delivery) == ["accepted"] * 2 + ["unconfirmed"] * 2
     assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.DRIP_HEADERS, Fault.DRIP_BODY])
+def test_a_stop_waits_for_no_answer_that_never_comes_and_tells_what_it_knows(
+    serve: Serve, bench: Make, fault: Fault
+) -> None:
+    hangs = threading.Event()
+
+    def never(_: Seen) -> Reply:
+        hangs.set()
+        return Reply(fault=fault)
+
+    server = serve(in_turn(Reply(413), take_all, never))
+    b = bench(Endpoint.V1, real_sleep=True, timeout_s=30.0)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(b.deliver, a_chunk(4, host=server.url))
+        assert hangs.wait(5)
+        b.capture.stop()
+        delivery = future.result(LAST_ANSWER_S + 2)
+    assert verdicts(delivery) == ["accepted"] * 2 + ["unconfirmed"] * 2
+    assert (delivery.requests, len(server.seen)) == (3, 3)
+    assert isinstance(delivery.error, Halted)
 
 
 def test_closing_amid_a_request_ends_it_as_unconfirmed(serve: Serve, bench: Make) -> None:
