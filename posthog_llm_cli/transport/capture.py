@@ -315,7 +315,7 @@ class Capture:
             status=response.status_code,
             content_type=headers.get("content-type", ""),
             retry_after_s=retry_after_s,
-            location=headers.get("location"),
+            location=headers.get("location", response.extensions.get("location")),
             body=bytes(body),
         )
 

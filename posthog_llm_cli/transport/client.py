@@ -43,6 +43,7 @@ def new_client(*, timeout_s: float) -> httpx.Client:
             timeout=httpx.Timeout(timeout_s),
             limits=limits,
             follow_redirects=False,
+            event_hooks={"response": [_set_location_aside]},
             trust_env=True,
         )
     except (OSError, ssl.SSLError) as error:
@@ -92,6 +93,12 @@ def _left_of_attempt(expired: type[httpcore.TimeoutException]) -> float | None:
     if left <= 0:
         raise expired("the attempt took too long")
     return left
+
+
+def _set_location_aside(response: httpx.Response) -> None:
+    # httpx reads where a redirect leads although nothing follows it, and takes one that leads nowhere for no answer.
+    if "location" in response.headers:
+        response.extensions["location"] = response.headers.pop("location")
 
 
 def _watch_deadlines(client: httpx.Client) -> None:

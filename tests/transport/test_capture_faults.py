@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from posthog_llm_cli.errors import DeliveryError, KeyRefused, Retryable
+from posthog_llm_cli.errors import DeliveryError, KeyRefused, Retryable, Unreachable
 from posthog_llm_cli.model import Delivery, Endpoint
 from posthog_llm_cli.transport.capture import LAST_ANSWER_S
 from posthog_llm_cli.transport.hosts import Asleep, Halted
@@ -61,6 +61,16 @@ def test_a_server_that_hangs_or_drips_is_given_up_after_the_timeout(serve: Serve
     assert 0.4 <= took < 20
     assert isinstance(delivery.error, Retryable)
     assert "did not answer in time" in delivery.error.message
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "https://elsewhere:port/", "http://", "\xe9"])
+def test_a_redirect_to_no_place_is_a_redirect_and_not_asked_again(serve: Serve, bench: Make, location: str) -> None:
+    server = serve(lambda _: Reply(302, headers={"Location": location}))
+    delivery = bench(Endpoint.V1).deliver(a_chunk(1, host=server.url))
+    assert verdicts(delivery) == ["unconfirmed"]
+    assert len(server.seen) == 1
+    assert isinstance(delivery.error, Unreachable)
+    assert "found a redirect (302)" in delivery.error.message
 
 
 def test_a_refused_connection_is_retried_and_then_unconfirmed(bench: Make) -> None:
