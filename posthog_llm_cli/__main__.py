@@ -9,6 +9,7 @@ from posthog_llm_cli.version import __version__
 
 def main() -> None:
     """Run the command line, and exit with its code."""
+    _take_closed_streams()
     # Until a run has its own handlers, and after it: an interrupt is exit 130 and no traceback.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     # What asks a run how far it is must not end one that has not begun, nor a command that is none.
@@ -32,6 +33,15 @@ def main() -> None:
     from posthog_llm_cli.cli.app import run  # noqa: PLC0415 - see above
 
     sys.exit(run(sys.argv[1:]))
+
+
+def _take_closed_streams() -> None:
+    """Have nothing in place of standard streams that are closed: else the next file that is opened would be one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY)  # gets the lowest number that is free; to read from it fails
 
 
 if __name__ == "__main__":

@@ -331,3 +331,18 @@ def test_an_ascii_locale_can_print_everything(home: Path, server: MockServer) ->
     write_log(home, 1)
     ran = run(home, "send", "app.jsonl", env=to(server, PYTHONIOENCODING="ascii:strict"), fresh=True)
     assert (ran.code, len(server.events)) == (0, 1)
+
+
+@pytest.mark.parametrize("mode", [(), ("--dry-run",), ("--no-ledger",)], ids=["send", "dry-run", "no-ledger"])
+def test_a_closed_stdin_is_an_unreadable_source_and_no_file_of_the_runs_own(
+    home: Path, server: MockServer, mode: tuple[str, ...]
+) -> None:
+    write_log(home, 1)
+    env = environment(home, {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url})
+    assert run(home, "send", "app.jsonl", env={"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url}).code == 0
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *PLH, "send", "-", "--json", *mode]
+    ran = subprocess.run(closed, cwd=home, env=env, capture_output=True, timeout=60, check=False)
+    assert ran.returncode == 4, ran.stderr
+    told = orjson.loads(ran.stdout)
+    assert [error["code"] for error in told["source_errors"]] == ["source-unreadable"]
+    assert (told["records"], told["dead_letter"]) == (0, None)
