@@ -1,5 +1,6 @@
 """Reading, converting and counting: what `send` and `validate` have in common."""
 
+import hashlib
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -38,6 +39,9 @@ _TRUNCATED = "stream-truncated"
 _MOST_LEFT = 100_000
 """How many rejected events are held in memory for letters that may follow; letters in a run of their own need none."""
 
+_MOST_COPIED = 100_000
+"""Of how many letters that are rejected again it is known that further copies need not be kept."""
+
 
 class Beat(Enum):
     """A moment to look after what is open: at least every `TICK_S` of a busy source, or when a live one has paused."""
@@ -65,6 +69,8 @@ class Intake(Value, frozen=True, kw_only=True):
     """Sees events where `plan.convert.glance` is set."""
     left_rejected: set[tuple[Destination, str]] = field(default_factory=set)
     """Events that stay rejected, unless a dead letter in this run takes them up again."""
+    copied: set[bytes] = field(default_factory=set)
+    """Digests of records from letters that are kept again: of copies, of which folders of letters are full, one is."""
     truncated: set[tuple[Destination, str]] = field(default_factory=set)
     """Events that are under way, of calls whose stream has no end yet."""
 
@@ -251,7 +257,11 @@ class Intake(Value, frozen=True, kw_only=True):
             uuid=None,
             raw=None if line.problem is not None and not raw else raw,
         )
-        if not self.dead_letters.add(letter):
-            self.tracker.hold(line.ref)
+        copy = hashlib.blake2b(raw, digest_size=16, key=error.code.encode()).digest() if converted.from_letter else None
+        if copy is None or copy not in self.copied:
+            if not self.dead_letters.add(letter):
+                self.tracker.hold(line.ref)
+            elif copy is not None and len(self.copied) < _MOST_COPIED:
+                self.copied.add(copy)
         self.report.rejections[error.code] += 1
         self.observer.on_rejected(converted.ref, error)

@@ -346,3 +346,16 @@ def test_a_closed_stdin_is_an_unreadable_source_and_no_file_of_the_runs_own(
     told = orjson.loads(ran.stdout)
     assert [error["code"] for error in told["source_errors"]] == ["source-unreadable"]
     assert (told["records"], told["dead_letter"]) == (0, None)
+
+
+def test_letters_that_lie_among_the_sources_do_not_double_in_every_run(
+    home: Path, called: Called, server: MockServer
+) -> None:
+    (home / "logs").mkdir()
+    (home / "logs" / "app.jsonl").write_bytes(lines(record(1)) + b"no call\n" + b"no call\n{}\n")
+    counts = []
+    for _ in range(5):
+        called("send", "logs", "--dead-letter", "logs/dead/", env=to(server))
+        files = sorted((home / "logs" / "dead").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        counts.append(len(files[-1].read_bytes().splitlines()))
+    assert counts == [3, 2, 2, 2, 2], "each record that is another one, once"
