@@ -14,9 +14,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     # What asks a run how far it is must not end one that has not begun, nor a command that is none.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    if sys.argv[1:] == ["--version"]:
-        # Typer takes a tenth of a second to load, which scripts that only ask for this need not spend.
-        sys.stdout.write(f"plh {__version__}\n")
+    if sys.argv[1:] == ["--version"] and _print_version():
         return
     if "_PLH_COMPLETE" in os.environ:
         # A shell asks at every press of TAB: `cli.completion` answers without what Typer takes to load.
@@ -42,6 +40,24 @@ def _take_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_WRONLY)  # gets the lowest number that is free; to read from it fails
+
+
+def _print_version() -> bool:
+    """Print the version; return whether it was printed, or whoever asked has gone.
+
+    Typer takes a tenth of a second to load, which scripts that only ask for this need not spend. Where stdout is closed
+    or full, Typer's way meets the same and says so.
+    """
+    if sys.stdout is None:
+        return False
+    try:
+        sys.stdout.write(f"plh {__version__}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # no second try when Python ends
+        os._exit(0)
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -248,6 +248,18 @@ def test_version_is_right_and_imports_nothing_heavy(home: Path) -> None:
     assert not imported & {"httpx", "rich.console", "orjson", "sqlite3", "tenacity", "posthog_llm_cli.formats"}
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("stdout", "code", "said"), [(">/dev/full", 2, "No space left"), (">&-", 0, "")])
+def test_a_version_that_cannot_be_printed_is_no_bug(stdout: str, code: int, said: str, unbuffered: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m posthog_llm_cli --version {stdout}', sys.executable],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr, "Exception" in done.stderr) == (code, False, False)
+    assert said in done.stderr
+
+
 def test_no_command_means_help(home: Path) -> None:
     ran = run(home)
     assert ran.code == 0
