@@ -1,9 +1,11 @@
 """The application and its one error boundary: an exception becomes a message and an exit code here and nowhere else."""
 
+import codecs
 import errno
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from types import TracebackType
 from typing import Annotated
 
@@ -66,6 +68,7 @@ def plh(ctx: typer.Context, *, version: _Version = False) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a bug in `plh` goes through, to a traceback and exit 1."""
     sys.excepthook = _report_bug
+    _print_what_can_be_shown()
     load_lean()
     try:
         code = get_command(app).main(args=list(arguments), prog_name="plh", standalone_mode=False)
@@ -97,6 +100,12 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return int(ExitCode.USAGE)
     return code if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _print_what_can_be_shown() -> None:
+    """Have stdout escape what its encoding lacks, as Python's stderr does: help holds an … in any locale."""
+    if isinstance(sys.stdout, TextIOWrapper) and codecs.lookup(sys.stdout.encoding).name != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _exit_code(error: PlhError) -> ExitCode:

@@ -111,3 +111,15 @@ def test_help_of_which_two_texts_were_exchanged_is_not_current(tmp_path: Path, m
     texts.write_text(json.dumps({"send": "--json  prints a report\n--quiet  says nothing\n"}), "utf-8")
     assert pages.is_current(texts, json.dumps({"send": "│ --json prints a report │ --quiet says nothing"}))
     assert not pages.is_current(texts, json.dumps({"send": "--json says nothing --quiet prints a report"}))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("words", [("--help",), ("send", "--help"), ("formats", "litellm"), ("completion", "fish")])
+def test_a_terminal_without_unicode_gets_what_it_can_show(words: tuple[str, ...], encoding: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "posthog_llm_cli", *words],
+        env={**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding},
+        stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"plh" in ended.stdout or b"litellm" in ended.stdout
