@@ -248,6 +248,26 @@ def test_types_in_a_file_are_not_converted(home: Home, name: str, value: str) ->
     assert f"{name}: expected" in home.error().message
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("property = {tries = 1}", "property: expected a list or a table of strings and found a whole number in it"),
+        ('property = ["a=1", true]', "property: expected a list or a table of strings and found true or false in it"),
+        ('property = "a=1"', "property: expected a list or a table of strings and found a string"),
+        ("allow_host = [[]]", "allow_host: expected a list of strings and found a list in it"),
+        ('allow_host = {a = "https://a.example"}', "allow_host: expected a list of strings and found a table"),
+    ],
+)
+def test_what_is_wrong_in_a_list_is_named_and_not_the_list(home: Home, line: str, message: str) -> None:
+    home.project(line)
+    assert home.error().message.endswith(message)
+
+
+def test_a_number_that_is_too_large_is_told_so(home: Home) -> None:
+    message = home.error(flag("limit", "9" * 19)).message
+    assert message == f"--limit: expected a whole number from 1 to {10**18 - 1} and found '{'9' * 19}'"
+
+
 def test_an_unknown_key_is_refused_with_the_nearest(home: Home) -> None:
     home.user("chunk-events = 5")
     error = home.error()

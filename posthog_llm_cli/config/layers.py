@@ -106,10 +106,17 @@ def _from_file(option: Option, value: object, place: str) -> Any:
 
 def _texts(option: Option, value: object, place: str) -> list[str]:
     if option.name == "property" and isinstance(value, dict):
-        value = [f"{key}={text}" if isinstance(text, str) else None for key, text in value.items()]
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        return [f"{key}={text}" for key, text in zip(value, _strings(option, list(value.values()), place), strict=True)]
+    if not isinstance(value, list):
         raise wrong(place, f"expected {option.expected_in_file} and found {_kind(value)}")
-    return value
+    return _strings(option, value, place)
+
+
+def _strings(option: Option, items: list[Any], place: str) -> list[str]:
+    for item in items:
+        if not isinstance(item, str):
+            raise wrong(place, f"expected {option.expected_in_file} and found {_kind(item)} in it")
+    return items
 
 
 def _load(path: Path) -> dict[str, Any]:

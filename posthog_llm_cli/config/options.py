@@ -31,7 +31,7 @@ class Option(Value, frozen=True):
     def expected_in_file(self) -> str:
         """What its key in plh.toml holds, in words."""
         if self.repeatable:
-            return "a list of strings"
+            return "a list or a table of strings" if self.name == "property" else "a list of strings"
         return " or ".join(_WORDS[kind] for kind in self.in_file if kind is not datetime)
 
 

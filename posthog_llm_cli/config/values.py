@@ -23,6 +23,7 @@ _POWERS = {"k": 1, "m": 2, "g": 3}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+_LONGER = re.compile(r"\d{19,}", re.ASCII)
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _TEN_YEARS_S = 10 * 366 * 86400
@@ -64,7 +65,8 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     def read(text: str) -> int:
         number = int(text) if _WHOLE.fullmatch(text.strip()) else None
         if number is None or number < least or (most is not None and number > most):
-            raise ValueError(f"expected a whole number {bounds} and found {text!r}")
+            within = f"from {least} to {10**18 - 1}" if most is None and _LONGER.fullmatch(text.strip()) else bounds
+            raise ValueError(f"expected a whole number {within} and found {text!r}")
         return number
 
     return read
