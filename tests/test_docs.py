@@ -61,7 +61,7 @@ def test_the_readme_lists_every_command() -> None:
 
 TROUBLE = DOCS["troubleshooting.md"]
 ERRORS = {"ConfigError", "SourceError", "LedgerError", "Problem", "DeliveryError", "Retryable", "Refused", "KeyRefused",
-          "Unreachable", "TimedOut", "NoSockets", "Asleep", "Halted"}  # fmt: skip
+          "Unreachable", "TimedOut", "NoSockets", "Asleep", "Halted", "wrong"}  # fmt: skip
 
 
 @pytest.mark.parametrize("table", [codes.REJECTIONS, codes.SKIPS, codes.SOURCE_PROBLEMS, codes.WARNINGS])
@@ -78,7 +78,7 @@ def messages() -> Iterator[tuple[str, str]]:
         for call in ast.walk(ast.parse(path.read_text())):
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in ERRORS:
                 continue
-            at = 2 if call.func.id == "SourceError" else 0
+            at = {"SourceError": 2, "wrong": 1}.get(call.func.id, 0)
             if len(call.args) > at:
                 texts = [part.value for part in ast.walk(call.args[at]) if isinstance(part, ast.Constant)]
                 yield (

@@ -5,10 +5,12 @@ import re
 import shlex
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from posthog_llm_cli.config.resolution import resolve
 from posthog_llm_cli.mockserver import MockServer
 from tests.cli.running import KEY, PLH, ROOT, environment, lines, record, write_log
 
@@ -115,3 +117,17 @@ def test_the_job_for_kubernetes_names_what_plh_knows() -> None:
     (words,) = re.findall(r"args: \[(.*)\]", manifest)
     assert words.split(", ") == ["send", "--quiet", "/logs"]
     assert set(re.findall(r"name: ([A-Z_]+)$", manifest, flags=re.MULTILINE)) == {"POSTHOG_API_KEY", "PLH_LEDGER"}
+
+
+def test_the_settings_in_a_file_are_read_as_they_say(tmp_path: Path) -> None:
+    (block,) = blocks("toml")
+    (tmp_path / "plh.toml").write_text(block)
+    (tmp_path / "posthog.key").write_text(KEY + "\n")
+    found = resolve({}, {}, tmp_path, tmp_path / "config", state_home=tmp_path / "state", now=datetime.now(UTC))
+    assert (found.host, found.api_key, found.concurrency) == ("https://eu.i.posthog.com", KEY, 8)
+    assert (found.ledger, found.max_record) == (tmp_path / "state" / "ledger.sqlite", 64 * 1024 * 1024)
+    assert found.properties == {"team": "search", "stage": "prod"}
+    assert (found.since, found.max_duration_s, found.privacy_mode) == (datetime(2026, 1, 1, tzinfo=UTC), 7200, True)
+    again = block.replace('{team = "search", stage = "prod"}', '["team=search", "stage=prod"]')
+    (tmp_path / "plh.toml").write_text(again)
+    assert resolve({}, {}, tmp_path, tmp_path, state_home=tmp_path, now=datetime.now(UTC)).properties == found.properties
