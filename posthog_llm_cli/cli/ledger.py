@@ -221,14 +221,14 @@ def _forget_destination(path: Path, destination: str, *, yes: bool, json: bool) 
 
 
 def _ask(question: str, *, yes: bool) -> None:
-    """Ask on a terminal; elsewhere only --yes is a yes. Raises: typer.Exit(2), ConfigError."""
+    """Ask on a terminal; elsewhere only --yes is a yes. Raises: typer.Exit, ConfigError."""
+    from posthog_llm_cli.cli.question import ask  # noqa: PLC0415 - as in send
+
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
         raise ConfigError("expected --yes, because there is no terminal to ask on", hint="nothing was forgotten")
-    if not typer.confirm(harmless(question), default=False, err=True):
-        Talk(sys.stderr, read_display()).error("nothing was forgotten")
-        raise typer.Exit(ExitCode.USAGE)
+    ask(question, Talk(sys.stderr, read_display()), "nothing was forgotten")
 
 
 def _plain(value: object) -> dict[str, Any] | str:

@@ -21,7 +21,7 @@ def confirm(settings: Settings, sources: Survey, talk: Talk, look: "Callable[[],
 
     `look` makes the forecast that is told before the question, where it says what an operator may want to know.
 
-    Raises: typer.Exit(2) for anything but yes; typer.Abort where the terminal was left.
+    Raises: typer.Exit(2) for anything but yes, typer.Exit(130) where the terminal was left; typer.Abort in `look`.
     """
     answerable = talk.is_terminal and sys.stdin is not None and sys.stdin.isatty()
     if settings.yes or sources.reads_stdin or not answerable:
@@ -37,6 +37,20 @@ def confirm(settings: Settings, sources: Survey, talk: Talk, look: "Callable[[],
         f"send {count(sources.files, 'file')}{size} to {settings.host} with {key}? "
         "every AI event is billed like a live one and cannot be picked out again"
     )
-    if not typer.confirm(harmless(question), default=False, err=True):
-        talk.error("nothing was sent", "a try first: --dry-run, or --limit 10")
+    ask(question, talk, "nothing was sent", hint="a try first: --dry-run, or --limit 10")
+
+
+def ask(question: str, talk: Talk, undone: str, *, hint: str | None = None) -> None:
+    """Ask on the terminal, and say what was not done where the answer is not yes.
+
+    Raises: typer.Exit(2) for anything but yes, typer.Exit(130) where the terminal was left.
+    """
+    try:
+        is_yes = typer.confirm(harmless(question), default=False, err=True)
+    except typer.Abort:
+        talk.note("")  # the cursor still stands behind the question
+        talk.error(f"left without an answer: {undone}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    if not is_yes:
+        talk.error(undone, hint)
         raise typer.Exit(ExitCode.USAGE)

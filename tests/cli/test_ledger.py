@@ -373,6 +373,8 @@ def test_forget_asks_and_re_opens(home: Path, server: MockServer) -> None:
     assert (refused.code, "--yes" in refused.err) == (2, True)
     no = run_on_terminal(home, "ledger", "forget", "--destination", "1", answer=("[y/N]", b"n\n"))
     assert no.code == 2
+    left = run_on_terminal(home, "ledger", "forget", "--destination", "1", answer=("[y/N]", b"\x04"))
+    assert (left.code, left.lines[-1]) == (130, "\x1b[31merror:\x1b[0m left without an answer: nothing was forgotten")
     assert report_of(run(home, "send", "app.jsonl", "--json", env=to(server)))["already_sent"] == 3
     yes = run(home, "ledger", "forget", "--destination", server.url, "--yes", "--json")
     assert (yes.code, orjson.loads(yes.out)["forgotten"]) == (0, 3)
