@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         _talk().error(error.message, error.hint)
         return int(_exit_code(error))
     except typer.TyperException as error:
-        _talk().error(_first_letter_small(error.format_message()), _usage_hint(arguments))
+        _talk().error(_first_letter_small(error.format_message()), _usage_hint(error))
         return int(ExitCode.USAGE)
     except typer.Abort:
         _talk().error("left without an answer: nothing was sent")
@@ -124,10 +124,10 @@ def _talk() -> Talk:
     return Talk(sys.stderr, read_display())
 
 
-def _usage_hint(arguments: Sequence[str]) -> str:
-    names = {command.name for command in app.registered_commands}
-    command = next((word for word in arguments if word in names), None)
-    return f"see plh {command} --help" if command is not None else "see plh --help"
+def _usage_hint(error: typer.TyperException) -> str:
+    """Return whose help to see: that of the command that was typed, as far as it was understood."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return f"see {'plh' if context is None else context.command_path} --help"
 
 
 def _first_letter_small(text: str) -> str:

@@ -20,7 +20,6 @@ ledger_app = typer.Typer(
     "Examples:\n  plh ledger status          what is settled for which destination\n"
     "  plh ledger runs            the last runs\n"
     "  plh ledger check           is the file sound?",
-    no_args_is_help=True,
 )
 
 _Ledger = Annotated[
@@ -52,6 +51,13 @@ _Source = Annotated[
     ),
 ]
 _MostSources = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many sources at most.")]
+
+
+@ledger_app.callback(invoke_without_command=True)
+def ledger(ctx: typer.Context) -> None:
+    """Show the help where no command is named, as `plh` does."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 @ledger_app.command()

@@ -266,6 +266,28 @@ def test_no_command_means_help(home: Path) -> None:
     assert all(command in ran.out for command in ("send", "validate", "formats", "mock-server"))
 
 
+def test_a_group_without_a_command_means_its_help(home: Path) -> None:
+    ran = run(home, "ledger")
+    assert (ran.code, ran.err) == (0, "")
+    assert all(command in ran.out for command in ("status", "runs", "forget"))
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("nosuch",), "see plh --help"),
+        (("send", "--nosuch"), "see plh send --help"),
+        (("ledger", "nosuch"), "see plh ledger --help"),
+        (("ledger", "show"), "see plh ledger show --help"),
+        (("ledger", "runs", "--limit", "0"), "see plh ledger runs --help"),
+        (("ledger", "--json", "status"), "see plh ledger --help"),
+    ],
+)
+def test_what_was_typed_wrong_has_the_help_that_tells_it(words: tuple[str, ...], hint: str, called: Called) -> None:
+    ran = called(*words)
+    assert (ran.code, ran.lines[-1]) == (2, f"hint: {hint}")
+
+
 def test_the_help_of_send_names_every_option_with_its_variable_and_default(home: Path, called: Called) -> None:
     ran = called("send", "--help", env={"COLUMNS": "400"})
     text = re.sub(r"\s+", " ", ran.out)
