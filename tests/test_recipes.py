@@ -130,4 +130,6 @@ def test_the_settings_in_a_file_are_read_as_they_say(tmp_path: Path) -> None:
     assert (found.since, found.max_duration_s, found.privacy_mode) == (datetime(2026, 1, 1, tzinfo=UTC), 7200, True)
     again = block.replace('{team = "search", stage = "prod"}', '["team=search", "stage=prod"]')
     (tmp_path / "plh.toml").write_text(again)
-    assert resolve({}, {}, tmp_path, tmp_path, state_home=tmp_path, now=datetime.now(UTC)).properties == found.properties
+    assert (
+        resolve({}, {}, tmp_path, tmp_path, state_home=tmp_path, now=datetime.now(UTC)).properties == found.properties
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from posthog_llm_cli.errors import KeyRefused
 from posthog_llm_cli.report.counts import Mode, RunReport
-from posthog_llm_cli.report.text import count
+from posthog_llm_cli.report.text import count, is_unsafe
 from posthog_llm_cli.values import Value, replace
 
 MOST_CHARACTERS = 2000
@@ -33,7 +33,7 @@ class CommandLine(Value, frozen=True):
             words += [name] if value is None else [name, value]
         if any(source.startswith("-") and source != _STDIN for source in self.sources):
             words.append("--")
-        return shlex.join([*words, *self.sources])
+        return " ".join(map(_quoted, [*words, *self.sources]))
 
 
 class Step(Value, frozen=True):
@@ -78,6 +78,19 @@ def _of_letters(typed: CommandLine, letters: str) -> CommandLine:
     kept = typed.without(*_NOT_FOR_LETTERS)
     options = tuple(option for option in kept.options if option != ("--dead-letter", letters))
     return replace(kept, options=options, sources=(letters,))
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell: what may not be printed as bash, zsh and ksh escape it (`$'two\\x0alines.jsonl'`)."""
+    if not any(map(is_unsafe, word)):
+        return shlex.quote(word)
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    if is_unsafe(character):
+        return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogateescape"))
+    return f"\\{character}" if character in "'\\" else character
 
 
 def _reads_stdin(typed: CommandLine) -> bool:

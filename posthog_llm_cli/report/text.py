@@ -23,7 +23,7 @@ def harmless(text: str) -> str:
     masked = mask_keys(text)
     if masked.isascii() and masked.isprintable():
         return masked
-    return "".join(_escape(character) if _is_unsafe(character) else character for character in masked)
+    return "".join(_escape(character) if is_unsafe(character) else character for character in masked)
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -110,7 +110,8 @@ def human_count(number: int) -> str:
     return f"{size / 1000:,.1f} G"
 
 
-def _is_unsafe(character: str) -> bool:
+def is_unsafe(character: str) -> bool:
+    """Whether a terminal must not get it: it moves the cursor, turns the direction, or is a byte that is no text."""
     return unicodedata.category(character) in _UNSAFE or character in _DIRECTIONS
 
 

@@ -1,7 +1,9 @@
 """What to run next: commands that a shell takes as they are printed, and none where nothing is left to do."""
 
+import os
 import shlex
 import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from posthog_llm_cli.errors import KeyRefused, LedgerError, Retryable
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.next_steps import MOST_CHARACTERS, CommandLine, next_steps
+from posthog_llm_cli.report.text import harmless, is_unsafe
 from tests.report.making import US, destined, report
 
 TYPED = CommandLine(
@@ -103,9 +106,28 @@ def test_a_command_that_is_too_long_is_not_repeated() -> None:
     assert told(report(unconfirmed=1), typed)[0][1] is None
 
 
+def test_names_that_may_not_be_printed_are_read_by_bash_all_the_same() -> None:
+    names = [
+        "new\nline.jsonl",
+        os.fsdecode(b"latin\xe9.jsonl"),
+        "it's \x1b[31m red\\.jsonl",
+        "\u202eright.jsonl",
+        "ü '.jsonl",
+    ]
+    names += [os.fsdecode(bytes(range(1, 256))), os.fsdecode(b"\xe90")]
+    command = str(CommandLine("send", (("--property", "a=b\tc"),), tuple(names)))
+    assert harmless(command) == command
+    script = f"plh() {{ printf '%s\\0' \"$@\"; }}; {command}"
+    read = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout.split(b"\0")[:-1]
+    assert [os.fsdecode(word) for word in read] == ["send", "--property", "a=b\tc", *names]
+
+
+PRINTED = st.text().filter(lambda text: not any(map(is_unsafe, text)))
+
+
 @given(
-    st.lists(st.tuples(st.sampled_from(["--host", "--property", "--yes"]), st.none() | st.text())),
-    st.lists(st.text(min_size=1), max_size=4),
+    st.lists(st.tuples(st.sampled_from(["--host", "--property", "--yes"]), st.none() | PRINTED)),
+    st.lists(PRINTED.filter(bool), max_size=4),
 )
 def test_a_shell_reads_what_was_typed(options: list[tuple[str, str | None]], sources: list[str]) -> None:
     words = shlex.split(str(CommandLine("send", tuple(options), tuple(sources))))
