@@ -120,7 +120,7 @@ class Showing:
         if letters.failure is not None:
             kept = "still in the sources, and not in the dead-letter file: send them again when it can be written"
             self.talk.error(letters.failure.message, f"{letters.unwritten:,} rejected records are {kept}")
-        self._tell_steps(typed)
+        self._tell_steps(typed, adds_letters=letters.added_to is not None)
         if self.settings.json and not is_preview:
             print_data(render_json(report), self.out)
         return int(report.exit_code)
@@ -128,11 +128,12 @@ class Showing:
     def _summarise(self) -> None:
         self.talk.say(*summary(self.report, every_warning=self.settings.verbose, width=self.talk.width))
 
-    def _tell_steps(self, typed: CommandLine) -> None:
+    def _tell_steps(self, typed: CommandLine, *, adds_letters: bool) -> None:
         """Say what to run next; whoever wants the report as JSON only where something went wrong."""
         if self.settings.json and self.report.exit_code is ExitCode.OK:
             return
-        for step in next_steps(self.report, typed, keeps_ledger=self.settings.ledger is not None):
+        keeps_ledger = self.settings.ledger is not None
+        for step in next_steps(self.report, typed, keeps_ledger=keeps_ledger, adds_letters=adds_letters):
             self.talk.say(f"next: {step.why}", *(() if step.command is None else (f"  {step.command}",)))
 
 

@@ -1,5 +1,6 @@
 """What to run after a run: commands as they may be copied into a shell. Pure: counts and what was typed → text."""
 
+import posixpath
 import shlex
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ MOST_CHARACTERS = 2000
 """A longer command (a shell has made a thousand names of a glob) is not repeated: the operator knows it."""
 
 _STDIN = "-"
+_DEAD_LETTER = "--dead-letter"
 _NOT_FOR_LETTERS = ("--format", "--limit")
 
 
@@ -43,11 +45,18 @@ class Step(Value, frozen=True):
     command: str | None
 
 
-def next_steps(report: RunReport, typed: CommandLine, *, keeps_ledger: bool = True) -> Iterator[Step]:
-    """Yield what to run next, the first thing first; nothing after a run that leaves nothing to do."""
+def next_steps(
+    report: RunReport, typed: CommandLine, *, keeps_ledger: bool = True, adds_letters: bool = False
+) -> Iterator[Step]:
+    """Yield what to run next, the first thing first; nothing after a run that leaves nothing to do.
+
+    `adds_letters`: dead letters go to one file, whatever the run.
+    """
     match report.mode:
         case Mode.SEND:
             yield from _after_sending(report, typed, keeps_ledger=keeps_ledger)
+            if report.dead_letter is not None:
+                yield _retaking(report.rejected, _of_letters(typed, report.dead_letter, adds_letters=adds_letters))
         case Mode.DRY_RUN if report.accepted:
             yield _step("sends them: this was the rehearsal", typed.without("--dry-run"))
         case Mode.VALIDATE if report.accepted:
@@ -68,16 +77,25 @@ def _after_sending(report: RunReport, typed: CommandLine, *, keeps_ledger: bool)
     elif report.limit_reached:
         kept = "what is settled is not sent twice" if keeps_ledger else "all of it, with the same ids"
         yield _step(f"the rest: {kept}", typed.without("--limit"))
-    if report.dead_letter is not None:
-        what = f"the {count(report.rejected, 'rejected record')}" if report.rejected > 1 else "the rejected record"
-        yield _step(f"takes {what} up again, when the cause is gone", _of_letters(typed, report.dead_letter))
 
 
-def _of_letters(typed: CommandLine, letters: str) -> CommandLine:
-    """Return the command that sends dead letters; it cannot write its own into the file that it reads."""
+def _retaking(rejected: int, command: CommandLine) -> Step:
+    what = f"the {count(rejected, 'rejected record')}" if rejected > 1 else "the rejected record"
+    return _step(f"takes {what} up again, when the cause is gone", command)
+
+
+def _of_letters(typed: CommandLine, letters: str, *, adds_letters: bool) -> CommandLine:
+    """Return the command that sends dead letters.
+
+    It cannot write its own into the file that it reads, whether that was typed or the environment names it: they go
+    into files of their own beside it.
+    """
     kept = typed.without(*_NOT_FOR_LETTERS)
-    options = tuple(option for option in kept.options if option != ("--dead-letter", letters))
-    return replace(kept, options=options, sources=(letters,))
+    if adds_letters:
+        kept = kept.without(_DEAD_LETTER)
+        folder = posixpath.join(posixpath.dirname(letters), "")
+        kept = replace(kept, options=(*kept.options, (_DEAD_LETTER, folder)))
+    return replace(kept, sources=(letters,))
 
 
 def _quoted(word: str) -> str:

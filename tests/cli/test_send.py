@@ -80,6 +80,19 @@ def test_rejected_records_go_to_a_dead_letter_file_that_can_be_sent(
     assert "{broken" not in (home / "again.jsonl").read_text().replace('"record":"{broken"', "")
 
 
+@pytest.mark.parametrize("place", ["dl.jsonl", "./dl.jsonl", "letters/", None])
+def test_the_command_for_dead_letters_runs_as_it_is_printed(
+    place: str | None, home: Path, called: Called, server: MockServer
+) -> None:
+    """Also where the letters are in one file for all runs, named by a flag or (None) by the environment."""
+    (home / "app.jsonl").write_bytes(lines(record(1), b"{broken"))
+    env = to(server, **({} if place else {"PLH_DEAD_LETTER": "dl.jsonl"}))
+    ran = called("send", "app.jsonl", *(("--dead-letter", place) if place else ()), env=env)
+    assert (ran.code, ran.lines[-2]) == (3, "next: takes the rejected record up again, when the cause is gone")
+    again = called(*shlex.split(ran.lines[-1])[1:], "--json", env=env)
+    assert (again.code, orjson.loads(again.out)["rejections"]) == (3, {"invalid-json": 1})
+
+
 def test_a_dead_letter_whose_cause_is_gone_is_accepted(home: Path, called: Called, server: MockServer) -> None:
     record_without_time = record(1, startTime=None, endTime=None)
     (home / "app.jsonl").write_bytes(lines(record_without_time))

@@ -21,8 +21,8 @@ TYPED = CommandLine(
 )
 
 
-def told(found: RunReport, typed: CommandLine = TYPED, *, keeps_ledger: bool = True) -> list[tuple[str, str | None]]:
-    return [(step.why, step.command) for step in next_steps(found, typed, keeps_ledger=keeps_ledger)]
+def told(found: RunReport, typed: CommandLine = TYPED, **known: bool) -> list[tuple[str, str | None]]:
+    return [(step.why, step.command) for step in next_steps(found, typed, **known)]
 
 
 def test_nothing_is_left_to_do_after_a_run_that_settled_everything() -> None:
@@ -73,10 +73,10 @@ def test_dead_letters_are_sent_as_the_log_was_but_for_what_was_meant_for_the_log
         ("--dead-letter", "/tmp/my letters"),
     )
     typed = CommandLine("send", options, ("a.jsonl",))
-    assert told(report(rejections={"missing-field": 2}, dead_letter="/tmp/my letters"), typed) == [
+    assert told(report(rejections={"missing-field": 2}, dead_letter="/tmp/my letters"), typed, adds_letters=True) == [
         (
             "takes the 2 rejected records up again, when the cause is gone",
-            "plh send --host https://h.example '/tmp/my letters'",
+            "plh send --host https://h.example --dead-letter /tmp/ '/tmp/my letters'",
         )
     ]
     ((why, command),) = told(report(rejections={"too-deep": 1}, dead_letter="/tmp/my letters/now.jsonl"), typed)
