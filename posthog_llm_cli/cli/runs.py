@@ -24,7 +24,7 @@ from posthog_llm_cli.cli.wiring import (
 from posthog_llm_cli.config.resolution import require_key
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.deadletter import DeadLetterFile, NoDeadLetters, plan_file
-from posthog_llm_cli.errors import LedgerError
+from posthog_llm_cli.errors import ExitCode, LedgerError
 from posthog_llm_cli.ledger import NoLedger
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.json import render_json
@@ -95,8 +95,10 @@ def preview_run(
         rate = rate_of(settings, report, events=report.accepted + report.already_sent)
         preview = fold.preview(report, rate)
         showing.preview(preview)
-        if page is not None:
+        if page is not None and (report.records or report.exit_code is ExitCode.OK):
             page.write(preview, made_at=now, is_private=settings.privacy_mode)
+        elif page is not None:
+            showing.talk.say(f"no page: nothing could be read, and {html} is not touched")
     return showing.finish(NoDeadLetters(), typed)
 
 

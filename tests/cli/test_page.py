@@ -71,6 +71,20 @@ def test_a_place_that_is_none_is_said_before_the_logs_are_read(home: Path, calle
         assert f"--html: expected a file to write and found {found}" in ran.err
 
 
+def test_a_run_that_could_read_nothing_leaves_the_older_page(home: Path, called: Called) -> None:
+    (home / "report.html").write_text("last week's")
+    ran = called("preview", "--html", "report.html", "nothere.jsonl")
+    assert (ran.code, (home / "report.html").read_text()) == (4, "last week's")
+    assert "no page: nothing could be read, and report.html is not touched" in ran.lines
+    (home / "empty.jsonl").touch()
+    assert called("preview", "--html", "report.html", "empty.jsonl").code == 0
+    assert "<html" in (home / "report.html").read_text()
+    write_log(home, 1)
+    (home / "report.html").unlink()
+    assert called("preview", "--html", "report.html", "nothere.jsonl", "app.jsonl").code == 4
+    assert "<html" in (home / "report.html").read_text()
+
+
 def test_a_key_in_a_name_does_not_reach_the_page(home: Path, called: Called) -> None:
     key = "phc_abcdefghijklmnopqrstuvwxyz012345"
     (home / "app.jsonl").write_bytes(
