@@ -122,9 +122,10 @@ def _uri(path: str) -> str:
 
 def _failure(path: str, error: OSError) -> SourceError:
     reason = os.strerror(error.errno).lower() if error.errno else "an error"
+    uri = _uri(path) or "''"  # what a shell makes of "$LOGS" where it is unset
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return SourceError("source-not-found", _uri(path), "expected a file, a directory or a glob and found nothing")
-    return SourceError("source-unreadable", _uri(path), f"expected a readable source and found: {reason}")
+        return SourceError("source-not-found", uri, "expected a file, a directory or a glob and found nothing")
+    return SourceError("source-unreadable", uri, f"expected a readable source and found: {reason}")
 
 
 def _or_nothing(found: Iterator[Source | SourceError], spec: str, finding: str) -> Iterator[Source | SourceError]:

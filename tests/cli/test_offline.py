@@ -232,6 +232,11 @@ def test_a_bug_is_a_traceback_without_values_and_exit_1(home: Path) -> None:
     assert "secretsecret" not in printed
 
 
+def test_an_empty_name_is_shown_as_one(called: Called) -> None:
+    ran = called("validate", "")
+    assert (ran.code, ran.lines[0][:16]) == (4, "error: '': expec")
+
+
 # --------------------------------------------------------------------------------------------------- help, formats
 
 
