@@ -94,7 +94,8 @@ def _entry(command: Any) -> dict[str, Any]:
     options, argument = [], None
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            argument = _takes(parameter.metavar, _ARGUMENTS.get(parameter.metavar))
+            name = _name(parameter)
+            argument = _takes(name, _ARGUMENTS.get(name))
         else:
             options.append(_option(parameter))
     options.append(
@@ -102,6 +103,11 @@ def _entry(command: Any) -> dict[str, Any]:
     )
     subcommands = {name: first_sentence(sub.help) for name, sub in getattr(command, "commands", {}).items()}
     return {"options": options, "argument": argument, "commands": subcommands}
+
+
+def _name(argument: Any) -> str:
+    """Return an argument's name: a metavar says by itself that there may be none or several."""
+    return str(argument.metavar).strip("[].")
 
 
 def _option(parameter: Any) -> dict[str, Any]:
@@ -193,7 +199,7 @@ def _command(path: str, command: Any) -> Iterator[str]:
     yield f'.SS "plh {path}"'
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            name = _escaped(parameter.metavar)
+            name = _escaped(_name(parameter))
             several = "..." if parameter.nargs == -1 else ""
             yield f'.BR "plh {path}" " [OPTION]... {name if parameter.required else f"[{name}]"}{several}"'
             break
@@ -204,7 +210,7 @@ def _command(path: str, command: Any) -> Iterator[str]:
     for parameter in command.params:
         yield ".TP"
         if parameter.param_type_name == "argument":
-            yield f".I {_escaped(parameter.metavar)}"
+            yield f".I {_escaped(_name(parameter))}"
         else:
             names = ", ".join(f"\\fB{_escaped(name)}\\fR" for name in sorted(parameter.opts, key=len))
             yield names if parameter.is_flag else f"{names} \\fI{_escaped(parameter.metavar or 'VALUE')}\\fR"

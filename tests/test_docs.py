@@ -44,6 +44,12 @@ def test_the_readme_lists_every_option_of_send_and_no_other() -> None:
     assert flags_in(table) == flags_in(help_of("send")) - {"--help"}
 
 
+@pytest.mark.parametrize("command", ["send", "validate", "preview"])
+def test_help_and_readme_agree_that_sources_may_be_several(command: str) -> None:
+    assert f"| `plh {command} [SOURCE…]`" in README
+    assert f"Usage: plh {command} [OPTIONS] [SOURCE]..." in help_of(command)
+
+
 @pytest.mark.parametrize("name", [*DOCS, "README.md"])
 def test_a_document_names_only_options_that_exist(name: str) -> None:
     commands = ((), ("send",), ("validate",), ("preview",), ("explain",), ("mock-server",), *LEDGER)

@@ -16,7 +16,7 @@ _DELIVERY, _STATE, _LIMITS, _MODE, _OUTPUT = "Delivery", "State", "Limits", "Mod
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="SOURCE",
+        metavar="[SOURCE]...",
         help="A file, a directory, a glob, or - for stdin (also where nothing is given and stdin is piped). "
         "Plain, gzip or zstd, told by content.",
         show_default=False,
