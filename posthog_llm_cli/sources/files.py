@@ -185,19 +185,63 @@ def _expand_glob(pattern: str) -> Iterator[Source | SourceError]:
         yield from _expand_recursive(base, [part for part in parts[at:] if part])
         return
     seen: set[tuple[int, int]] = set()
-    matches = {path: os.path.isdir(path) for path in glob.iglob(pattern)}  # noqa: PTH112, PTH207
-    for path in _in_order(matches):
-        if matches[path]:
-            yield from _walk(path, seen)
+    is_directory: dict[str, bool] = {}
+    for match in _matches_of(pattern):
+        if isinstance(match, SourceError):
+            yield match
         else:
+            is_directory.update([match])
+    for path in _in_order(is_directory):
+        if is_directory[path]:
+            yield from _walk(path, seen)
+        elif not pattern.endswith("/"):
             yield source_of(path)
+
+
+def _matches_of(pattern: str) -> Iterator[tuple[str, bool] | SourceError]:
+    """What matches a pattern without `**`, and whether it is a directory."""
+    base = "/" if pattern.startswith("/") else ""
+    for match in _match(base, [part for part in pattern.split("/") if part]):
+        if isinstance(match, SourceError):
+            yield match
+            continue
+        try:
+            mode = os.stat(match).st_mode  # noqa: PTH116
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or os.path.islink(match):  # noqa: PTH114
+                yield _failure(match, error)
+        else:
+            yield match, stat.S_ISDIR(mode)
+
+
+def _match(base: str, parts: list[str]) -> Iterator[str | SourceError]:
+    """What may lie below `base` by a pattern's parts, as of `glob`, which passes over what it may not look into."""
+    if not parts:
+        yield base
+        return
+    part, rest = parts[0], parts[1:]
+    if not glob.has_magic(part):
+        yield from _match(os.path.join(base, part), rest)  # noqa: PTH118
+        return
+    try:
+        found = os.listdir(base or ".")  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        yield _failure(base or ".", error)
+        return
+    for name in fnmatch.filter(found, part):
+        if part.startswith(".") or not name.startswith("."):
+            yield from _match(os.path.join(base, name), rest)  # noqa: PTH118
 
 
 def _expand_recursive(base: str, parts: list[str]) -> Iterator[Source | SourceError]:
     # Walked here and not by glob, which follows links in a circle until the system's limit.
     bases = [base]
     if glob.has_magic(base):
-        bases = sorted(f"{path}/" for path in glob.iglob(base) if os.path.isdir(path))  # noqa: PTH112, PTH207
+        found_bases = list(_matches_of(base))
+        yield from (found for found in found_bases if isinstance(found, SourceError))
+        bases = sorted(f"{found[0]}/" for found in found_bases if not isinstance(found, SourceError) and found[1])
     for found in bases:
         below = len(os.path.join(found or ".", ""))  # noqa: PTH118
         for item in _walk(found or ".", set()):

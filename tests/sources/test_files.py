@@ -1,5 +1,8 @@
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,10 +72,41 @@ def test_what_is_no_file_is_passed_over_in_a_directory_and_a_dead_link_is_named(
         ("missing", ["source-not-found:missing"]),
         ("b.log/x", ["source-not-found:b.log/x"]),
         ("n" * 300, ["source-unreadable:" + "n" * 300]),
+        ("b*/", ["b/1.jsonl", "b/2.jsonl"]),
+        ("*/1.jsonl", ["b/1.jsonl"]),
+        (".h*", [".hidden"]),
+        (".*/con*", [".git/config"]),
+        ("b/../b/1*", ["b/../b/1.jsonl"]),
+        ("b//1*", ["b/1.jsonl"]),
     ],
 )
 def test_a_spec_names_its_files(tree: Path, pattern: str, expected: list[str]) -> None:
-    assert names(tree / pattern, tree) == expected
+    assert names(f"{tree}/{pattern}", tree) == expected
+
+
+@pytest.mark.parametrize("pattern", ["loop/*.jsonl", "l*/1.jsonl", "l*/*/x", "l*/**/*.jsonl", "loop/**"])
+def test_what_a_glob_may_not_look_into_is_named(tree: Path, pattern: str) -> None:
+    (tree / "loop").symlink_to("loop")
+    (found,) = names(tree / pattern, tree)
+    assert found.startswith("source-unreadable:loop")
+
+
+def test_a_folder_that_may_not_be_listed_is_named_and_its_neighbours_are_read(tree: Path) -> None:
+    (tree / "a").chmod(0)
+    script = "import sys; from posthog_llm_cli.sources.files import expand; print(*(found.uri for found in expand(sys.argv[1])))"
+    words = [sys.executable, "-c", script, f"{tree}/[ab]/*"]
+    if os.geteuid() == 0:  # to whom nothing is closed, but for a process without capabilities
+        if shutil.which("setpriv") is None:
+            pytest.skip("root, and no setpriv")
+        words = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", *words]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == [str(tree / "a"), str(tree / "b" / "1.jsonl"), str(tree / "b" / "2.jsonl")]
+    (tree / "a").chmod(0o755)
+
+
+def test_a_dead_link_that_a_glob_matches_is_named(tree: Path) -> None:
+    (tree / "b" / "9.jsonl").symlink_to("nowhere")
+    assert sorted(names(tree / "b/*.jsonl", tree)) == ["b/1.jsonl", "b/2.jsonl", "source-not-found:b/9.jsonl"]
 
 
 def test_relative_globs_keep_their_names(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
