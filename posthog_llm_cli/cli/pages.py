@@ -1,5 +1,6 @@
 """The page of `plh preview --html`: what is asked before the run, what gathers during it, and what is said after it."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -71,4 +72,8 @@ def _hindrance(path: Path) -> str | None:
         return "a folder"
     if path.exists() and not path.is_file():
         return "a device or a pipe"
-    return None if path.parent.is_dir() else f"no folder {harmless(str(path.parent))}"
+    if not path.parent.is_dir():
+        return f"no folder {harmless(str(path.parent))}"
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"a folder that may not be written to: {harmless(str(path.parent))}"
+    return None

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 import orjson
+import pytest
 
 from tests.cli.forked import Forked
 
@@ -89,6 +91,15 @@ def run(
         process = Forked(words, cwd=home, env=whole, stdin=stdin or b"", out=out, err=err, module=module)
         code = process.wait(60)
         return Ran(code, out.read_bytes().decode(), err.read_bytes().decode())
+
+
+def unprivileged() -> tuple[str, ...]:
+    """What goes before a command to which closed files are to be closed: to root nothing is, but without capabilities."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("root, and no setpriv")
+    return ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
 
 
 def run_on_terminal(

@@ -1,13 +1,14 @@
 """`plh preview --html`: where the page goes, what is said of it, and what it never takes the place of."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import orjson
 import pytest
 
 from posthog_llm_cli.page import writing
-from tests.cli.running import Called, lines, record, write_log
+from tests.cli.running import PLH, Called, environment, lines, record, unprivileged, write_log
 from tests.page.making import parse
 
 
@@ -83,6 +84,17 @@ def test_a_run_that_could_read_nothing_leaves_the_older_page(home: Path, called:
     (home / "report.html").unlink()
     assert called("preview", "--html", "report.html", "nothere.jsonl", "app.jsonl").code == 4
     assert "<html" in (home / "report.html").read_text()
+
+
+def test_a_folder_that_may_not_be_written_to_is_said_before_the_logs_are_read(home: Path) -> None:
+    write_log(home, 1)
+    (home / "closed").mkdir(mode=0o500)
+    ran = subprocess.run(
+        [*unprivileged(), *PLH, "preview", "--html", "closed/report.html", "app.jsonl"],
+        cwd=home, env=environment(home), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "--html: expected a file to write and found a folder that may not be written to: closed" in ran.stderr
 
 
 def test_a_key_in_a_name_does_not_reach_the_page(home: Path, called: Called) -> None:

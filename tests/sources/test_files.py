@@ -1,5 +1,4 @@
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import pytest
 
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.sources.files import Source, expand, size_of
+from tests.cli.running import unprivileged
 
 
 def names(spec: Path | str, base: Path) -> list[str]:
@@ -94,11 +94,7 @@ def test_what_a_glob_may_not_look_into_is_named(tree: Path, pattern: str) -> Non
 def test_a_folder_that_may_not_be_listed_is_named_and_its_neighbours_are_read(tree: Path) -> None:
     (tree / "a").chmod(0)
     script = "import sys; from posthog_llm_cli.sources.files import expand; print(*(found.uri for found in expand(sys.argv[1])))"
-    words = [sys.executable, "-c", script, f"{tree}/[ab]/*"]
-    if os.geteuid() == 0:  # to whom nothing is closed, but for a process without capabilities
-        if shutil.which("setpriv") is None:
-            pytest.skip("root, and no setpriv")
-        words = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", *words]
+    words = [*unprivileged(), sys.executable, "-c", script, f"{tree}/[ab]/*"]
     ran = subprocess.run(words, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == [str(tree / "a"), str(tree / "b" / "1.jsonl"), str(tree / "b" / "2.jsonl")]
     (tree / "a").chmod(0o755)
