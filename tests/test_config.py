@@ -18,6 +18,7 @@ from posthog_llm_cli.config.options import OPTIONS
 from posthog_llm_cli.config.resolution import load, require_key, resolve
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import ConfigError
+from posthog_llm_cli.formats import FORMAT_NAMES
 from posthog_llm_cli.model import Endpoint, Historical, Media
 from tests.laws import examples
 
@@ -261,6 +262,11 @@ def test_types_in_a_file_are_not_converted(home: Home, name: str, value: str) ->
 def test_what_is_wrong_in_a_list_is_named_and_not_the_list(home: Home, line: str, message: str) -> None:
     home.project(line)
     assert home.error().message.endswith(message)
+
+
+@pytest.mark.parametrize(("word", "like"), [("LITELLM", "litellm"), ("OpenAI-Chat", "openai-chat"), ("V1", "v1")])
+def test_the_nearest_word_is_so_in_any_case(word: str, like: str) -> None:
+    assert values.nearest(word, (*FORMAT_NAMES, *Endpoint)) == like
 
 
 def test_a_number_that_is_too_large_is_told_so(home: Home) -> None:

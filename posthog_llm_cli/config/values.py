@@ -30,8 +30,8 @@ _TEN_YEARS_S = 10 * 366 * 86400
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that is most like `word`."""
-    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)[0]
+    """Return the known word that is most like `word`, in whatever case."""
+    return difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.0)[0]
 
 
 def read_text(text: str) -> str:
