@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         _talk().error(error.message, error.hint)
         return int(_exit_code(error))
     except typer.TyperException as error:
-        _talk().error(_first_letter_small(error.format_message()), _usage_hint(error))
+        _talk().error(_as_ours(error.format_message()), _usage_hint(arguments))
         return int(ExitCode.USAGE)
     except typer.Abort:
         _talk().error("left without an answer: nothing was sent")
@@ -124,14 +124,22 @@ def _talk() -> Talk:
     return Talk(sys.stderr, read_display())
 
 
-def _usage_hint(error: typer.TyperException) -> str:
+def _usage_hint(arguments: Sequence[str]) -> str:
     """Return whose help to see: that of the command that was typed, as far as it was understood."""
-    context: typer.Context | None = getattr(error, "ctx", None)
-    return f"see {'plh' if context is None else context.command_path} --help"
+    command: object = get_command(app)
+    understood = ["plh"]
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        understood.append(word)
+    return f"see {' '.join(understood)} --help"
 
 
-def _first_letter_small(text: str) -> str:
-    return text[:1].lower() + text[1:].removesuffix(".")
+def _as_ours(text: str) -> str:
+    """Return Typer's message as `plh` writes its own: on one line, without a capital and a full stop."""
+    line = " ".join(text.split())
+    return line[:1].lower() + line[1:].removesuffix(".")
 
 
 def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

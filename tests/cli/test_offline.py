@@ -286,11 +286,14 @@ def test_a_group_without_a_command_means_its_help(home: Path) -> None:
         (("ledger", "show"), "see plh ledger show --help"),
         (("ledger", "runs", "--limit", "0"), "see plh ledger runs --help"),
         (("ledger", "--json", "status"), "see plh ledger --help"),
+        (("send", "--yes=true"), "see plh send --help"),
+        (("completion",), "see plh completion --help"),
     ],
 )
 def test_what_was_typed_wrong_has_the_help_that_tells_it(words: tuple[str, ...], hint: str, called: Called) -> None:
     ran = called(*words)
     assert (ran.code, ran.lines[-1]) == (2, f"hint: {hint}")
+    assert "\\" not in ran.err  # neither a tab nor a line break of Typer's
 
 
 def test_the_help_of_send_names_every_option_with_its_variable_and_default(home: Path, called: Called) -> None:
