@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,9 +17,10 @@ import pytest
 from posthog_llm_cli import codes
 from posthog_llm_cli.errors import ExitCode
 from posthog_llm_cli.formats import FORMAT_NAMES
+from posthog_llm_cli.mockserver import MockServer
 from posthog_llm_cli.version import __version__
 from scripts import pages
-from tests.cli.running import run
+from tests.cli.running import KEY, lines, record, run
 from tests.converting import ROOT, convert_value, to_event, to_properties, with_parse
 from tests.report.lacks_table import table
 
@@ -149,6 +151,38 @@ def test_readme_and_formats_page_name_every_format() -> None:
     ) == set(FORMAT_NAMES)
     for name in FORMAT_NAMES:
         assert f"`{name}`" in FORMATS
+
+
+def test_the_page_of_the_report_has_its_keys_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "app.jsonl").write_bytes(lines(*(record(number, model=f"m{number}") for number in range(52)), b"{"))
+    with MockServer() as server:
+        env = {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url}
+        sent = orjson.loads(run(tmp_path, "send", "--json", "app.jsonl", "nowhere", env=env).out)
+    dead = {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": "http://127.0.0.1:1"}
+    arguments = ("send", "--json", "--no-ledger", "--max-retries", "0", "app.jsonl")
+    failed = orjson.loads(run(tmp_path, *arguments, env=dead).out)
+    rehearsed = orjson.loads(run(tmp_path, "send", "-n", "--json", "app.jsonl").out)
+    tables = re.findall(r"\n\| key \| holds \|\n((?:\|.*\n)+)", DOCS["report.md"])
+    report, destination = (set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|\n", "\n", table))) for table in tables)
+    assert sent.keys() | rehearsed.keys() == report
+    places = sent["destinations"] + failed["destinations"]
+    assert set().union(*places) == destination | {"models", "other_models"}
+    for keys in (sent["already_read"], sent["source_errors"][0]):
+        assert set(keys) <= set(re.findall(r"`(\w+)`", DOCS["report.md"]))
+
+
+@pytest.mark.parametrize("command", ["status", "runs", "sources", "check", "repair"])
+def test_the_page_of_the_report_has_what_ledgers_print(command: str, tmp_path: Path) -> None:
+    (tmp_path / "app.jsonl").write_bytes(lines(*map(record, range(5))))
+    with MockServer() as server:
+        assert run(tmp_path, "send", "app.jsonl", env={"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": server.url}).code == 0
+    printed = orjson.loads(run(tmp_path, "ledger", command, "--json").out)
+    (row,) = re.findall(rf"^\| `{command}` \|(.*)$", DOCS["report.md"], flags=re.MULTILINE)
+    row += (
+        "".join(re.findall(r"^\| `show` \|(.*)$", DOCS["report.md"], flags=re.MULTILINE)) if command == "runs" else ""
+    )
+    nested = [item for value in printed.values() if isinstance(value, list) for item in value if isinstance(item, dict)]
+    assert printed.keys() | set().union(*nested) <= set(re.findall(r"`(\w+)`", row))
 
 
 def test_the_page_on_what_a_log_lacks_has_the_table_of_the_code() -> None:
