@@ -164,11 +164,7 @@ def rows(value: Json) -> Iterator[tuple[str, Json]]:
     """Yield what `expand` yields, but Datadog's envelopes as they are."""
     if isinstance(value, list) and value and classify(value) == "unknown":
         items, path = value, "$"
-    elif isinstance(value, dict) and (key := _rows_key(value)) is not None:
-        items, path = value[key], f"$.{key}"
-    elif isinstance(value, dict) and (cassette := exchanges(value)) is not None:
-        path, items = cassette
-    elif isinstance(value, dict) and (page := lines_of_page(value)) is not None:
+    elif isinstance(value, dict) and (page := _page(value)) is not None:
         path, items = page
     elif isinstance(value, dict) and len(value) == 1 and (table := _table(value)) is not None:
         path, items = table
@@ -219,6 +215,21 @@ def _is_whole_call(record: Json) -> bool:
         return row.name == "relative"
     is_call = row is not None and row.name not in _NOT_IN_LINES and classify(record) != "metadata-only"
     return is_call and classify_response(record) != "openai-stream" and record.get("done") is not False
+
+
+def _page(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
+    """The records on a page or in a cassette, and their JSON path; None for any other value.
+
+    A record that is known may note what happened meanwhile, or what its tools were asked, in the same shape: it stays
+    the one that it is.
+    """
+    if (key := _rows_key(value)) is not None:
+        return f"$.{key}", value[key]
+    if (cassette := exchanges(value)) is not None:
+        holds_calls = any(detect(item) is not None for item in cassette[1])
+        return cassette if holds_calls or detect(value) is None else None
+    page = lines_of_page(value)
+    return page if page is not None and detect(value) is None else None
 
 
 def _table(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:

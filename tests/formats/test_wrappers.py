@@ -118,6 +118,32 @@ def test_a_record_of_one_member_stays_one(record: Any) -> None:
     assert [path for path, _ in expand(record)] == ["$"]
 
 
+MEANWHILE: dict[str, Any] = {
+    "events": [{"timestamp": EPOCH, "message": "started"}, {"timestamp": EPOCH + 1, "message": "answered"}],
+    "logEvents": [{"timestamp": EPOCH, "message": json.dumps(PAIR)}],
+    "hits": {"hits": [{"_id": "1", "_source": {"text": "what was found for the prompt"}}]},
+    "data": [{"type": "log", "attributes": {"message": "x"}}],
+    "calls": [{"request": {"tool": "search"}, "response": "found"}],
+    "interactions": [{"request": {"url": "https://example.com"}, "response": {"status": 200}}],
+}
+
+
+@pytest.mark.parametrize("key", MEANWHILE)
+@pytest.mark.parametrize("record", [{"timestamp": LATER, **PAIR}, payload()], ids=["pair", "payload"])
+def test_what_a_call_notes_of_its_time_is_no_page_of_others(record: Any, key: str) -> None:
+    noted = {**record, key: MEANWHILE[key]}
+    assert [path for path, _ in expand(noted)] == ["$"]
+    assert to_event(noted).uuid == to_event(record).uuid
+
+
+@pytest.mark.parametrize("key", MEANWHILE)
+@pytest.mark.parametrize("sample", ["openai-batch", "posthog-event", "dead-letter"])
+def test_nor_is_what_other_records_note(sample: str, key: str) -> None:
+    for record in read_lines(SAMPLES / f"{sample}.jsonl"):
+        noted = {**record, key: MEANWHILE[key]}
+        assert [path for path, _ in expand(noted)] == ["$"]
+
+
 def test_the_events_of_a_stream_are_no_page_of_a_log() -> None:
     parts = [{"type": "response.created", "response": {}}, {"type": "message", "message": "x", "timestamp": LATER}]
     assert [path for path, _ in expand({"request": ASKED, "events": parts})] == ["$"]
