@@ -167,7 +167,10 @@ def rows(value: Json) -> Iterator[tuple[str, Json]]:
     elif isinstance(value, dict) and (page := _page(value)) is not None:
         path, items = page
     elif isinstance(value, dict) and len(value) == 1 and (table := _table(value)) is not None:
-        path, items = table
+        place, found = table
+        for path, item in rows(found):
+            yield place + path.removeprefix("$"), item
+        return
     else:
         yield "$", value
         return
@@ -233,11 +236,16 @@ def _page(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
 
 
 def _table(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
-    """The rows under a table's name, or a query's text, as clients of databases export them; None for any record."""
+    """The array under a table's name, or a query's text, as clients of databases export it; None for any record.
+
+    It is read as an array that stands alone, which may be one stream, but only where it holds something that is known.
+    """
     name, found = next(iter(value.items()))
-    is_list = isinstance(found, list) and bool(found) and all(isinstance(item, dict) for item in found)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found) or detect(value) is not None:
+        return None
     place = name if name.isidentifier() else "*"  # a query may say whom it was about
-    return (f"$.{place}", found) if is_list and detect(value) is None else None
+    is_known = classify(found) != "unknown" or any(detect(_opened("$", item)[1]) is not None for item in found)
+    return (f"$.{place}", found) if is_known else None
 
 
 def _rows_key(value: Mapping[str, Json]) -> str | None:

@@ -168,8 +168,7 @@ def _records_of(line: LogLine) -> list[tuple[LogLine, Json]]:
 
 def _elements_of(line: LogLine) -> list[tuple[LogLine, Json]]:
     """The lines of a batch that stand in one array, each as a line of its own; any other line as it is."""
-    value = decode(line.raw).value if line.raw.lstrip().startswith(b"[") and b"custom_id" in line.raw else None
-    elements = value if isinstance(value, list) else []
+    elements = [record for _, record in formats.rows(decode(line.raw).value)] if b"custom_id" in line.raw else []
     try:
         are_lines = bool(elements) and all(side_of(element) is not None for element in elements)
     except RecordError:  # a text in one of them is too deep to be looked into

@@ -118,6 +118,25 @@ def test_a_record_of_one_member_stays_one(record: Any) -> None:
     assert [path for path, _ in expand(record)] == ["$"]
 
 
+def test_the_parts_of_a_stream_under_one_key_are_one_call() -> None:
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "h"}, {"content": "o"}, {}]
+    parts = [
+        {
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED, "model": "gpt-4o",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}],
+        }
+        for delta in deltas
+    ]  # fmt: skip
+    assert [path for path, _ in expand({"logs": parts})] == ["$.logs"]
+    (output,) = to_properties({"logs": parts})["$ai_output_choices"]
+    assert output["content"] == [{"type": "text", "text": "ho"}]
+
+
+def test_what_nobody_knows_under_one_key_is_one_rejected_record() -> None:
+    turns = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+    assert to_rejection({"conversations": turns}).code == "unknown-format"
+
+
 MEANWHILE: dict[str, Any] = {
     "events": [{"timestamp": EPOCH, "message": "started"}, {"timestamp": EPOCH + 1, "message": "answered"}],
     "logEvents": [{"timestamp": EPOCH, "message": json.dumps(PAIR)}],

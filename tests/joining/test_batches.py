@@ -124,6 +124,14 @@ def test_the_lines_of_a_batch_in_arrays_are_joined_one_by_one() -> None:
     assert [line.raw for line in found if line.ref.line == 2 and line.ref.uri == "out"] == [b"[{}]"]
 
 
+def test_the_lines_of_a_batch_under_a_tables_name_are_joined_one_by_one() -> None:
+    found = join(
+        [("in", {"inputs": [asked("a", prompt="A"), asked("b", prompt="B")]}), ("out", {"rows": [output("b", MINI)]})]
+    )
+    assert prompts(found) == {"out:1": "B"}
+    assert len(found) == 3
+
+
 def test_with_another_format_there_is_nothing_to_join() -> None:
     written = [("in", asked("a")), ("out", output("a", MINI))]
     assert [line.skipped for line in join(written, format_name="openai-chat")] == [None, None]
