@@ -10,6 +10,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import Warnings, is_number, mapping
 from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._times import Clock, time_of
+from posthog_llm_cli.formats._usage import OUTPUT_KEYS
 from posthog_llm_cli.model import Json, ParseContext
 from posthog_llm_cli.values import Value
 
@@ -51,6 +52,8 @@ _FEWEST_ODD_SECONDS = 100
 """From here on a duration without unit is compared with the times of its record: a few hundred are milliseconds."""
 _ROUNDED_S = 2
 """What whole seconds may hide between an answer's own second and the log's time."""
+_MOST_TOKENS_A_MS = 3
+"""No server writes more of an answer in a millisecond."""
 _LONGEST_S = 1e7
 _MOST_TIMES = 10
 """A duration without unit that is so many times the time between start and end is in another unit than seconds."""
@@ -193,11 +196,15 @@ def _is_contradicted(
 ) -> bool:
     """Whether a duration without unit is far more than its record's own times leave room for.
 
-    Without a start and an end those are the log's time and the answer's own second, which is near the start.
+    Without a start and an end those are the log's time and the answer's own second. With most servers and logs they are
+    the call's two ends; where both are the same one they tell nothing, but then a long answer does.
     """
     if measured is not None:
         return value > _MOST_TIMES * max(measured, 1.0) > 0
     if not _FEWEST_ODD_SECONDS <= value <= _LONGEST_S:
+        return False
+    usage = mapping(response.get("usage"))
+    if any(is_number(usage.get(key)) and usage[key] > _MOST_TOKENS_A_MS * value for key in OUTPUT_KEYS):
         return False
     clock = Clock(context, Warnings())
     logged, created = clock.first(_log_times(outer)), clock.first(_found(response, ("created_at", "created")))

@@ -113,6 +113,17 @@ def test_a_duration_without_unit_that_the_records_times_contradict_is_left_out(
     assert ("ambiguous-latency" in warnings) is not believed
 
 
+@pytest.mark.parametrize("names", [("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens")])
+@pytest.mark.parametrize(("tokens", "believed"), [(600, True), (451, True), (450, False), (2, False), (None, False)])
+def test_milliseconds_in_which_nobody_writes_so_many_tokens_are_seconds(
+    names: tuple[str, str], tokens: int | None, believed: bool
+) -> None:
+    """A local server says when its answer was complete, and some logs when the call began."""
+    response = {**chat(), "usage": dict(zip(names, (5, tokens), strict=True))}
+    record = pair(timestamp=CREATED, response=response, latency=150.0)
+    assert to_properties(record).get("$ai_latency") == (150.0 if believed else None)
+
+
 @pytest.mark.parametrize("times", [{"response": chat()}, {"timestamp": CREATED}])
 def test_a_duration_without_unit_and_without_two_times_is_seconds(times: Any) -> None:
     assert to_properties(pair(latency=812, **times))["$ai_latency"] == 812.0
