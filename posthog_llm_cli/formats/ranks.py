@@ -40,8 +40,11 @@ _HEADS: tuple[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], ...] = (
     (litellm_legacy.FORMAT.name, (b'"modelParameters"',), (b'"usage"', b'"messages"')),
     (litellm.FORMAT.name, (b'"call_type"',), (b'"model_parameters"', b'"hidden_params"', b'"response_cost"')),
     (_BATCH_INPUT, (b'"custom_id"', b'"method"', b'"url"'), (b'"body"',)),
+    (litellm_spend.FORMAT.name, (b"-- PostgreSQL database",), (b" dump\n", b" dump\r\n")),
 )
-"""Names of keys, all of the first and one of the second, that show a row in a record too long to be looked at whole."""
+"""Names of keys, all of the first and one of the second, that show a row in a record too long to be looked at whole.
+
+The last are no keys, but what a dump begins with, of which other tables' rows may fill the beginning."""
 
 
 def read_rank(value: Json) -> int | None:
@@ -57,7 +60,7 @@ def read_rank(value: Json) -> int | None:
 
 
 def head_rank(head: bytes) -> int | None:
-    """Return the rank that the key names in the first bytes of a long record show, if they show one."""
+    """Return the rank that the first bytes of a long record, or of a dump, show by key names, if they show one."""
     for name, every, some in _HEADS:
         if all(key in head for key in every) and any(key in head for key in some):
             return READ_RANKS[name]

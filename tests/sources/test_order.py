@@ -203,6 +203,15 @@ def test_the_head_of_a_record_longer_than_the_look_says_what_it_is(tmp_path: Pat
     assert order_of(reader_of(specs)) == ["hidden", "bare", "spend"]
 
 
+@pytest.mark.parametrize("kind", [b"database", b"database cluster"])
+def test_a_dump_whose_rows_lie_behind_those_of_other_tables_is_one_of_spend_logs(tmp_path: Path, kind: bytes) -> None:
+    begin = b"--\n-- PostgreSQL " + kind + b" dump\n--\n\nCOPY public.other (a, b) FROM stdin;\n"
+    short, long = (begin + b"1\t2\n" * (size // 4) + b"\\.\n" for size in (LOOK_BYTES // 2, LOOK_BYTES))
+    rows = b'COPY public."LiteLLM_SpendLogs" (request_id, call_type, "startTime", spend) FROM stdin;\nr\tc\t2026-11-23\t1\n\\.\n'
+    specs = write(tmp_path, far=long + rows, near=short + rows, bare=line(BARE))
+    assert order_of(reader_of(specs)) == ["bare", "far", "near"]
+
+
 def test_problems_of_sources_are_reported_once_and_cost_no_other(tmp_path: Path) -> None:
     specs = write(
         tmp_path, spend=line(SPEND), damaged=gzip.compress(line(BARE) * 2000)[:-100],
