@@ -6,7 +6,7 @@ from posthog_llm_cli.formats._errors import error_text, error_type
 from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._openai_shapes import FAILURE_KEYS, is_error, says_failed
+from posthog_llm_cli.formats._openai_shapes import FAILURE_KEYS, classify_response, is_error, says_failed
 from posthog_llm_cli.model import CallError, Json
 from posthog_llm_cli.values import Value
 
@@ -30,6 +30,8 @@ def find_failure(exchange: Exchange) -> Failure | None:
     if set(response) == {"detail"}:
         errors.append(response["detail"])
     told = [outer.get(key) for key in FAILURE_KEYS if is_error(outer.get(key))]
+    if (exception := _callbacks_exception(exchange)) is not None:
+        told.append(exception)
     failed = (
         bool(errors or told)
         or (status is not None and not 200 <= status <= 299)
@@ -52,6 +54,12 @@ def find_failure(exchange: Exchange) -> Failure | None:
     )
 
 
+def _callbacks_exception(exchange: Exchange) -> Json:
+    """What LiteLLM tells a callback of a failure, among its arguments; beside an answer it is of an earlier attempt."""
+    exception = exchange.request.get("exception")
+    return exception if is_error(exception) and classify_response(exchange.response) is None else None
+
+
 def _choice_errors(response: Mapping[str, Json]) -> list[Json]:
     """Errors in the choices: OpenRouter's, where a provider failed while it answered."""
     return [mapping(choice).get("error") for choice in items(response.get("choices"))]
@@ -69,6 +77,8 @@ def _message(error: Json, exchange: Exchange) -> str | None:
     told = first_text(
         outer.get("error_message"), outer.get("errorMessage"), exception, mapping(exception).get("message")
     )
+    if told is None:
+        told = text(_callbacks_exception(exchange))
     if told is not None:
         return told
     if details:

@@ -161,7 +161,7 @@ class Candidate:
         record = self.record
         if is_error(record.get("error")) or any(is_error(record.get(key)) for key in FAILURE_KEYS):
             return True
-        if says_failed(record):
+        if says_failed(record) or is_error(self.request.get("exception")):  # what LiteLLM tells its callbacks
             return True
         if any(is_error(mapping(nested.value).get("error")) for nested in self._responses):
             return True

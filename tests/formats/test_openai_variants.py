@@ -431,6 +431,20 @@ def test_a_failure_of_the_first_logger_for_gcs_is_one() -> None:
     assert (found["$ai_is_error"], found["$ai_error"]) == (True, "litellm.RateLimitError: slow down")
 
 
+@pytest.mark.parametrize("answer", [None, {}, "", {"id": "chatcmpl-1", "choices": []}])
+def test_a_failure_that_a_callback_was_told_of_is_one(answer: Any) -> None:
+    times = {"start_time": "2025-06-01 10:00:00.500000", "end_time": "2025-06-01 10:00:02.000000"}
+    record = {"kwargs": {**KWARGS, "exception": "litellm.RateLimitError: slow down"}, "response_obj": answer, **times}
+    found = to_properties(record)
+    assert (found["$ai_is_error"], found["$ai_error"]) == (True, "litellm.RateLimitError: slow down")
+    assert (found["$ai_input"], found["$ai_latency"]) == (MESSAGES, 1.5)
+
+
+def test_an_earlier_attempts_exception_is_no_failure_of_the_call_that_was_answered() -> None:
+    record = {"kwargs": {**KWARGS, "exception": "litellm.RateLimitError: slow down"}, "response_obj": chat()}
+    assert "$ai_is_error" not in to_properties(record)
+
+
 # --------------------------------------------------------------------------------------------------- prints of counts
 
 PRINTED_USAGE = (
