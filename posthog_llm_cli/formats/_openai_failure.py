@@ -6,7 +6,7 @@ from posthog_llm_cli.formats._errors import error_text, error_type
 from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._openai_shapes import FAILURE_KEYS, classify_response, is_error, says_failed
+from posthog_llm_cli.formats._openai_shapes import FAILURE_KEYS, classify_response, is_error, read_status, says_failed
 from posthog_llm_cli.model import CallError, Json
 from posthog_llm_cli.values import Value
 
@@ -42,12 +42,23 @@ def find_failure(exchange: Exchange) -> Failure | None:
         return None
     error = errors[0] if errors else None
     details = mapping(error) or mapping(outer.get("exception"))
+    body = mapping(details.get("error"))  # of an error as an SDK throws it
+    if status is None:
+        status = read_status(details)
     message = _message(error, exchange)
     if message is None and status:
         message = f"HTTP {status}"
     return Failure(
         CallError(
-            error_type(first_text(details.get("type"), _code_text(details.get("code")), outer.get("error_type"))),
+            error_type(
+                first_text(
+                    details.get("type"),
+                    _code_text(details.get("code")),
+                    body.get("type"),
+                    _code_text(body.get("code")),
+                    outer.get("error_type"),
+                )
+            ),
             error_text(message),
         ),
         status if status is not None else _status_from_code(details.get("code")),
@@ -70,7 +81,8 @@ def _message(error: Json, exchange: Exchange) -> str | None:
     if isinstance(error, str):
         return error
     details = mapping(error)
-    nested = text(details.get("message")) or text(details.get("detail"))
+    body = mapping(details.get("error"))
+    nested = first_text(details.get("message"), details.get("detail"), body.get("message"), body.get("detail"))
     if nested is not None:
         return nested
     exception = outer.get("exception")

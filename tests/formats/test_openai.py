@@ -524,6 +524,31 @@ def test_an_object_of_parameters_stands_beside_the_messages(key: str) -> None:
     assert found["$ai_model_parameters"] == {"temperature": 0}
 
 
+@pytest.mark.parametrize(
+    ("error", "text", "kind", "status"),
+    [
+        (
+            {
+                "status": 429, "headers": {"set-cookie": "x"}, "requestID": "req_1", "code": "rate_limit_exceeded",
+                "error": {"message": "slow down", "type": "tokens", "code": "rate_limit_exceeded"}, "type": "tokens",
+            },
+            "slow down", "tokens", 429,
+        ),
+        ({"error": {"message": "slow down", "type": "tokens"}}, "slow down", "tokens", None),
+        ({"status_code": 400, "body": None, "message": "bad", "error": {"message": "other"}}, "bad", None, 400),
+        ({"message": "bad", "statusCode": 401, "code": 404}, "bad", "404", 401),
+        ({"message": "bad", "status": "failed", "error": "worse"}, "bad", None, None),
+    ],
+)  # fmt: skip
+def test_an_error_as_an_sdk_throws_it_says_what_the_body_in_it_says(
+    error: Any, text: str, kind: Any, status: Any
+) -> None:
+    """JavaScript's `JSON.stringify(error)` leaves the message out, which the body has."""
+    record = {"timestamp": CREATED, "request": {"model": "m", "messages": MESSAGES}, "response": None, "error": error}
+    found = to_properties(record)
+    assert (found["$ai_error"], found.get("$ai_error_type"), found.get("$ai_http_status")) == (text, kind, status)
+
+
 @pytest.mark.parametrize("body", ["", {}, "Internal Server Error", None])
 def test_a_recorded_failure_without_an_answer_is_a_failure(body: Any) -> None:
     found = to_properties(
