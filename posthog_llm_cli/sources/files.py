@@ -166,9 +166,9 @@ def _in_order(is_directory: dict[str, bool]) -> list[str]:
     return sorted(is_directory, key=lambda name: f"{name}/" if is_directory[name] else name)
 
 
-def _kind(entry: "os.DirEntry[str]") -> str | OSError:
+def _kind(path: "os.DirEntry[str] | str") -> str | OSError:
     try:
-        mode = entry.stat().st_mode
+        mode = os.stat(path).st_mode if isinstance(path, str) else path.stat().st_mode  # noqa: PTH116
     except OSError as error:
         return error
     if stat.S_ISDIR(mode):
@@ -177,7 +177,10 @@ def _kind(entry: "os.DirEntry[str]") -> str | OSError:
 
 
 def _expand_glob(pattern: str) -> Iterator[Source | SourceError]:
-    """Files that match; a directory that matches is walked, as a shell's expansion would be, but not behind `**`."""
+    """Files that match; a directory that matches is walked, as a shell's expansion would be, but not behind `**`.
+
+    Sockets, devices and pipes are passed over as in a directory: nobody has named them, and a pipe may never end.
+    """
     parts = pattern.split("/")
     if _RECURSIVE in parts:
         at = parts.index(_RECURSIVE)
@@ -205,13 +208,12 @@ def _matches_of(pattern: str) -> Iterator[tuple[str, bool] | SourceError]:
         if isinstance(match, SourceError):
             yield match
             continue
-        try:
-            mode = os.stat(match).st_mode  # noqa: PTH116
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or os.path.islink(match):  # noqa: PTH114
-                yield _failure(match, error)
-        else:
-            yield match, stat.S_ISDIR(mode)
+        kind = _kind(match)
+        if isinstance(kind, OSError):
+            if kind.errno not in (errno.ENOENT, errno.ENOTDIR) or os.path.islink(match):  # noqa: PTH114
+                yield _failure(match, kind)
+        elif kind in {"directory", "file"}:
+            yield match, kind == "directory"
 
 
 def _match(base: str, parts: list[str]) -> Iterator[str | SourceError]:

@@ -105,6 +105,17 @@ def test_a_dead_link_that_a_glob_matches_is_named(tree: Path) -> None:
     assert sorted(names(tree / "b/*.jsonl", tree)) == ["b/1.jsonl", "b/2.jsonl", "source-not-found:b/9.jsonl"]
 
 
+@pytest.mark.parametrize("pattern", ["empty/*", "**/pipe*", "empty/pipe[s]"])
+def test_a_glob_passes_over_what_is_no_file_as_a_directory_does(tree: Path, pattern: str) -> None:
+    os.mkfifo(tree / "empty" / "pipes")
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tree / "empty" / "socket"))
+    assert names(tree / pattern, tree) == [f"source-not-found:{pattern}"]
+    (tree / "empty" / "pipe.jsonl").write_text("{}\n")
+    if pattern != "empty/pipe[s]":
+        assert names(tree / pattern, tree) == ["empty/pipe.jsonl"]
+
+
 def test_relative_globs_keep_their_names(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     assert names("**/[12].jsonl", tree) == ["b/1.jsonl", "b/2.jsonl"]
