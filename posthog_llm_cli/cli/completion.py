@@ -6,6 +6,7 @@ the ledger, and the names of time zones, are looked up.
 """
 
 import json
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -52,7 +53,7 @@ def answer(words: Sequence[str], shell: str) -> str:
 def complete(words: Sequence[str], table: Mapping[str, Any] | None = None) -> Completion:
     """Return what may stand in the place of the last of `words`, which follow the program's name; it may be empty."""
     *before, current = _joined(words) or [""]
-    known = json.loads(TABLE.read_text("utf-8")) if table is None else table
+    known = _table() if table is None else table
     position = _follow(known, before)
     if position.option is not None:
         return _values(position.option["takes"], current, before)
@@ -69,6 +70,12 @@ def complete(words: Sequence[str], table: Mapping[str, Any] | None = None) -> Co
     if commands:
         return _words(commands.items(), current)
     return _values(position.command["argument"], current, before)
+
+
+def _table() -> Mapping[str, Any]:
+    # By the package's loader, for in a zipapp there is no such file.
+    found: Mapping[str, Any] = json.loads(pkgutil.get_data("posthog_llm_cli.cli", TABLE.name) or b"")
+    return found
 
 
 def main() -> None:

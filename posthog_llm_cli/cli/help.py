@@ -9,6 +9,7 @@ load than all the rest.
 import importlib
 import json
 import os
+import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec
@@ -35,7 +36,9 @@ def written_help(arguments: Sequence[str], environment: Mapping[str, str], *, en
         return None  # no command
     if any(name in environment for name in _SETTINGS) or any(name.startswith(_OF_TYPER) for name in environment):
         return None
-    found = json.loads(TEXTS.read_text("utf-8")).get(" ".join(arguments[:-1]))
+    # By the package's loader, for in a zipapp there is no such file.
+    texts = pkgutil.get_data("posthog_llm_cli.cli", TEXTS.name)
+    found = None if texts is None else json.loads(texts).get(" ".join(arguments[:-1]))
     return found if isinstance(found, str) else None
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import zipapp
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from posthog_llm_cli.cli.help import written_help
 from scripts import pages
+from tests.cli.running import ROOT
 
 PATHS = [path for path, _ in pages.commands()]
 LOADED = """
@@ -88,6 +91,34 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
     )  # fmt: skip
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "expected"),
+    [
+        (["send", "--help"], {}, "Usage: plh send"),
+        (["val"], {"_PLH_COMPLETE": "bash"}, "validate"),
+    ],
+    ids=["help", "completion"],
+)
+def test_in_an_archive_it_is_found_too(
+    tmp_path: Path, words: list[str], environment: Mapping[str, str], expected: str
+) -> None:
+    archive, folder = tmp_path / "plh.pyz", tmp_path / "plh"
+    shutil.copytree(ROOT / "posthog_llm_cli", folder / "posthog_llm_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    zipapp.create_archive(folder, archive, main="posthog_llm_cli.__main__:main")
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    ended = subprocess.run(
+        [sys.executable, archive, *words],
+        env={**kept, "PYTHONUTF8": "1", **environment},
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert expected in ended.stdout
 
 
 def test_words_in_one_argument_are_no_command() -> None:
