@@ -13,7 +13,7 @@ from posthog_llm_cli import formats
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats.stream_parts import Kind, Part, Progress, part_of
 from posthog_llm_cli.model import Json, LogLine, Mark, Skipped
-from posthog_llm_cli.values import State, Value, field
+from posthog_llm_cli.values import State, Value, field, replace
 
 PATIENCE = 10_000
 """Records that may be read without a part of a stream before it counts as ended."""
@@ -78,12 +78,14 @@ class _Stream(State):
 
     def line(self) -> LogLine:
         """The line that stands for the call; a part that is alone is the record that it was."""
+        # The last event of a response holds it whole, with or without what came before.
+        beginning = b"" if self.key[0] is Kind.EVENT else self.parts[-1 if self.is_backwards else 0]
         if len(self.parts) == 1 and not self.is_done:
-            return self.first
+            return replace(self.first, beginning=beginning)
         done = [b'"[DONE]"'] if self.is_done else []
         parts = self.parts[::-1] if self.is_backwards else self.parts
         raw = b'{"chunks":[' + b",".join([*parts, *done]) + b"]}"
-        return LogLine(self.first.ref, raw, console=self.first.console, warnings=self.first.warnings)
+        return replace(self.first, raw=raw, beginning=beginning)
 
 
 class _End(Value, frozen=True):

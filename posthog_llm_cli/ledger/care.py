@@ -10,6 +10,7 @@ from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.ledger.files import open_for_reading, open_for_writing, translated
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
+from posthog_llm_cli.ledger.schema import COUNT_SETTLED, OUTCOME_MASK
 from posthog_llm_cli.model import Settlement
 from posthog_llm_cli.values import Value
 
@@ -109,7 +110,7 @@ def _references(file: sqlite3.Connection) -> Iterator[str]:
         ("settled events of a destination that is missing", "destination NOT IN (SELECT id FROM destinations)"),
         ("settled events of a run that is missing", "run NOT IN (SELECT id FROM runs)"),
         ("settled events whose id is no uuid", "typeof(uuid) <> 'blob' OR length(uuid) <> 16"),
-        ("settled events with an unknown outcome", f"outcome NOT IN ({_OUTCOMES})"),
+        ("settled events with an unknown outcome", f"outcome & {OUTCOME_MASK} NOT IN ({_OUTCOMES})"),
     ):
         (number,) = file.execute(f"SELECT count(*) FROM settled WHERE {query}").fetchone()  # noqa: S608 - see above
         if number:
@@ -117,7 +118,7 @@ def _references(file: sqlite3.Connection) -> Iterator[str]:
     (number,) = file.execute("SELECT count(*) FROM sources WHERE run NOT IN (SELECT id FROM runs)").fetchone()
     if number:
         yield f"{number:,} sources of a run that is missing"
-    counted = set(file.execute("SELECT run, destination, outcome, count(*) FROM settled GROUP BY 1, 2, 3"))
+    counted = set(file.execute(COUNT_SETTLED))
     told = set(file.execute("SELECT run, destination, outcome, events FROM tallies WHERE events <> 0"))
     if counted != told:
         yield f"the tallies of {len(counted ^ told):,} runs and outcomes are not what is settled"

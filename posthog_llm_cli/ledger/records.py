@@ -4,15 +4,16 @@ import contextlib
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self
 
 from posthog_llm_cli.committed import Commit, Committed
 from posthog_llm_cli.ledger.files import damaged, open_for_reading, open_for_writing, translated
 from posthog_llm_cli.ledger.lock import Lock
+from posthog_llm_cli.ledger.schema import OUTCOME_BITS, OUTCOME_MASK
 from posthog_llm_cli.ledger.sources import SourceRows, Terms
 from posthog_llm_cli.model import Destination, Settlement
 from posthog_llm_cli.values import Value
@@ -26,6 +27,9 @@ _ADD_TALLY = (
     "INSERT INTO tallies VALUES (?, ?, ?, ?) "
     "ON CONFLICT (run, destination, outcome) DO UPDATE SET events = events + excluded.events"
 )
+
+
+_NO_NOTES: Mapping[str, int] = MappingProxyType({})
 
 
 class RunStart(Value, frozen=True):
@@ -76,6 +80,10 @@ class NoLedger:
         """Return None."""
         return None
 
+    def note_on(self, _destination: Destination, _uuid: str) -> int:
+        """Return 0."""
+        return 0
+
     def is_settled(self, _destination: Destination, _uuid: str) -> bool:
         """Return False."""
         return False
@@ -91,7 +99,11 @@ class NoLedger:
         """Do nothing."""
 
     def settle(
-        self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]], _commits: Sequence[Commit] = ()
+        self,
+        _destination: Destination,
+        _settled: Sequence[tuple[str, Settlement]],
+        _commits: Sequence[Commit] = (),
+        _notes: Mapping[str, int] = _NO_NOTES,
     ) -> None:
         """Do nothing."""
 
@@ -137,12 +149,17 @@ class _Lookup:
             found = self._file.execute(_LOOKUP, (number, _bytes_of(uuid))).fetchone()
             if found is None:
                 return None
-            outcome = Settlement(found[0])
+            outcome = Settlement(found[0] & OUTCOME_MASK)
             if outcome is not Settlement.REJECTED and self._digest_of(found[1]) != self._distinct_id:
                 self.other_distinct_id += 1
-                if outcome.is_truncated:  # whole, it would be a second event under the id of now
-                    return Settlement.ACCEPTED
             return outcome
+
+    def note_on(self, destination: Destination, uuid: str) -> int:
+        """Return the note that was kept of what an earlier run sent of a truncated call; 0 where there is none."""
+        with translated(self._path):
+            number = self.number_of(destination)
+            found = None if number is None else self._file.execute(_LOOKUP, (number, _bytes_of(uuid))).fetchone()
+            return 0 if found is None else found[0] >> OUTCOME_BITS
 
     def is_settled(self, destination: Destination, uuid: str) -> bool:
         """Return whether the event is settled, by whichever run; counts nothing."""
@@ -170,6 +187,7 @@ class LedgerView:
         self._lookup = _Lookup(file, path, distinct_id_digest(run.distinct_id))
         self._sources = SourceRows(file, run.terms)
         self.outcome_of = self._lookup.outcome_of
+        self.note_on = self._lookup.note_on
         self.is_settled = self._lookup.is_settled
         self.claim = self._sources.claim
 
@@ -187,7 +205,11 @@ class LedgerView:
         """Do nothing."""
 
     def settle(
-        self, _destination: Destination, _settled: Sequence[tuple[str, Settlement]], _commits: Sequence[Commit] = ()
+        self,
+        _destination: Destination,
+        _settled: Sequence[tuple[str, Settlement]],
+        _commits: Sequence[Commit] = (),
+        _notes: Mapping[str, int] = _NO_NOTES,
     ) -> None:
         """Do nothing."""
 
@@ -236,6 +258,7 @@ class Ledger:
             self._lookup = _Lookup(self._file, path, self._digest)
             self._sources = SourceRows(self._file, run.terms)
             self.outcome_of = self._lookup.outcome_of
+            self.note_on = self._lookup.note_on
             self.claim = self._sources.claim
             self._numbers: dict[Destination, int] = {}
             with translated(path):
@@ -288,18 +311,25 @@ class Ledger:
         self._sources.own.update(added)
 
     def settle(
-        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = ()
+        self,
+        destination: Destination,
+        settled: Sequence[tuple[str, Settlement]],
+        commits: Sequence[Commit] = (),
+        notes: Mapping[str, int] = _NO_NOTES,
     ) -> None:
         """Note down what was settled of one delivery, in one transaction: uuids (any spelling) and how.
 
-        `commits` say how far sources are settled with it.
+        `commits` say how far sources are settled with it; `notes` are kept of truncated calls, by uuid.
         """
         if not settled:
             self.commit(commits)
             return
         with translated(self.path), self._transaction():
             number = self._number(destination)
-            rows = [(number, _bytes_of(uuid), outcome.value, self._run) for uuid, outcome in settled]
+            rows = [
+                (number, _bytes_of(uuid), outcome.value | notes.get(uuid, 0) << OUTCOME_BITS, self._run)
+                for uuid, outcome in settled
+            ]
             added = self._file.executemany("INSERT OR IGNORE INTO settled VALUES (?, ?, ?, ?)", rows).rowcount
             if added < len(rows):  # rejected or truncated before, whose outcome is another now
                 self._settle_again(rows)
@@ -372,7 +402,7 @@ class Ledger:
                 "UPDATE settled SET outcome = ?, run = ? WHERE destination = ? AND uuid = ?",
                 (outcome, run, number, uuid),
             )
-            self._file.execute(_ADD_TALLY, (old_run, number, old_outcome, -1))
+            self._file.execute(_ADD_TALLY, (old_run, number, old_outcome & OUTCOME_MASK, -1))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from posthog_llm_cli.ledger.care import check_open
 from posthog_llm_cli.ledger.files import beside, make_empty, open_for_writing, sync_folder, translated
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
-from posthog_llm_cli.ledger.schema import APPLICATION_ID, SCHEMA_VERSION
+from posthog_llm_cli.ledger.schema import APPLICATION_ID, COUNT_SETTLED, OUTCOME_MASK, SCHEMA_VERSION
 from posthog_llm_cli.model import Settlement
 from posthog_llm_cli.values import Value
 
@@ -102,7 +102,7 @@ def _carry_over(path: Path, new: Path) -> tuple[int, int, int, int | None]:
             )
         rows = (row for number in numbers for row in _settled(old, number) if _is_sound(row))
         events = file.executemany("INSERT OR IGNORE INTO settled VALUES (?, ?, ?, ?)", rows).rowcount
-        file.execute("INSERT INTO tallies SELECT run, destination, outcome, count(*) FROM settled GROUP BY 1, 2, 3")
+        file.execute(f"INSERT INTO tallies {COUNT_SETTLED}")
         file.execute(_LOST_RUNS)
         file.execute("COMMIT")
         return events, runs, destinations, _expected(old)
@@ -170,7 +170,8 @@ def _bound(slice_: int) -> bytes:
 
 def _is_sound(row: tuple[object, ...]) -> bool:
     _, uuid, outcome, run = row
-    return isinstance(uuid, bytes) and len(uuid) == 16 and outcome in _OUTCOMES and isinstance(run, int)
+    is_known = isinstance(outcome, int) and outcome & OUTCOME_MASK in _OUTCOMES
+    return isinstance(uuid, bytes) and len(uuid) == 16 and is_known and isinstance(run, int)
 
 
 def _expected(old: sqlite3.Connection) -> int | None:

@@ -8,6 +8,14 @@ APPLICATION_ID = 0x706C6831
 
 SCHEMA_VERSION = 1
 
+OUTCOME_BITS = 3
+"""So many bits of `settled.outcome` are the outcome; the others a note of what was sent of a truncated call."""
+
+OUTCOME_MASK = (1 << OUTCOME_BITS) - 1
+
+COUNT_SETTLED = f"SELECT run, destination, outcome & {OUTCOME_MASK}, count(*) FROM settled GROUP BY 1, 2, 3"  # noqa: S608
+"""The rows of `tallies`, as they should be."""
+
 PAGE_BYTES = 2048
 """Uuids are random, so settling 500 of them touches 500 pages of a large ledger: small pages are less to write."""
 

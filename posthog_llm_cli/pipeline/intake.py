@@ -29,6 +29,7 @@ from posthog_llm_cli.pipeline.plan import ConvertLine, DeadLetters, Ledger, Obse
 from posthog_llm_cli.pipeline.stop import Stop
 from posthog_llm_cli.pipeline.tracker import Tracker
 from posthog_llm_cli.report import RunReport
+from posthog_llm_cli.resending import as_whole, note_of
 from posthog_llm_cli.seen import SeenIds
 from posthog_llm_cli.values import Value, field
 
@@ -71,8 +72,8 @@ class Intake(Value, frozen=True, kw_only=True):
     """Events that stay rejected, unless a dead letter in this run takes them up again."""
     copied: set[bytes] = field(default_factory=set)
     """Digests of records from letters that are kept again: of copies, of which folders of letters are full, one is."""
-    truncated: set[tuple[Destination, str]] = field(default_factory=set)
-    """Events that are under way, of calls whose stream has no end yet."""
+    truncated: dict[tuple[Destination, str], int] = field(default_factory=dict)
+    """Events that are under way, of calls whose stream has no end yet, with the notes on them (`resending.py`)."""
 
     def events(self) -> Generator[Event | Beat]:
         """Yield the events to deliver, with their raw record, and beats between them; ends exactly at the limit."""
@@ -196,39 +197,41 @@ class Intake(Value, frozen=True, kw_only=True):
         """Count a record that is an event, and return that if it is to be sent."""
         duplicates = self.report.duplicates
         is_truncated = _TRUNCATED in converted.warnings
-        is_open = self._is_open(event, line.ref, from_letter=converted.from_letter, is_truncated=is_truncated)
+        opened = self._opened(event, line, from_letter=converted.from_letter, is_truncated=is_truncated)
         is_new = self.report.duplicates == duplicates
         self.tracker.count(line.ref, is_call=is_new)
         if converted.glance is not None and is_new and self.onlooker is not None:
-            self.onlooker.see(event, converted.glance, is_open=is_open)
-        return event if is_open else None
+            self.onlooker.see(event, converted.glance, is_open=opened is not None)
+        return opened
 
-    def _is_open(self, event: Event, ref: SourceRef, *, from_letter: bool, is_truncated: bool) -> bool:
-        """Whether an event of the line at `ref` is still to be sent; counts it if it is not."""
-        key = (event.destination, event.uuid)
+    def _opened(self, event: Event, line: LogLine, *, from_letter: bool, is_truncated: bool) -> Event | None:
+        """Return an event of a line as it is still to be sent; None, once it is counted, where it is not."""
+        key, ref = (event.destination, event.uuid), line.ref
         if not self.seen.add(*key) and not (from_letter and key in self.left_rejected):
             self.report.add_duplicate(event)
             self._wait_for_first(key, ref)
-            return False
+            return None
+        whole: Event | None = None
         try:
             outcome = None if self.report.ledger_error is not None else self.ledger.outcome_of(*key)
+            if outcome is not None and outcome.is_truncated and not is_truncated:
+                whole = as_whole(event, self.ledger.note_on(*key), line.beginning)
         except LedgerError as error:
             self.report.ledger_error = error
         if self.report.ledger_error is not None:
             self.report.add_unconfirmed(event)
             self.tracker.hold(ref)
-            return False
-        is_whole_now = outcome is not None and outcome.is_truncated and not is_truncated
-        if outcome is None or is_whole_now or (from_letter and outcome is Settlement.REJECTED):
+            return None
+        if outcome is None or whole is not None or (from_letter and outcome is Settlement.REJECTED):
             self.left_rejected.discard(key)
             if is_truncated:
-                self.truncated.add(key)
+                self.truncated[key] = note_of(event, line.beginning)
             self.tracker.send(ref, key)
-            return True
+            return event if whole is None else whole
         self.report.add_already_sent(event)
         if outcome is Settlement.REJECTED and len(self.left_rejected) < _MOST_LEFT:
             self.left_rejected.add(key)
-        return False
+        return None
 
     def _wait_for_first(self, key: tuple[Destination, str], ref: SourceRef) -> None:
         """Have a duplicate settled with the event that was met first, which may come to nothing in this run."""

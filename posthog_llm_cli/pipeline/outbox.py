@@ -6,7 +6,7 @@ from posthog_llm_cli.chunking import Chunker
 from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import LedgerError, RecordError
-from posthog_llm_cli.model import Chunk, Delivery, Destination, Event, Outcome, Settlement, Verdict
+from posthog_llm_cli.model import Chunk, Delivery, Event, Outcome, Settlement, Verdict
 from posthog_llm_cli.pipeline.deliveries import DeliveryPool, unconfirmed
 from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.transport import Deliverer
@@ -128,18 +128,21 @@ class Outbox:
     def _settle(self, delivery: Delivery) -> None:
         edge = delivery.endpoint is not None and delivery.endpoint.is_legacy
         settled: list[tuple[str, Settlement]] = []
+        notes: dict[str, int] = {}
         rejected: list[tuple[str, Settlement]] = []
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
-            is_truncated = self._was_truncated((delivery.chunk.destination, event.uuid))
+            note = self._intake.truncated.pop((delivery.chunk.destination, event.uuid), None)
             if outcome.verdict is Verdict.ACCEPTED:
-                settled.append((event.uuid, _accepted(edge=edge, is_truncated=is_truncated)))
+                settled.append((event.uuid, _accepted(edge=edge, is_truncated=note is not None)))
+                if note is not None:
+                    notes[event.uuid] = note
             elif outcome.verdict is Verdict.REJECTED and self._reject(event, outcome):
                 rejected.append((event.uuid, Settlement.REJECTED))
         # What is not safe in a dead letter is not settled either: the next run meets it again.
         if rejected and self._intake.dead_letters.sync():
             settled += rejected
         self._track(delivery, settled)
-        self._note(delivery, settled)
+        self._note(delivery, settled, notes)
         self._intake.report.add_delivery(delivery)
         self._intake.progress()
 
@@ -153,12 +156,12 @@ class Outbox:
             else:
                 tracker.give_up((destination, event.uuid))
 
-    def _note(self, delivery: Delivery, settled: list[tuple[str, Settlement]]) -> None:
+    def _note(self, delivery: Delivery, settled: list[tuple[str, Settlement]], notes: dict[str, int]) -> None:
         report = self._intake.report
         if report.ledger_error is not None:
             return
         try:
-            self._intake.ledger.settle(delivery.chunk.destination, settled, self._commits())
+            self._intake.ledger.settle(delivery.chunk.destination, settled, self._commits(), notes)
         except LedgerError as error:
             report.ledger_error = error
             self._tell_to_stop()
@@ -179,13 +182,6 @@ class Outbox:
         """Return how far sources are settled: no further than their dead letters are on disk."""
         commits = self._intake.tracker.commits()
         return commits if not commits or self._intake.dead_letters.sync() else []
-
-    def _was_truncated(self, key: tuple[Destination, str]) -> bool:
-        """Say whether the stream of a call had no end when it went out, which is told once."""
-        truncated = self._intake.truncated
-        is_truncated = key in truncated
-        truncated.discard(key)
-        return is_truncated
 
     def _reject(self, event: Event, outcome: Outcome) -> bool:
         """Keep a rejected event as a dead letter; return whether it is kept."""

@@ -1,6 +1,6 @@
 """What a run is asked to do, and what it needs from its neighbours."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from posthog_llm_cli.chunking import Bounds
@@ -80,13 +80,24 @@ class Ledger(Protocol):
     def outcome_of(self, destination: Destination, uuid: str, /) -> Settlement | None:
         """Return how an earlier run settled an event; None: it is to be sent."""
 
+    def note_on(self, destination: Destination, uuid: str, /) -> int:
+        """Return the note (`resending.py`) on what an earlier run sent of a truncated call, 0 if there is none."""
+
     def is_settled(self, destination: Destination, uuid: str, /) -> bool:
         """Return whether an event is settled, by an earlier run or by this one."""
 
     def settle(
-        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = (), /
+        self,
+        destination: Destination,
+        settled: Sequence[tuple[str, Settlement]],
+        commits: Sequence[Commit],
+        notes: Mapping[str, int],
+        /,
     ) -> None:
-        """Note down what one delivery has settled, and how far sources are with it; for good when this returns."""
+        """Note down what one delivery has settled, and how far sources are with it; for good when this returns.
+
+        `notes` are those on truncated calls, by uuid.
+        """
 
     def commit(self, commits: Sequence[Commit], /) -> None:
         """Note down how far sources are settled."""

@@ -489,3 +489,56 @@ def test_under_another_distinct_id_a_stream_stays_as_it_was_sent(home: Path, sen
     log.write_bytes(jsonl(STREAM))
     assert send("app.jsonl", "--distinct-id", "two")["accepted"] == 0, "it would be a second event"
     assert send("app.jsonl", "--distinct-id", "one")["accepted"] == 1
+
+
+def sent_again(home: Path, send: Sent, part: list[Any], whole: list[Any], *options: str) -> list[dict[str, Any]]:
+    """Send a log of a stream without its end, then the log as it is later; return the events that came of it."""
+    log = home / "app.jsonl"
+    for content in (part, whole):
+        log.write_bytes(jsonl(content))
+        assert send("app.jsonl", *options)["exit_code"] == 0
+    return [entry["event"] for entry in send.server.events]
+
+
+def key_of(event: dict[str, Any]) -> tuple[str, ...]:
+    """By what PostHog knows an event again."""
+    return event["uuid"], event["timestamp"][:10], event["event"], event["distinct_id"]
+
+
+def stamped(times: list[str], users: list[str | None] | None = None) -> list[dict[str, Any]]:
+    """The parts of `STREAM`, each with a time of its own, as a logger wraps them."""
+    named: list[dict[str, Any]] = [{"user": user} if user else {} for user in users or [None] * len(times)]
+    return [{"ts": time, "response": part, **user} for time, part, user in zip(times, STREAM, named, strict=True)]
+
+
+@pytest.mark.parametrize("route", ["v1", "batch"])
+def test_a_stream_that_went_on_over_midnight_goes_out_again_on_the_day_of_its_part(
+    home: Path, send: Sent, route: str
+) -> None:
+    parts = stamped([f"2026-11-{time}Z" for time in (
+        "20T23:59:57", "20T23:59:58", "20T23:59:59", "21T00:00:01", "21T00:00:02"
+    )])  # fmt: skip
+    sent = sent_again(home, send, parts[:2], parts, "--endpoint", route)
+    assert [output_text(event["properties"]) for event in sent] == ["Hello ", "Hello you there"]
+    assert {event["timestamp"] for event in sent} == {"2026-11-20T23:59:58.000000Z", "2026-11-20T23:59:59.999999Z"}
+    assert len({key_of(event) for event in sent}) == 1
+    assert told(send("app.jsonl", "--endpoint", route))[1:] == (1, 0), "whole, it is settled"
+
+
+def test_a_stream_whose_end_would_be_another_event_is_not_sent_again(home: Path, send: Sent) -> None:
+    days = ["2026-11-18T10:00:00Z"] * 4 + ["2026-11-20T10:00:00Z"]
+    assert len(sent_again(home, send, stamped(days)[:2], stamped(days))) == 1, "two days later"
+    users = [None, None, None, None, "bob"]
+    named = stamped(["2026-11-18T10:00:00Z"] * 5, users)
+    for part in named:
+        part["response"] = {**part["response"], "id": "chatcmpl-named"}
+    sent = sent_again(home, send, named[:2], named)[1:]
+    assert [event["distinct_id"] for event in sent] == ["chatcmpl-named"], "its user was not known by then"
+    dry = send("app.jsonl", "--dry-run")
+    assert (dry["accepted"], dry["already_sent"], dry["forecast"]["destinations"][0]["already_sent"]) == (0, 1, 1)
+
+
+def test_the_end_of_a_stream_does_not_take_the_place_of_its_beginning(home: Path, send: Sent) -> None:
+    sent = sent_again(home, send, STREAM[:2], STREAM[2:])
+    assert [output_text(event["properties"]) for event in sent] == ["Hello "]
+    assert told(send("app.jsonl"))[1:] == (1, 0)

@@ -7,9 +7,10 @@ stands in the ledger; `ending`, when all is settled and the run's end is not not
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from types import MappingProxyType
 
 from posthog_llm_cli.cli import app, wiring
 from posthog_llm_cli.committed import Commit
@@ -27,12 +28,16 @@ class Killed(Ledger):
     settling = 0
 
     def settle(
-        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = ()
+        self,
+        destination: Destination,
+        settled: Sequence[tuple[str, Settlement]],
+        commits: Sequence[Commit] = (),
+        notes: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.settling += 1
         if WHEN == "before" and self.settling == NTH:
             die()
-        super().settle(destination, settled, commits)
+        super().settle(destination, settled, commits, notes)
         if WHEN == "after" and self.settling == NTH:
             die()
 

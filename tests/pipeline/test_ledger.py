@@ -1,6 +1,6 @@
 """What the pipeline asks of the ledger and when: after the dead letters, before the report; and a ledger that fails."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -27,6 +27,7 @@ class Notebook:
     """A ledger in memory; fails at the Nth lookup or settling, if told to."""
 
     settled: dict[Key, Settlement] = field(default_factory=dict)
+    notes: dict[Key, int] = field(default_factory=dict)
     fails_at_lookup: int | None = None
     fails_at_settling: int | None = None
     lookups: int = 0
@@ -40,6 +41,9 @@ class Notebook:
             raise LedgerError("the ledger is damaged")
         return self.settled.get((destination, uuid))
 
+    def note_on(self, destination: Destination, uuid: str) -> int:
+        return self.notes.get((destination, uuid), 0)
+
     def is_settled(self, destination: Destination, uuid: str) -> bool:
         return (destination, uuid) in self.settled
 
@@ -47,13 +51,18 @@ class Notebook:
         self.commits.extend(commits)
 
     def settle(
-        self, destination: Destination, settled: Sequence[tuple[str, Settlement]], commits: Sequence[Commit] = ()
+        self,
+        destination: Destination,
+        settled: Sequence[tuple[str, Settlement]],
+        commits: Sequence[Commit],
+        notes: Mapping[str, int],
     ) -> None:
         self.settlings += 1
         self.log.append("settled")
         if self.settlings == self.fails_at_settling:
             raise LedgerError("the disk is full")
         self.commits.extend(commits)
+        self.notes.update({(destination, uuid): note for uuid, note in notes.items()})
         self.settled.update({(destination, uuid): outcome for uuid, outcome in settled})
 
 
