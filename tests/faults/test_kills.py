@@ -15,6 +15,7 @@ from posthog_llm_cli.mockserver import Faults, MockServer
 from tests.cli.running import PLH
 from tests.faults.harness import KEYS, Bench, Call, Ran, Running, check_nothing_foreign, check_stored, fired, stored
 from tests.faults.world import LEDGER
+from tests.pipeline import fakes
 
 CALLS = 30
 ONE_BY_ONE = ("--concurrency", "1")
@@ -293,9 +294,9 @@ TEARS: dict[str, Callable[[Path, int], None]] = {
 
 
 def _saw_children(pid: int, found: set[int]) -> bool:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found.update(map(int, (task / "children").read_text().split()))
-    return len([child for child in found if b"pipeline.workers" in Path(f"/proc/{child}/cmdline").read_bytes()]) >= 2
+    workers = fakes.workers(pid)
+    found.update(workers)
+    return len(workers) >= 2
 
 
 def _is_alive(pid: int) -> bool:

@@ -140,7 +140,10 @@ def workers(pid: int | None = None) -> set[int]:
     """Return the worker processes of a process, of this one if none is named."""
     found: set[int] = set()
     for task in Path(f"/proc/{os.getpid() if pid is None else pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
+        children = ""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends just now
+            children = (task / "children").read_text()
+        for child in map(int, children.split()):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if WORKS.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
                     found.add(child)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -363,3 +364,19 @@ def test_large_lines_do_not_pile_up_although_they_are_few(monkeypatch: pytest.Mo
     validate(source, plan, report=report, observer=Watcher(), stop=Stop(), convert_line=fakes.convert)
     assert report.records == 12
     assert max(ahead) <= 4
+
+
+def test_workers_are_found_while_threads_come_and_go() -> None:
+    before, over = fakes.workers(), threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            threading.Thread(target=int).start()
+
+    coming = threading.Thread(target=come_and_go)
+    coming.start()
+    try:
+        assert all(fakes.workers() == before for _ in range(500))
+    finally:
+        over.set()
+        coming.join()
