@@ -185,7 +185,7 @@ def _page() -> Iterator[str]:
     yield from (".SH SIGNALS", ".TP", ".B SIGUSR1", "Prints at once how far a run is, on stderr.")
     yield from (
         ".TP",
-        ".B SIGINT, SIGTERM",
+        ".B SIGINT, SIGTERM, SIGHUP",
         "Ends the reading, finishes what is in flight. A second one ends it at once.",
     )
     yield from (

@@ -11,13 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
 from types import FrameType
-from typing import Any, Self
+from typing import IO, Any, Self, TextIO, cast
 
-from posthog_llm_cli.cli.talk import Talk
+from posthog_llm_cli.cli.talk import Talk, silence
 from posthog_llm_cli.model import HostLoad
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.progress import Meter, Progress, RetrySoFar, Underway, panel, status
@@ -181,7 +181,9 @@ def bar(talk: Talk, gauge: Gauge) -> Iterator[None]:
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(file=sys.stderr, force_terminal=True, no_color=not talk.colour, highlight=False)
+    console = Console(
+        file=cast("IO[str]", _Terminal(sys.stderr)), force_terminal=True, no_color=not talk.colour, highlight=False
+    )
     plain = not _can_show(getattr(sys.stderr, "encoding", None))
 
     def rows() -> Text:
@@ -210,7 +212,30 @@ def bar(talk: Talk, gauge: Gauge) -> Iterator[None]:
 
 def show_cursor() -> None:
     """Give the terminal its cursor back, from inside a signal handler."""
-    os.write(2, _SHOW_CURSOR)
+    with suppress(OSError):  # the terminal is gone
+        os.write(2, _SHOW_CURSOR)
+
+
+class _Terminal:
+    """stderr as a terminal that may be closed at any time, which stops no run: from then on nothing is drawn."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+        self.isatty, self.fileno = stream.isatty, stream.fileno
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            silence(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            silence(self._stream)
 
 
 def _bar(share: float, columns: int, *, plain: bool) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,23 +47,27 @@ def send_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, no
     report = new_report(settings, mode)
     showing = Showing.of(settings, report)
     letters = plan_file(settings.dead_letter, now) if mode is Mode.SEND else NoDeadLetters()
-    with (
-        showing.dated(),
-        Teller(showing.talk, mode) as teller,
-        closing(open_ledger(settings, report, showing.talk, now=now)) as ledger,
-        closing(survey(specs, written=files_written(settings, mode, letters.added_to))) as sources,
-    ):
-        if mode is Mode.SEND:
-            showing.warn(ledger.warning)
-            confirm(settings, sources, showing.talk, lambda: _look(sources, settings, now=now))
-        ledger.begin()
-        fold = _new_fold(settings, now=now) if mode is Mode.DRY_RUN else None
-        _deliver(sources, showing, letters, ledger, teller, now=now, onlooker=fold)
-        _remember(ledger, report, letters)
-        showing.warn_of_other_ids(ledger.other_distinct_id)
-    if fold is not None:
-        showing.foretell(_foretold(fold, settings, report))
-    return showing.finish(letters, typed)
+    stop = pipeline.Stop()
+    with ExitStack() as until_told:
+        with (
+            showing.dated(),
+            Teller(showing.talk, mode) as teller,
+            closing(open_ledger(settings, report, showing.talk, now=now)) as ledger,
+            closing(survey(specs, written=files_written(settings, mode, letters.added_to))) as sources,
+        ):
+            if mode is Mode.SEND:
+                showing.warn(ledger.warning)
+                confirm(settings, sources, showing.talk, lambda: _look(sources, settings, now=now))
+            # Once all is settled, a signal takes neither the run's end in the ledger nor its report.
+            until_told.enter_context(stop.installed())
+            ledger.begin()
+            fold = _new_fold(settings, now=now) if mode is Mode.DRY_RUN else None
+            _deliver(sources, showing, letters, ledger, teller, stop, now=now, onlooker=fold)
+            _remember(ledger, report, letters)
+            showing.warn_of_other_ids(ledger.other_distinct_id)
+        if fold is not None:
+            showing.foretell(_foretold(fold, settings, report))
+        return showing.finish(letters, typed)
 
 
 def validate_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, now: datetime) -> int:
@@ -111,13 +115,13 @@ def _deliver(
     letters: DeadLetterFile | NoDeadLetters,
     ledger: AnyLedger,
     teller: Teller,
+    stop: pipeline.Stop,
     *,
     now: datetime,
     onlooker: pipeline.Onlooker | None,
 ) -> None:
     """Run the pipeline; the report says what became of everything."""
     settings, report = showing.settings, showing.report
-    stop = pipeline.Stop()
     plan = plan_of(settings, report, now=now)
     memory = None if isinstance(ledger, NoLedger) else ledger
     reader = reader_of(sources.specs, settings, stop.should_stop, memory=memory)
@@ -125,7 +129,6 @@ def _deliver(
     deliverer, loads = new_deliverer(settings, report.mode, showing.talk, retries)
     gauge = Gauge(total=sources.size, read_so_far=lambda: reader.raw_bytes_read, retries=retries, loads=loads)
     with (
-        stop.installed(),
         closing(letters),
         closing(deliverer),
         showing.watched(gauge, teller, stop) as watcher,

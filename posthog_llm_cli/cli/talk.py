@@ -1,6 +1,8 @@
 """The two streams: stdout carries data, stderr carries talk."""
 
+import errno
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -102,7 +104,11 @@ def print_data(data: bytes, stream: BinaryIO | None) -> None:
     try:
         stream.write(data)
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        # A terminal that was closed says what a failing disk says, too.
+        is_terminal = error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+        if not isinstance(error, BrokenPipeError) and not is_terminal:
+            raise
         silence(stream)
 
 

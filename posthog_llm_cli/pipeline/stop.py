@@ -1,4 +1,8 @@
-"""How a run is interrupted: the first signal asks it to end well, the second ends it at once."""
+"""How a run is interrupted: the first signal asks it to end well, the second ends it at once.
+
+A terminal that is closed says so by SIGHUP, to the run and through its shell, and service managers send that along with
+SIGTERM: it asks as SIGTERM does, and is never the second signal. Where it was ignored (`nohup`), it stays so.
+"""
 
 import os
 import signal
@@ -7,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 UNHEARD = (*SIGNALS, signal.SIGUSR1)
 """What the processes of a run leave to its main one, though it may be sent to all of them: to stop, and to tell."""
@@ -16,7 +20,7 @@ UNHEARD = (*SIGNALS, signal.SIGUSR1)
 class Stop:
     """Says whether a signal has asked the run to stop: `signal` is its number, `since_s` when (monotonic seconds).
 
-    A second signal leaves by `os._exit(128 + number)`, after the actions given to `at_once`.
+    A second one that is no SIGHUP leaves by `os._exit(128 + number)`, after the actions given to `at_once`.
     """
 
     def __init__(self) -> None:
@@ -48,8 +52,10 @@ class Stop:
 
     @contextmanager
     def installed(self) -> Iterator["Stop"]:
-        """Listen to SIGINT and SIGTERM within this context; the main thread only."""
-        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        """Listen to the signals within this context; the main thread only."""
+        is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        heard = [number for number in SIGNALS if number is not signal.SIGHUP or not is_deaf]
+        before = {number: signal.signal(number, self._on_signal) for number in heard}
         try:
             yield self
         finally:
@@ -60,6 +66,8 @@ class Stop:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is None:
             self.request(number)
+            return
+        if number == signal.SIGHUP:
             return
         for action in self._at_once:
             action()

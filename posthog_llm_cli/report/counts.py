@@ -1,5 +1,6 @@
 """`RunReport`: every record read is counted exactly once, and the law that says so is checked after every run."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
@@ -235,7 +236,7 @@ class RunReport(State):
         if self.ledger_error is not None:
             return ExitCode.LEDGER
         if self.interrupted_by is not None:
-            return ExitCode(128 + self.interrupted_by)
+            return ExitCode.INTERRUPTED if self.interrupted_by == signal.SIGINT else ExitCode.TERMINATED
         if any(isinstance(counts.error, KeyRefused) for counts in self.destinations.values()):
             return ExitCode.KEY_REFUSED
         if self.unconfirmed or self.out_of_time:

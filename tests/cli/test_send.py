@@ -2,19 +2,23 @@
 
 import itertools
 import os
+import pty
 import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import orjson
 import pytest
 
+from posthog_llm_cli.ledger import reading
 from posthog_llm_cli.mockserver import Faults, MockServer
 from tests.cli.running import KEY, MASKED, PLH, ROOT, Called, Ran, environment, lines, record, run, write_log
 
+LEDGER = ".local/state/plh/ledger.sqlite"
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
@@ -278,7 +282,7 @@ def test_only_keys_in_the_records_count(home: Path, called: Called, server: Mock
     assert report["destinations"][0]["api_key"] == "phc_…1111"
 
 
-@pytest.mark.parametrize("stop_with", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop_with", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_well(home: Path, server: MockServer, stop_with: signal.Signals) -> None:
     process = subprocess.Popen(
         [*PLH, "send", "-", "--json", "--chunk-events", "1"], cwd=home, env=environment(home, to(server)),
@@ -292,9 +296,64 @@ def test_a_signal_ends_the_run_well(home: Path, server: MockServer, stop_with: s
         time.sleep(0.05)
     process.send_signal(stop_with)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 128 + stop_with
+    assert process.returncode == (130 if stop_with is signal.SIGINT else 143)
     assert orjson.loads(out)["accepted"] == 2
     assert f"interrupted by {stop_with.name}" in err.decode()
+
+
+TOLD_AT_THE_END = """
+import signal, sys
+from posthog_llm_cli.__main__ import main
+from posthog_llm_cli.ledger import Ledger
+end, number = Ledger.end, int(sys.argv.pop())
+def told(self, *arguments, **more):
+    signal.raise_signal(number)
+    end(self, *arguments, **more)
+Ledger.end = told
+main()
+"""
+
+
+@pytest.mark.parametrize("stop_with", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_run_is_noted_down_changes_nothing(
+    home: Path, server: MockServer, stop_with: signal.Signals
+) -> None:
+    write_log(home, 3)
+    ran = subprocess.run(
+        [sys.executable, "-c", TOLD_AT_THE_END, "send", "app.jsonl", "--json", str(int(stop_with))],
+        cwd=home, env=environment(home, to(server)), stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert orjson.loads(ran.stdout)["accepted"] == len(server.events) == 3
+    (last,) = reading.runs(home / LEDGER, most=1)
+    assert last.exit_code == 0
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["closed", "closed under nohup"])
+def test_a_run_whose_terminal_is_closed_settles_what_it_has_read(home: Path, server: MockServer, ignored: bool) -> None:
+    leader, follower = pty.openpty()
+    trap = "trap '' HUP; " if ignored else ""
+    process = subprocess.Popen(
+        ["sh", "-c", f'{trap}exec "$@" 1<>"$TERMINAL" 2>&1', "sh", *PLH, "send", "-", "--chunk-events", "1", "-y"],
+        cwd=home, env=environment(home, {"TERM": "xterm", "TERMINAL": os.ttyname(follower), **to(server)}),
+        stdin=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(lines(record(1), record(2)))
+    process.stdin.flush()
+    until = time.monotonic() + 30
+    while len(server.events) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    os.close(follower)
+    os.close(leader)
+    if ignored:
+        time.sleep(0.5)
+        process.stdin.write(lines(record(3)))
+    process.communicate(timeout=30)
+    assert process.returncode == (0 if ignored else 143)
+    (last,) = reading.runs(home / LEDGER, most=1)
+    assert (last.exit_code, last.accepted, len(server.events)) == (process.returncode, 2 + ignored, 2 + ignored)
 
 
 def test_a_reader_of_stderr_that_has_gone_stops_nothing(home: Path, server: MockServer) -> None:
