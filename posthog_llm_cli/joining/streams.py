@@ -11,9 +11,11 @@ import orjson
 
 from posthog_llm_cli import formats
 from posthog_llm_cli.formats._fields import mapping
-from posthog_llm_cli.formats.stream_parts import Kind, Part, Progress, part_of
-from posthog_llm_cli.model import Json, LogLine, Mark, Skipped
-from posthog_llm_cli.values import State, Value, field, replace
+from posthog_llm_cli.formats.stream_parts import Kind, Part, part_of
+from posthog_llm_cli.joining._fragments import EARLY, Fragments
+from posthog_llm_cli.joining._stream import FORMAT, Key, Stream, merged
+from posthog_llm_cli.model import Json, LogLine, Mark
+from posthog_llm_cli.values import Value
 
 PATIENCE = 10_000
 """Records that may be read without a part of a stream before it counts as ended."""
@@ -21,8 +23,7 @@ PATIENCE = 10_000
 _TOTAL = 4
 """How many times the ceiling for a record all open streams together may hold."""
 _MAX_ENDED = 50_000
-_FORMAT = "openai-stream"
-_READERS = frozenset({_FORMAT, "openai-chat", "openai-completions", "openai-error", "ollama"})
+_READERS = frozenset({FORMAT, "openai-chat", "openai-completions", "openai-error", "ollama"})
 _LOOK = re.compile(
     rb'"(?:chat\.completion\.chunk|delta|text_completion|done|prompt_filter_results|content_filter_offsets)\\*"'
     rb'|"response\.'
@@ -30,62 +31,6 @@ _LOOK = re.compile(
     rb'|"finish_reason\\*"\s*:\s*null'
 )
 _LITELLM = b'"call_type"'
-
-Key = tuple[Kind, bool, str | None]
-
-
-class _Stream(State):
-    """A stream that is open: its parts as JSON, and what tells which further parts are its own."""
-
-    key: Key
-    first: LogLine
-    order: int
-    last: int
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
-    progress: Progress = field(default_factory=Progress)
-    items: set[str] = field(default_factory=set)
-    number: int | None = None
-    is_done: bool = False
-    has_failed: bool = False
-    is_backwards: bool = False
-    has_usage: bool = False
-    model: Json = None
-
-    @property
-    def is_first_piece(self) -> bool:
-        """Whether it may be the first part of a stream whose every part has an id of its own."""
-        is_chunk = self.key[0] is Kind.CHUNK and len(self.parts) == 1
-        return is_chunk and self.progress.has_begun and not self.has_ended
-
-    def is_followed_by(self, other: "_Stream", pieces: "list[_Stream]", *, max_bytes: int) -> bool:
-        """Whether another is the next part of such a stream, of which the pieces came before: one that begins nothing.
-
-        What is behind the part that ends it can only be the usage; or that went to the last part already.
-        """
-        is_piece = len(other.parts) == 1 or (len(other.parts) == 2 and other.has_ended and other.has_usage)
-        is_alike = other.key[:2] == self.key[:2] and other.model == self.model and not other.progress.has_begun
-        is_over = bool(pieces) and (pieces[-1].has_ended or pieces[-1].has_usage)
-        size = self.size + other.size + sum(piece.size for piece in pieces)
-        if is_over and (other.has_ended or not other.has_usage):
-            return False
-        return is_piece and is_alike and size <= max_bytes
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it came to an end by itself; further parts (its usage) may follow."""
-        return bool(self.progress.closed) or self.has_failed
-
-    def line(self) -> LogLine:
-        """The line that stands for the call; a part that is alone is the record that it was."""
-        # The last event of a response holds it whole, with or without what came before.
-        beginning = b"" if self.key[0] is Kind.EVENT else self.parts[-1 if self.is_backwards else 0]
-        if len(self.parts) == 1 and not self.is_done:
-            return replace(self.first, beginning=beginning)
-        done = [b'"[DONE]"'] if self.is_done else []
-        parts = self.parts[::-1] if self.is_backwards else self.parts
-        raw = b'{"chunks":[' + b",".join([*parts, *done]) + b"]}"
-        return replace(self.first, raw=raw, beginning=beginning)
 
 
 class _End(Value, frozen=True):
@@ -98,20 +43,23 @@ class _End(Value, frozen=True):
 class Streams:
     """Brings the parts of each stream together; see the module.
 
-    A stream ends with `[DONE]`, with its source, after 10,000 further records without a part of it, or where it grows
-    over `max_bytes`. Held are the parts of open streams, at most four times `max_bytes` (then the longest silent ends).
-    `records_read` tells how many records the run has read so far.
+    A stream ends with `[DONE]`, with its source unless another one has the rest of it (`_fragments.py`), after 10,000
+    further records without a part of it, or where it grows over `max_bytes`. Held are the parts of open streams, at
+    most four times `max_bytes` (then the longest silent ends), and of fragments once. `records_read` tells how many
+    records the run has read so far.
     """
 
-    formats = frozenset({_FORMAT, "openai-completions", "ollama"})
+    formats = frozenset({FORMAT, "openai-completions", "ollama"})
 
     def __init__(self, *, max_bytes: int, records_read: Callable[[], int]) -> None:
         self._max_bytes = max_bytes
         self._records_read = records_read
-        self._open: dict[Key, _Stream] = {}  # the one that was written to last is last
-        self._prologues: list[_Stream] = []
-        self._by_item: dict[tuple[bool, str], _Stream] = {}
+        self._open: dict[Key, Stream] = {}  # the one that was written to last is last
+        self._prologues: list[Stream] = []
+        self._by_item: dict[tuple[bool, str], Stream] = {}
         self._ended: dict[Key, _End] = {}
+        self._fragments = Fragments(max_bytes=max_bytes, patience=PATIENCE)
+        self._source_began = 0
         self._held = 0
 
     def may_take(self, raw: bytes) -> bool:
@@ -135,26 +83,43 @@ class Streams:
     def mark(self, mark: Mark) -> Iterator[LogLine]:
         """End the stream that `[DONE]` belongs to, or all that are open when the source ends."""
         if mark is Mark.SOURCE_END:
-            yield from self.finish()
+            yield from self._finish_source()
         elif mark is Mark.STREAM_END:
             yield from self._bring_pieces_together()
             if (stream := self._done_stream()) is not None:
                 stream.is_done = True
-                yield self._end(stream)
+                self._end(stream)
+                yield from self._given(stream)
 
     def pause(self) -> Iterator[LogLine]:
-        """Nothing: a stream may pause."""
-        return iter(())
+        """What waits for another source, for this one may go on for long. A stream may pause."""
+        return self._fragments.finish()
 
     def finish(self) -> Iterator[LogLine]:
-        """End all that are open, in the order in which they began; what comes next is of another source."""
+        """End all that are open, in the order in which they began."""
+        yield from self._finish_source()
+        yield from self._fragments.finish()
+
+    def _finish_source(self) -> Iterator[LogLine]:
+        """End all that are open: what comes next is of another source, which may have the rest of them."""
         yield from self._bring_pieces_together()
         for stream in sorted((*self._open.values(), *self._prologues), key=lambda stream: stream.order):
-            yield stream.line()
-        self.close()
+            yield from self._given(stream)
+        self._let_go()
+        self._source_began = self._records_read()
+
+    def _given(self, stream: Stream) -> Iterator[LogLine]:
+        """The lines of a stream that has ended, unless it waits for what is in another source."""
+        now = self._records_read()
+        may_wait = stream.order - self._source_began <= EARLY or not (stream.has_ended or stream.is_done)
+        return self._fragments.take(stream, now=now, may_wait=may_wait)
 
     def close(self) -> None:
         """Let go of all streams."""
+        self._let_go()
+        self._fragments.close()
+
+    def _let_go(self) -> None:
         self._open.clear()
         self._prologues.clear()
         self._by_item.clear()
@@ -182,16 +147,16 @@ class Streams:
             return self._added(stream, line, record, part)
         end = self._end_of(part)
         if end is not None and not _begins_again(part, end):
-            return [_merged(line, "late-part")]
+            return [merged(line, "late-part")]
         return self._begin(line, record, part)
 
-    def _added(self, stream: _Stream, line: LogLine, record: Json, part: Part) -> list[LogLine]:
+    def _added(self, stream: Stream, line: LogLine, record: Json, part: Part) -> list[LogLine]:
         """Add a part to its stream; one that grows too large ends as far as it came."""
         encoded = orjson.dumps(record)
         if stream.size + len(encoded) > self._max_bytes:
-            return [self._end(stream), _merged(line, "late-part")]
+            return [self._end(stream), merged(line, "late-part")]
         self._write(stream, encoded, part)
-        lines = [_merged(line)]
+        lines = [merged(line)]
         if part.kind is Kind.OLLAMA and part.closes:
             lines.append(self._end(stream))  # the next part of this model is of another call
         return lines
@@ -205,22 +170,25 @@ class Streams:
         stream.key = _key_of(part)
         if prologue is not None:
             self._write(stream, orjson.dumps(record), part)
-            lines.append(_merged(line))
+            lines.append(merged(line))
         self._open[stream.key] = stream
         return lines
 
-    def _begun(self, line: LogLine, record: Json, part: Part) -> _Stream:
+    def _begun(self, line: LogLine, record: Json, part: Part) -> Stream:
         now = self._records_read()
-        stream = _Stream(_key_of(part), line, order=now, last=now)
+        stream = Stream(_key_of(part), line, order=now, last=now)
         self._write(stream, orjson.dumps(record), part)
         return stream
 
-    def _write(self, stream: _Stream, encoded: bytes, part: Part) -> None:
+    def _write(self, stream: Stream, encoded: bytes, part: Part) -> None:
         stream.parts.append(encoded)
         stream.size += len(encoded) + 1
         self._held += len(encoded) + 1
         stream.last = self._records_read()
         stream.progress.add(part)
+        stream.opens_again = stream.opens_again or not stream.opened.isdisjoint(part.opens)
+        stream.opened |= part.opens
+        stream.has_created = stream.has_created or (part.kind is Kind.EVENT and bool(part.opens))
         stream.has_usage = stream.has_usage or bool(mapping(part.value.get("usage")))
         stream.model = stream.model or part.value.get("model")
         stream.has_failed = stream.has_failed or part.kind is Kind.ERROR
@@ -231,7 +199,7 @@ class Streams:
         if self._open.get(stream.key) is stream:
             self._open[stream.key] = self._open.pop(stream.key)
 
-    def _next_prologue(self, part: Part) -> _Stream | None:
+    def _next_prologue(self, part: Part) -> Stream | None:
         if part.kind is not Kind.CHUNK:
             return None
         found = next((stream for stream in self._prologues if stream.key[1] == part.is_wrapped), None)
@@ -241,7 +209,7 @@ class Streams:
 
     # ------------------------------------------------------------------------------------------------ whose part it is
 
-    def _stream_of(self, part: Part) -> _Stream | None:
+    def _stream_of(self, part: Part) -> Stream | None:
         match part.kind:
             case Kind.CHUNK if part.is_usage:
                 is_known = _key_of(part) in self._open or self._end_of(part) is not None
@@ -258,20 +226,20 @@ class Streams:
             case _:
                 return next(self._latest(part, Kind.CHUNK), None)
 
-    def _uncounted(self, part: Part) -> _Stream | None:
+    def _uncounted(self, part: Part) -> Stream | None:
         """The stream that waits for its usage, of the model; one that ended as it should."""
         for stream in self._latest(part, Kind.CHUNK):
             if stream.progress.closed and not stream.has_usage and part.value.get("model") in (None, "", stream.model):
                 return stream
         return None
 
-    def _latest(self, part: Part, *kinds: Kind) -> Iterator[_Stream]:
+    def _latest(self, part: Part, *kinds: Kind) -> Iterator[Stream]:
         """Open streams that are logged as the part is, the one that was written to last first."""
         for stream in reversed(self._open.values()):
             if stream.key[1] == part.is_wrapped and (not kinds or stream.key[0] in kinds):
                 yield stream
 
-    def _named(self, part: Part) -> _Stream | None:
+    def _named(self, part: Part) -> Stream | None:
         """A response whose first event was not logged: what came before it has a name is its own."""
         found = self._open.pop((part.kind, part.is_wrapped, None), None)
         if found is not None:
@@ -279,7 +247,7 @@ class Streams:
             self._open[found.key] = found
         return found
 
-    def _begun_last(self, part: Part) -> _Stream | None:
+    def _begun_last(self, part: Part) -> Stream | None:
         """The response that began last, unless events are numbered and only another one waits for this number."""
         going_on = [stream for stream in self._latest(part, Kind.EVENT) if not stream.has_ended]
         waiting = [stream for stream in going_on if part.number is not None and stream.number == part.number - 1]
@@ -289,7 +257,7 @@ class Streams:
 
     # -------------------------------------------------------------------------------------------------- its end
 
-    def _done_stream(self) -> _Stream | None:
+    def _done_stream(self) -> Stream | None:
         """Whose `[DONE]` it is: the stream's that was written to last, but first one that waits for nothing else."""
         last = None
         for stream in reversed(self._open.values()):
@@ -301,6 +269,7 @@ class Streams:
 
     def _expired(self) -> Iterator[LogLine]:
         now = self._records_read()
+        yield from self._fragments.expired(now)
         if self._open and now - next(iter(self._open.values())).last > PATIENCE:
             yield from self._bring_pieces_together()
         while self._open and now - (stream := next(iter(self._open.values()))).last > PATIENCE:
@@ -316,8 +285,8 @@ class Streams:
         The first says who speaks and is not ended, the others say nothing of the kind and are of the same model; behind
         the one that ends there is the usage at most.
         """
-        head: _Stream | None = None
-        pieces: list[_Stream] = []
+        head: Stream | None = None
+        pieces: list[Stream] = []
         for stream in sorted(self._open.values(), key=lambda stream: stream.order):
             if head is not None and head.is_followed_by(stream, pieces, max_bytes=self._max_bytes):
                 pieces.append(stream)
@@ -326,19 +295,15 @@ class Streams:
             head, pieces = (stream if stream.is_first_piece else None), []
         yield from self._moved(head, pieces)
 
-    def _moved(self, head: _Stream | None, pieces: list[_Stream]) -> Iterator[LogLine]:
+    def _moved(self, head: Stream | None, pieces: list[Stream]) -> Iterator[LogLine]:
         if head is None or len(pieces) < 2:
             return  # a second one alone may be what is left of a stream whose beginning is not in the log
         for piece in pieces:
             del self._open[piece.key]
-            head.parts += piece.parts
-            head.size += piece.size
-            head.last = max(head.last, piece.last)
-            head.progress.closed |= piece.progress.closed
-            head.has_usage = head.has_usage or piece.has_usage
-            yield _merged(piece.first)
+            head.go_on_with(piece)
+            yield piece.as_merged()
 
-    def _end(self, stream: _Stream) -> LogLine:
+    def _end(self, stream: Stream) -> LogLine:
         del self._open[stream.key]
         self._held -= stream.size
         end = _End(stream.has_ended, stream.progress.created)
@@ -375,8 +340,3 @@ def _is_ours(record: Json) -> bool:
     """Whether a record that holds a part under a key is none of a format that is looked for first."""
     found = formats.detect(record)
     return found is not None and found.name in _READERS
-
-
-def _merged(line: LogLine, *warnings: str) -> LogLine:
-    skipped = Skipped("merged", "a further part of a stream")
-    return LogLine(line.ref, b"", None, line.console, skipped, _FORMAT, warnings)

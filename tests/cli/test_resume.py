@@ -16,7 +16,7 @@ import zstandard
 from posthog_llm_cli.ledger import care, reading
 from posthog_llm_cli.mockserver import Faults, MockServer
 from tests.cli.running import KEY, Called, lines, record, run
-from tests.streaming import jsonl, output_text, said
+from tests.streaming import jsonl, output_text, responded, said
 
 LEDGER = ".local/state/plh/ledger.sqlite"
 OTHER_KEY = "phc_zyxwvutsrqponmlkjihgfedcba9876543210"
@@ -542,3 +542,60 @@ def test_the_end_of_a_stream_does_not_take_the_place_of_its_beginning(home: Path
     sent = sent_again(home, send, STREAM[:2], STREAM[2:])
     assert [output_text(event["properties"]) for event in sent] == ["Hello "]
     assert told(send("app.jsonl"))[1:] == (1, 0)
+
+
+HEAD, TAIL = STREAM[:2], STREAM[2:]
+BY_ROLE = [{**part, "choices": [{**choice, "delta": {"role": "assistant", **choice["delta"]}} for choice in part["choices"]]}
+           for part in STREAM]  # fmt: skip
+RESPONSE = responded("Hello you there")
+
+
+@pytest.mark.parametrize("sources", [("app.log.1", "app.log"), ("app.log", "app.log.1"), (".",)], ids=" ".join)
+def test_a_stream_that_a_rotation_cut_arrives_whole_and_once(home: Path, send: Sent, sources: tuple[str, ...]) -> None:
+    folder = home / "logs"
+    folder.mkdir()
+    (folder / "app.log.1").write_bytes(numbered(0, 2) + jsonl(HEAD))
+    (folder / "app.log").write_bytes(jsonl(TAIL) + numbered(2, 4))
+    given = [f"logs/{source}" for source in sources]
+    report = send(*given)
+    assert (report["records"], report["accepted"], report["skips"]) == (9, 5, {"merged": 4})
+    assert "stream-truncated" not in report["warnings"]
+    assert told(send(*given))[2] == 0
+    (event,) = of_the_stream(send)
+    assert output_text(event["properties"]) == "Hello you there"
+
+
+@pytest.mark.parametrize(
+    "cut", [[STREAM[:1], STREAM[1:3], STREAM[3:]], [BY_ROLE[:2], BY_ROLE[2:]], [RESPONSE[:3], RESPONSE[3:]]],
+    ids=["twice", "a role in each part", "a response"],
+)  # fmt: skip
+def test_a_stream_in_several_files_is_one_call(home: Path, send: Sent, cut: list[list[Any]]) -> None:
+    names = [f"app.log.{number}" for number in range(len(cut))]
+    for name, parts in zip(names, cut, strict=True):
+        (home / name).write_bytes(jsonl(parts))
+    assert send(*names)["accepted"] == 1
+    (entry,) = send.server.events
+    assert output_text(entry["event"]["properties"]) == "Hello you there"
+
+
+def test_a_stream_that_is_cut_by_the_rotation_between_two_runs_is_completed(home: Path, send: Sent) -> None:
+    (home / "app.log").write_bytes(jsonl(HEAD))
+    assert send("app.log")["warnings"]["stream-truncated"] == 1, "the fault fired"
+    (home / "app.log").rename(home / "app.log.1")
+    (home / "app.log").write_bytes(jsonl(TAIL))
+    for accepted in (1, 0):
+        assert send("app.log", "app.log.1")["accepted"] == accepted
+    assert [output_text(event["properties"]) for event in of_the_stream(send)] == ["Hello ", "Hello you there"]
+
+
+def test_of_a_stream_and_a_copy_that_was_cut_the_whole_is_sent(home: Path, send: Sent) -> None:
+    (home / "a.jsonl").write_bytes(jsonl(HEAD))
+    (home / "b.jsonl").write_bytes(jsonl(STREAM))
+    report = send("a.jsonl", "b.jsonl")
+    assert (report["accepted"], report["duplicates"]) == (1, 1)
+    (event,) = of_the_stream(send)
+    assert output_text(event["properties"]) == "Hello you there"
+
+
+def of_the_stream(send: Sent) -> list[dict[str, Any]]:
+    return [entry["event"] for entry in send.server.events if "chatcmpl-growing" in str(entry["event"]["properties"])]

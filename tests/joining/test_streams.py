@@ -176,10 +176,11 @@ def test_constant_ids_are_one_call_for_each_done(tmp_path: Path) -> None:
     assert len({event.uuid for event in events_of(found)}) == 2
 
 
-def test_a_stream_ends_with_its_source(tmp_path: Path) -> None:
-    parts = said("Hel", "lo")
-    found = joined(jsonl(parts[:2]), jsonl(parts[2:]), folder=tmp_path)
-    assert texts_of(found) == ["Hel", "lo"]
+def test_a_stream_ends_with_its_source_unless_another_one_has_the_rest(tmp_path: Path) -> None:
+    parts, others = said("Hel", "lo"), said("Hel", "lo", created=CREATED + 1)
+    assert texts_of(joined(jsonl(parts[:2]), jsonl(others[2:]), folder=tmp_path)) == ["Hel", "lo"]
+    assert texts_of(joined(jsonl(parts[:2]), jsonl(parts[2:]), folder=tmp_path)) == ["Hello"]
+    assert texts_of(joined(jsonl(parts[2:]), jsonl(parts[:2]), folder=tmp_path)) == ["Hello"]
     again = joined(jsonl(parts), jsonl(parts), folder=tmp_path)
     assert texts_of(again) == ["Hello", "Hello"]
     assert len({event.uuid for event in events_of(again)}) == 1
