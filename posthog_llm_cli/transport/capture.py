@@ -22,7 +22,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from posthog_llm_cli.errors import NO_DESCRIPTORS, DeliveryError, KeyRefused, Refused, Retryable, Unreachable
 from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint, HostLoad
 from posthog_llm_cli.transport.answers import Answer, NotServed, Reading, Taken, Verdicts, clean
-from posthog_llm_cli.transport.client import attempt_deadline
+from posthog_llm_cli.transport.client import attempt_deadline, came_unasked
 from posthog_llm_cli.transport.deliverer import LimitNotice, RetryNotice
 from posthog_llm_cli.transport.hosts import Halted, Host, Hosts, NoSockets, TimedOut, Turn
 from posthog_llm_cli.transport.pacing import Pacer, parse_retry_after, retry_wait_s
@@ -286,6 +286,8 @@ class Capture:
                     "POST", destination.host + route.path, content=request.body, headers=headers
                 ) as response,
             ):
+                if came_unasked(response):
+                    raise Retryable(f"{destination.host} sent an answer before it was asked, which is none")
                 return self._read(response, destination)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise Unreachable(

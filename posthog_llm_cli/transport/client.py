@@ -76,6 +76,15 @@ def attempt_deadline(timeout_s: float | None, *, end_by_s: Callable[[], float] =
         _attempt.deadline = None
 
 
+def came_unasked(response: httpx.Response) -> bool:
+    """Whether an answer was there before its request: what a server or proxy said too much after the last answer.
+
+    httpx drops an idle connection on which something arrives, but not what came along with an answer and was read.
+    """
+    stream = response.extensions.get("network_stream")
+    return isinstance(stream, _Stream) and not stream.has_read
+
+
 def _left(timeout: float | None, expired: type[httpcore.TimeoutException]) -> float | None:
     left = _left_of_attempt(expired)
     if left is None or timeout is None:
@@ -115,14 +124,18 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self.has_read = False
+        """Whether anything was read since it was last written to."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self.has_read = True
         while (left := _left_of_attempt(httpcore.ReadTimeout)) is not None:
             with suppress(httpcore.ReadTimeout):
                 return self._stream.read(max_bytes, min(left, _LOOK_S))
         return self._stream.read(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.has_read = False
         self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ class Fault(Enum):
     HANG = "nothing, until the test ends"
     DRIP_HEADERS = "one byte of a header now and then, for ever"
     DRIP_BODY = "one byte of the body now and then, for ever"
+    TWICE = "two answers at once"
     GARBAGE = "something that is not HTTP"
 
 
@@ -190,6 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.DRIP_BODY:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
                 self._drip()
+            case Fault.TWICE:
+                self.wfile.write(2 * b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"Ok"}')
+                self.close_connection = False
             case Fault.GARBAGE:
                 self.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 

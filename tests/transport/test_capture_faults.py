@@ -73,6 +73,15 @@ def test_a_redirect_to_no_place_is_a_redirect_and_not_asked_again(serve: Serve, 
     assert "found a redirect (302)" in delivery.error.message
 
 
+def test_a_second_answer_to_one_request_is_not_the_answer_to_the_next(serve: Serve, bench: Make) -> None:
+    server = serve(in_turn(Reply(fault=Fault.TWICE), Reply(503), Reply(400)))
+    b = bench(Endpoint.BATCH)
+    first, second = (b.deliver(a_chunk(1, start=number, host=server.url)) for number in (1, 2))
+    assert (verdicts(first), verdicts(second)) == (["accepted"], ["rejected"])
+    assert "before it was asked" in b.notices[0].reason, "the fault fired"
+    assert (second.requests, len(server.seen)) == (2, 3)
+
+
 def test_a_refused_connection_is_retried_and_then_unconfirmed(bench: Make) -> None:
     with socket.socket() as placeholder:
         placeholder.bind(("127.0.0.1", 0))
