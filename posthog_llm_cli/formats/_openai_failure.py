@@ -6,7 +6,14 @@ from posthog_llm_cli.formats._errors import error_text, error_type
 from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exchange import Exchange
-from posthog_llm_cli.formats._openai_shapes import FAILURE_KEYS, classify_response, is_error, read_status, says_failed
+from posthog_llm_cli.formats._openai_shapes import (
+    ANSWER_TEXT_KEYS,
+    FAILURE_KEYS,
+    classify_response,
+    is_error,
+    read_status,
+    says_failed,
+)
 from posthog_llm_cli.model import CallError, Json
 from posthog_llm_cli.values import Value
 
@@ -66,9 +73,15 @@ def find_failure(exchange: Exchange) -> Failure | None:
 
 
 def _callbacks_exception(exchange: Exchange) -> Json:
-    """What LiteLLM tells a callback of a failure, among its arguments; beside an answer it is of an earlier attempt."""
+    """What LiteLLM tells a callback of a failure, among its arguments.
+
+    Beside an answer it is of an earlier attempt, beside an answer's text what the prompt asks about.
+    """
     exception = exchange.request.get("exception")
-    return exception if is_error(exception) and classify_response(exchange.response) is None else None
+    is_answered = classify_response(exchange.response) is not None or any(
+        text(exchange.outer.get(key)) for key in ANSWER_TEXT_KEYS
+    )
+    return exception if is_error(exception) and not is_answered else None
 
 
 def _choice_errors(response: Mapping[str, Json]) -> list[Json]:

@@ -445,6 +445,13 @@ def test_an_earlier_attempts_exception_is_no_failure_of_the_call_that_was_answer
     assert "$ai_is_error" not in to_properties(record)
 
 
+@pytest.mark.parametrize("key", ["response", "output", "answer"])
+def test_an_exception_that_a_prompt_asks_about_is_no_failure_of_the_call_that_says_what_it_means(key: str) -> None:
+    asked = {"prompt": "Explain this", "exception": "KeyError: 'x'"}
+    found = to_properties({"timestamp": AT, "model": "gpt-4o", "request": asked, key: "A key is missing."})
+    assert (output_text(found), found.get("$ai_is_error")) == ("A key is missing.", None)
+
+
 # --------------------------------------------------------------------------------------------------- prints of counts
 
 PRINTED_USAGE = (
