@@ -63,6 +63,8 @@ _FOREIGN = frozenset({"relative", "other", "other-list"})
 """What simonw/llm keeps of other APIs' answers beside the texts of its rows."""
 INPUT_KEY = "plh_batch_input"
 """The key that an output line of a batch holds its input line under."""
+_PRINTED = frozenset({"response_obj", "completion_response"})
+"""Where a callback of LiteLLM's has an answer; a text there is what Python printed of an object, or of none."""
 _LINE_KEYS = frozenset({"id", "custom_id", "method", "url", "path", "body", "response", "error", INPUT_KEY})
 """What stands in the lines of a batch; a record of nothing else is one."""
 ENVELOPE_KEYS = ("body", "status_code")
@@ -213,7 +215,8 @@ class Candidate:
 
     @cached_property
     def _responses(self) -> list[Nested]:
-        return [self.nested(key) for key in WHOLE_KEYS if key in self.record]
+        found = {key: self.nested(key) for key in WHOLE_KEYS if key in self.record}
+        return [nested for key, nested in found.items() if key not in _PRINTED or not isinstance(nested.value, str)]
 
 
 def read_status(record: Mapping[str, Json], recorded: Json = None) -> int | None:

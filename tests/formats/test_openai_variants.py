@@ -452,6 +452,16 @@ def test_an_exception_that_a_prompt_asks_about_is_no_failure_of_the_call_that_sa
     assert (output_text(found), found.get("$ai_is_error")) == ("A key is missing.", None)
 
 
+@pytest.mark.parametrize("key", ["response_obj", "completion_response"])
+@pytest.mark.parametrize("printed", ["None", "null", "ModelResponse(id='x')"])
+def test_what_python_printed_in_the_place_of_a_callbacks_answer_hides_no_failure(key: str, printed: str) -> None:
+    record = {"timestamp": AT, "request": {"model": "gpt-4o", "messages": MESSAGES}, "error": "boom", key: printed}
+    found = to_properties(record)
+    assert (found["$ai_is_error"], found["$ai_error"], found["$ai_input"]) == (True, "boom", MESSAGES)
+    del record["error"]
+    assert to_rejection(record).code == "no-response"
+
+
 # --------------------------------------------------------------------------------------------------- prints of counts
 
 PRINTED_USAGE = (
