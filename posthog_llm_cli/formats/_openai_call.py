@@ -1,5 +1,6 @@
 """An exchange → `LLMCall`: what all OpenAI formats share (openai-logs.md, section 3)."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC
@@ -264,10 +265,11 @@ def _logged_metadatas(exchange: Exchange) -> tuple[Mapping[str, Json], Mapping[s
 
 
 def _logged_metadata(side: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The metadata of a side; in a row of a table they are a text of JSON."""
+    """The metadata of a side; in a row of a table they are a text of JSON, which is left out where it is too deep."""
     own = side.get("metadata")
     if isinstance(own, str):
-        own = decoded(own)
+        with contextlib.suppress(RecordError):
+            own = decoded(own)
     return mapping(own) or mapping(mapping(side.get("litellm_params")).get("metadata"))
 
 

@@ -462,6 +462,12 @@ def test_what_python_printed_in_the_place_of_a_callbacks_answer_hides_no_failure
     assert to_rejection(record).code == "no-response"
 
 
+def test_metadata_whose_text_is_too_deep_cost_no_call() -> None:
+    deep = '{"a":' * 200 + "1" + "}" * 200
+    record = {"timestamp": AT, "request": {"model": "gpt-4o", "messages": MESSAGES}, "response": chat()}
+    assert to_properties({**record, "metadata": deep}) == to_properties(record)
+
+
 # --------------------------------------------------------------------------------------------------- prints of counts
 
 PRINTED_USAGE = (
