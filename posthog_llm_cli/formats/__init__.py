@@ -94,6 +94,8 @@ _LITELLM = DETECTION.index(litellm.FORMAT)
 _EARLIER_KEYS = frozenset[str]().union(*(row.needs for row in DETECTION[:_LITELLM]))
 """An object without any of these keys is none of the rows before a bare payload, which most records are."""
 _HOLDERS = frozenset({"plh_dead_letter", "data", "Items", *ENVELOPE_KEYS, *HOLDERS})
+_MOST_UNKNOWN = 1000
+"""With so many rows that nobody knows at its beginning an array under a name is no table of calls."""
 _BY_NAME = {found.name: found for found in FORMATS}
 _OPENAI_FROM = DETECTION.index(openai_parallel.FORMAT)
 _BEFORE_OPENAI = DETECTION[:_OPENAI_FROM]
@@ -244,7 +246,8 @@ def _table(value: Mapping[str, Json]) -> tuple[str, list[Json]] | None:
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found) or detect(value) is not None:
         return None
     place = name if name.isidentifier() else "*"  # a query may say whom it was about
-    is_known = classify(found) != "unknown" or any(detect(_opened("$", item)[1]) is not None for item in found)
+    first = found[:_MOST_UNKNOWN]  # a long line may hold a million rows of something else
+    is_known = classify(found) != "unknown" or any(detect(_opened("$", item)[1]) is not None for item in first)
     return (f"$.{place}", found) if is_known else None
 
 

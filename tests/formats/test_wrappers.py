@@ -94,6 +94,11 @@ def test_a_page_of_a_log_is_its_lines(page: Any, path: str) -> None:
     assert getattr(other.result, "path", None) == path
 
 
+def test_a_table_that_begins_with_many_rows_of_something_else_is_one_record() -> None:
+    assert len(list(expand({"rows": [*[{"a": 1}] * 1000, payload()]}))) == 1
+    assert len(list(expand({"rows": [{"a": 1}, payload()]}))) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "place"),
     [("LiteLLM_SpendLogs", "LiteLLM_SpendLogs"), ('SELECT * FROM "LiteLLM_SpendLogs"', "*"), ("logs", "logs")],
