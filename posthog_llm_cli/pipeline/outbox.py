@@ -130,8 +130,9 @@ class Outbox:
         settled: list[tuple[str, Settlement]] = []
         notes: dict[str, int] = {}
         rejected: list[tuple[str, Settlement]] = []
+        truncated = self._intake.truncated
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
-            note = self._intake.truncated.pop((delivery.chunk.destination, event.uuid), None)
+            note = truncated.pop((delivery.chunk.destination, event.uuid), None) if truncated else None
             if outcome.verdict is Verdict.ACCEPTED:
                 settled.append((event.uuid, _accepted(edge=edge, is_truncated=note is not None)))
                 if note is not None:
