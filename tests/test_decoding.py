@@ -68,7 +68,7 @@ def only_tolerant(raw: bytes) -> Json:
 # ------------------------------------------------------------------------------------------------------------- laws
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(values, st.booleans())
 def test_any_value_comes_back_through_both_readers(value: Json, ascii_only: bool) -> None:
     raw = json.dumps([value], ensure_ascii=ascii_only).encode()
@@ -76,7 +76,7 @@ def test_any_value_comes_back_through_both_readers(value: Json, ascii_only: bool
     assert only_tolerant(raw) == [value]
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.one_of(json_like.map(str.encode), st.binary(max_size=40)))
 @example(b'{"\\ud83d": {"\\udc00": ["\\ud83dx"]}}')
 @example(b'"{\\"a\\": \\"\\\\ud83d\\"}"')
@@ -88,7 +88,7 @@ def test_any_bytes_give_a_value_that_can_be_written_or_a_refusal(raw: bytes) -> 
         orjson.dumps(found.value)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(json_like)
 def test_what_both_readers_take_they_take_alike(text: str) -> None:
     try:

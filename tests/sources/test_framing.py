@@ -83,7 +83,7 @@ def test_every_layout_gives_the_same_values_at_their_places_whatever_the_blocks(
     check_places(data, found)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet=st.sampled_from('a1"\\{}[]:,\n\r \0é'), max_size=80), sizes)
 def test_blocks_never_change_what_is_found_in_any_bytes(text: str, size: int) -> None:
     data = text.encode()
@@ -92,7 +92,7 @@ def test_blocks_never_change_what_is_found_in_any_bytes(text: str, size: int) ->
     check_places(data, whole)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet=st.sampled_from('a1"\\{}[]:,\n '), max_size=80))
 def test_no_byte_of_content_is_lost_but_what_separates_records(text: str) -> None:
     data = ("x\n" + text).encode()

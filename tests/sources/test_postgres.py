@@ -65,7 +65,7 @@ BARE = row(2, messages="plain")
 texts = st.text(alphabet=st.sampled_from('a"\\{}[]:,nrtux01\n\r\t\x08\x0b\x0c\u2028é😀'), max_size=12)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(texts)
 def test_unescaping_undoes_what_copy_writes(text: str) -> None:
     assert unescape(copied(text).removesuffix(b"\n")) == text.encode()
@@ -96,7 +96,7 @@ def test_a_plain_file_with_one_single_backslash_stays_as_it_is(contents: list[st
     assert {line.warnings for line in found} == {()}
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.text(alphabet=st.sampled_from('a"\\{}n,\n .N'), max_size=12), max_size=5), st.integers(1, 60))
 def test_blocks_never_change_what_is_found_in_any_rows(lines: list[str], size: int) -> None:
     head = '{"request_id":"","call_type":"","startTime":"","m":"'
