@@ -139,6 +139,14 @@ def decoded(value: Json) -> Json:
     return value
 
 
+def decoded_if_shallow(value: Json) -> Json:
+    """Return what a text of JSON holds; one that nests too deep is a text, and no reason to refuse the call."""
+    try:
+        return decoded(value)
+    except RecordError:
+        return value
+
+
 class Warnings:
     """Collects warning codes in order, each once."""
 

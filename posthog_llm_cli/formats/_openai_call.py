@@ -1,6 +1,5 @@
 """An exchange → `LLMCall`: what all OpenAI formats share (openai-logs.md, section 3)."""
 
-import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC
@@ -9,7 +8,7 @@ from typing import ClassVar
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import (
     Warnings,
-    decoded,
+    decoded_if_shallow,
     first_id,
     first_text,
     id_text,
@@ -266,10 +265,7 @@ def _logged_metadatas(exchange: Exchange) -> tuple[Mapping[str, Json], Mapping[s
 
 def _logged_metadata(side: Mapping[str, Json]) -> Mapping[str, Json]:
     """The metadata of a side; in a row of a table they are a text of JSON, which is left out where it is too deep."""
-    own = side.get("metadata")
-    if isinstance(own, str):
-        with contextlib.suppress(RecordError):
-            own = decoded(own)
+    own = decoded_if_shallow(side.get("metadata"))
     return mapping(own) or mapping(mapping(side.get("litellm_params")).get("metadata"))
 
 

@@ -5,8 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import ClassVar
 
-from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import compact, decoded, first_id, id_text
+from posthog_llm_cli.formats._fields import compact, decoded_if_shallow, first_id, id_text
 from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value
@@ -61,7 +60,7 @@ def _known(candidate: str, take_object_id: bool) -> Person:  # noqa: FBT001 - a 
 
 
 def _person(candidate: Json, *, take_object_id: bool) -> Person:
-    value = _opened(candidate)
+    value = decoded_if_shallow(candidate)
     if isinstance(value, dict):
         return _from_object(value, candidate, take_object_id=take_object_id)
     if isinstance(candidate, bool):
@@ -75,13 +74,6 @@ def _person(candidate: Json, *, take_object_id: bool) -> Person:
     if packed is not None:
         return Person(packed["account"] or packed["hash"], packed["session"])
     return Person(user)
-
-
-def _opened(candidate: Json) -> Json:
-    try:
-        return decoded(candidate)
-    except RecordError:  # too deep: a user's id that nests like that is a text, and no reason to refuse the call
-        return candidate
 
 
 def _from_object(value: Mapping[str, Json], candidate: Json, *, take_object_id: bool) -> Person:

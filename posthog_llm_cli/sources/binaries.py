@@ -7,8 +7,7 @@ import re
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.values import Value
 
-_TAR_MAGIC = slice(257, 262)
-_LONGEST_MAGIC = 16
+_LONGEST_MAGIC = 262
 
 
 class _Kind(Value, frozen=True):
@@ -20,6 +19,7 @@ class _Kind(Value, frozen=True):
 
 
 _KINDS = (
+    _Kind(re.compile(rb".{257}ustar", re.DOTALL), "a tar archive", "tar -xOf FILE | plh send -"),
     _Kind(re.compile(rb"PK\x03\x04|PK\x05\x06"), "a zip archive", "unzip -p FILE | plh send -"),
     _Kind(re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "a bzip2 file", "bzcat FILE | plh send -"),
     _Kind(re.compile(rb"\xfd7zXZ\x00"), "an xz file", "xzcat FILE | plh send -"),
@@ -34,7 +34,6 @@ _KINDS = (
     _Kind(re.compile(rb"PAR1[\x00-\x1f]"), "a Parquet file", "export it as lines of JSON"),
     _Kind(re.compile(rb"Obj\x01"), "an Avro file", "export it as lines of JSON"),
 )
-_TAR = _Kind(re.compile(rb""), "a tar archive", "tar -xOf FILE | plh send -")
 
 
 def refuse_binary(head: bytearray, uri: str) -> None:
@@ -44,7 +43,7 @@ def refuse_binary(head: bytearray, uri: str) -> None:
         SourceError: `not-a-log`.
     """
     begins = bytes(head[:_LONGEST_MAGIC])
-    found = _TAR if head[_TAR_MAGIC] == b"ustar" else next((kind for kind in _KINDS if kind.begins.match(begins)), None)
+    found = next((kind for kind in _KINDS if kind.begins.match(begins)), None)
     if found is not None:
         head.clear()
         raise SourceError("not-a-log", uri, f"expected a log and found {found.name}", hint=found.hint)

@@ -16,7 +16,7 @@ import orjson
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, SourceRef
 from posthog_llm_cli.sources.lines import Splitter
-from posthog_llm_cli.sources.postgres import COPY_END, COPY_NULL, COPY_WARNINGS, ROW_NAMES, unescape
+from posthog_llm_cli.sources.postgres import COPY_END, COPY_WARNINGS, are_columns, copied_cells
 from posthog_llm_cli.sources.track import Track
 
 _HEAD = re.compile(rb"--\r?\n-- PostgreSQL database (?:cluster )?dump\b")
@@ -75,7 +75,7 @@ class Dump:
     def _statement(self, line: bytes, offset: int, number: int) -> Iterator[LogLine]:
         if (copied := _COPY.match(line)) is not None:
             columns = [name.strip().strip('"') for name in copied[1].decode(errors="replace").split(",")]
-            is_spend_logs = {name.lower() for name in columns} >= {name.lower() for name in ROW_NAMES}
+            is_spend_logs = are_columns(columns)
             self._columns, self._is_foreign = (columns, False) if is_spend_logs else (None, True)
             self._has_rows = self._has_rows or is_spend_logs
         elif _INSERT.match(line) is not None:
@@ -85,18 +85,17 @@ class Dump:
     def _row(self, row: bytes | None, columns: Sequence[str], offset: int, number: int) -> LogLine:
         if row is None:
             return self._track.too_long(offset=offset, line=number)
-        cells = row.split(b"\t")
         ref = SourceRef(self._track.uri, number, offset)
-        if len(cells) != len(columns):
-            message = f"expected a row of {len(columns)} cells, as its table has, and found {len(cells)}"
+        if (found := row.count(b"\t") + 1) != len(columns):
+            message = f"expected a row of {len(columns)} cells, as its table has, and found {found}"
             return LogLine(ref, row, RecordError("invalid-json", message, hint="the file may be cut off"))
         try:
-            values = [None if cell == COPY_NULL else unescape(cell).decode() for cell in cells]
+            cells = copied_cells(row)
         except UnicodeDecodeError as error:
             message = f"expected UTF-8 and found bytes that are not UTF-8 at byte {error.start + 1} of a cell"
             return LogLine(ref, row, RecordError("invalid-json", message))
         return self._track.record(
-            orjson.dumps(dict(zip(columns, values, strict=True))), offset=offset, line=number, warnings=COPY_WARNINGS
+            orjson.dumps(dict(zip(columns, cells, strict=True))), offset=offset, line=number, warnings=COPY_WARNINGS
         )
 
     def _refused(self, message: str, raw: bytes, offset: int, number: int) -> LogLine:

@@ -7,7 +7,7 @@ every row by `CopyText` (litellm-logs.md 1; PostgreSQL, COPY, "Text Format"). `t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import orjson
 
@@ -18,6 +18,7 @@ from posthog_llm_cli.sources.lines import Splitter
 from posthog_llm_cli.sources.track import PADDING, Track
 
 ROW_NAMES = ("request_id", "call_type", "startTime")
+FOLDED_NAMES = frozenset(name.lower() for name in ROW_NAMES)
 """What every SpendLogs row has (litellm-logs.md 1, detection rule 4), and what its table's header must name."""
 
 COPY_WARNINGS = ("copy-escaped",)
@@ -56,6 +57,16 @@ def unescape(raw: bytes) -> bytes:
         return raw
     parts = raw.split(_PAIR)
     return _BACKSLASH.join(_ESCAPE.sub(_unescaped, part) if _BACKSLASH in part else part for part in parts)
+
+
+def copied_cells(row: bytes) -> list[str | None]:
+    """The cells of a row that COPY wrote with its columns. Raises: UnicodeDecodeError."""
+    return [None if cell == COPY_NULL else unescape(cell).decode() for cell in row.split(b"\t")]
+
+
+def are_columns(names: Iterable[str]) -> bool:
+    """Whether a table with these columns is SpendLogs; warehouses fold the case of their names."""
+    return {name.lower() for name in names} >= FOLDED_NAMES
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

@@ -17,13 +17,19 @@ import orjson
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, Mark, SourceRef
 from posthog_llm_cli.sources.lines import Lines, Splitter
-from posthog_llm_cli.sources.postgres import COPY_END, COPY_NULL, COPY_WARNINGS, ROW_NAMES, unescape
+from posthog_llm_cli.sources.postgres import (
+    COPY_END,
+    COPY_WARNINGS,
+    FOLDED_NAMES,
+    ROW_NAMES,
+    are_columns,
+    copied_cells,
+)
 from posthog_llm_cli.sources.track import Track
 from posthog_llm_cli.values import Value, replace
 
 _DELIMITERS = (",", ";", "\t")
 _TIME_COLUMN = "starttime"
-_FOLDED_NAMES = frozenset(name.lower() for name in ROW_NAMES)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _COLUMN = re.compile(r"[A-Za-z_][\w .()/-]{0,63}")
 _BARE_COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,63}")
@@ -48,11 +54,11 @@ class Header(Value, frozen=True):
 def spend_logs_header(line: bytes) -> Header | None:
     """The header that the line is; None unless it is one of SpendLogs. Warehouses fold the case of its names."""
     folded = line.lower()
-    if not all(name.encode() in folded for name in _FOLDED_NAMES):
+    if not all(name.encode() in folded for name in FOLDED_NAMES):
         return None
     for delimiter in _DELIMITERS:
         names = _names(line, delimiter)
-        if {name.lower() for name in names} >= _FOLDED_NAMES:
+        if are_columns(names):
             return Header(delimiter, names)
     return None
 
@@ -159,7 +165,7 @@ class Table:
 
     def _record(self, row: bytes, ref: SourceRef) -> Iterator[LogLine]:
         try:
-            cells = self._copied(row) if self._is_copied else self._quoted(row)
+            cells = copied_cells(row) if self._is_copied else self._quoted(row)
         except UnicodeDecodeError as error:
             message = f"expected UTF-8 and found bytes that are not UTF-8 at byte {error.start + 1} of the row"
             yield LogLine(ref, row, RecordError("invalid-json", message))
@@ -176,9 +182,6 @@ class Table:
         else:
             raw = orjson.dumps(dict(zip(self._columns, cells, strict=True)))
             yield LogLine(ref, raw, warnings=COPY_WARNINGS if self._is_copied else ())
-
-    def _copied(self, row: bytes) -> list[str | None]:
-        return [None if cell == COPY_NULL else unescape(cell).decode() for cell in row.split(b"\t")]
 
     def _quoted(self, row: bytes) -> list[str | None]:
         """The cells, null where nothing stands. Raises: csv.Error, UnicodeDecodeError."""

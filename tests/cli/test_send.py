@@ -282,18 +282,23 @@ def test_only_keys_in_the_records_count(home: Path, called: Called, server: Mock
     assert report["destinations"][0]["api_key"] == "phc_…1111"
 
 
-@pytest.mark.parametrize("stop_with", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_run_well(home: Path, server: MockServer, stop_with: signal.Signals) -> None:
-    process = subprocess.Popen(
-        [*PLH, "send", "-", "--json", "--chunk-events", "1"], cwd=home, env=environment(home, to(server)),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+def feed_two(process: "subprocess.Popen[bytes]", server: MockServer) -> None:
+    """Give a run that reads stdin two records, and wait until the server has both."""
     assert process.stdin is not None
     process.stdin.write(lines(record(1), record(2)))
     process.stdin.flush()
     until = time.monotonic() + 30
     while len(server.events) < 2 and time.monotonic() < until:
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("stop_with", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_well(home: Path, server: MockServer, stop_with: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [*PLH, "send", "-", "--json", "--chunk-events", "1"], cwd=home, env=environment(home, to(server)),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    feed_two(process, server)
     process.send_signal(stop_with)
     out, err = process.communicate(timeout=30)
     assert process.returncode == (130 if stop_with is signal.SIGINT else 143)
@@ -339,16 +344,12 @@ def test_a_run_whose_terminal_is_closed_settles_what_it_has_read(home: Path, ser
         cwd=home, env=environment(home, {"TERM": "xterm", "TERMINAL": os.ttyname(follower), **to(server)}),
         stdin=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
-    assert process.stdin is not None
-    process.stdin.write(lines(record(1), record(2)))
-    process.stdin.flush()
-    until = time.monotonic() + 30
-    while len(server.events) < 2 and time.monotonic() < until:
-        time.sleep(0.05)
+    feed_two(process, server)
     os.close(follower)
     os.close(leader)
     if ignored:
         time.sleep(0.5)
+        assert process.stdin is not None
         process.stdin.write(lines(record(3)))
     process.communicate(timeout=30)
     assert process.returncode == (0 if ignored else 143)
