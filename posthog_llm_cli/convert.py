@@ -7,10 +7,8 @@ is in the data: a record that cannot become an event is a `RecordError` in its p
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-import orjson
-
 from posthog_llm_cli import formats
-from posthog_llm_cli.decoding import Decoded, decode, split_documents
+from posthog_llm_cli.decoding import Decoded, decode, encode, split_documents
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, is_dead_letter, letter_bytes
 from posthog_llm_cli.glance import glance_of
@@ -106,11 +104,11 @@ def _opened(decoded: Decoded, raw: bytes, ref: SourceRef, own: bytes | None, dep
     try:
         for path, value in formats.expand(decoded.value):
             if is_dead_letter(value):
-                yield from _letter(value, ref, orjson.dumps(value), depth)
+                yield from _letter(value, ref, encode(value), depth)
             elif path == "$":
                 yield _Record(ref, value, raw=own, warnings=decoded.warnings)
             else:
-                yield _Record(ref, value, path=path, raw=orjson.dumps(value), warnings=decoded.warnings)
+                yield _Record(ref, value, path=path, raw=encode(value), warnings=decoded.warnings)
     except RecordError as error:  # a text in it is too deep to be looked into
         yield _Record(ref, error=error, raw=own)
 

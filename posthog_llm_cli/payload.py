@@ -13,6 +13,7 @@ from operator import attrgetter
 
 import orjson
 
+from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.identity import event_uuid, replaced_id
 from posthog_llm_cli.model import (
     VALUE_PART,
@@ -142,7 +143,7 @@ def _event(
         distinct_id=distinct_id,
         timestamp=call.timestamp,
         destination=destination,
-        properties=orjson.dumps(properties),
+        properties=encode(properties),
         legacy_properties=legacy,
         v1_members=v1,
         ref=ref,

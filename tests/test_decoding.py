@@ -1,6 +1,7 @@
 import json
 import math
 import time
+import tracemalloc
 
 import orjson
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from posthog_llm_cli.codes import REJECTIONS
-from posthog_llm_cli.decoding import MAX_DEPTH, Decoded, decode, split_documents
+from posthog_llm_cli.decoding import MAX_DEPTH, Decoded, decode, encode, split_documents
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
 from tests.laws import examples
@@ -349,3 +350,17 @@ def test_brackets_are_counted_as_they_stand(content: bytes) -> None:
 
     content = content.replace(b"a", b"{").replace(b"b", b"[")
     assert _has_many_brackets(content) == (content.count(b"{") + content.count(b"[") > MAX_DEPTH)
+
+
+def test_what_is_held_takes_the_memory_that_it_says() -> None:
+    records: list[Json] = [{"id": number, "text": "word " * 600} for number in range(200)]
+    tracemalloc.start()
+    try:
+        held = [encode(record) for record in records]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    said = sum(map(len, held))
+    assert said > 600_000
+    assert taken < 1.2 * said
+    assert [decode(each).value for each in held] == records

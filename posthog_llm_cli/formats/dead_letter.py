@@ -8,10 +8,8 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-import orjson
-
 from posthog_llm_cli.codes import REJECTIONS
-from posthog_llm_cli.decoding import decode
+from posthog_llm_cli.decoding import decode, encode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
 
@@ -75,4 +73,4 @@ def letter_bytes(letter: Mapping[str, Json]) -> bytes:
             path="$.record",
             hint="send the source that it names again",
         )
-    return record.encode() if isinstance(record, str) else orjson.dumps(record)
+    return record.encode() if isinstance(record, str) else encode(record)

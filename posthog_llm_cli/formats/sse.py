@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from posthog_llm_cli.decoding import decode
+from posthog_llm_cli.decoding import decode, encode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded
 from posthog_llm_cli.model import Json
@@ -130,7 +130,7 @@ def with_event_name(payload: bytes, event: bytes) -> bytes:
         return payload
     if not isinstance(value, dict) or "type" in value:
         return payload
-    return orjson.dumps({"type": event.decode("utf-8", "replace"), **value})
+    return encode({"type": event.decode("utf-8", "replace"), **value})
 
 
 def _with_name(data: str, event: str) -> str:

@@ -11,11 +11,9 @@ from itertools import chain
 from types import TracebackType
 from typing import Protocol, Self
 
-import orjson
-
 from posthog_llm_cli import formats
 from posthog_llm_cli.committed import AlreadyRead
-from posthog_llm_cli.decoding import decode, split_documents
+from posthog_llm_cli.decoding import decode, encode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
 from posthog_llm_cli.formats.openai_batch import side_of
@@ -175,7 +173,7 @@ def _elements_of(line: LogLine) -> list[tuple[LogLine, Json]]:
         are_lines = False
     if not are_lines:
         return [(line, None)]
-    return [(replace(line, raw=orjson.dumps(element)), element) for element in elements]
+    return [(replace(line, raw=encode(element)), element) for element in elements]
 
 
 def _record_of(raw: bytes) -> Json:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import orjson
 
 from posthog_llm_cli import formats
+from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats.stream_parts import Kind, Part, part_of
 from posthog_llm_cli.joining._fragments import EARLY, Fragments
@@ -152,7 +153,7 @@ class Streams:
 
     def _added(self, stream: Stream, line: LogLine, record: Json, part: Part) -> list[LogLine]:
         """Add a part to its stream; one that grows too large ends as far as it came."""
-        encoded = orjson.dumps(record)
+        encoded = encode(record)
         if stream.size + len(encoded) > self._max_bytes:
             return [self._end(stream), merged(line, "late-part")]
         self._write(stream, encoded, part)
@@ -169,7 +170,7 @@ class Streams:
         stream = self._begun(line, record, part) if prologue is None else prologue
         stream.key = _key_of(part)
         if prologue is not None:
-            self._write(stream, orjson.dumps(record), part)
+            self._write(stream, encode(record), part)
             lines.append(merged(line))
         self._open[stream.key] = stream
         return lines
@@ -177,7 +178,7 @@ class Streams:
     def _begun(self, line: LogLine, record: Json, part: Part) -> Stream:
         now = self._records_read()
         stream = Stream(_key_of(part), line, order=now, last=now)
-        self._write(stream, orjson.dumps(record), part)
+        self._write(stream, encode(record), part)
         return stream
 
     def _write(self, stream: Stream, encoded: bytes, part: Part) -> None:

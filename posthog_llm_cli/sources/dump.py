@@ -11,8 +11,7 @@ a dump without any is refused once, and so is each statement that inserts rows (
 import re
 from collections.abc import Iterator, Sequence
 
-import orjson
-
+from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, SourceRef
 from posthog_llm_cli.sources.lines import Splitter
@@ -95,7 +94,7 @@ class Dump:
             message = f"expected UTF-8 and found bytes that are not UTF-8 at byte {error.start + 1} of a cell"
             return LogLine(ref, row, RecordError("invalid-json", message))
         return self._track.record(
-            orjson.dumps(dict(zip(columns, cells, strict=True))), offset=offset, line=number, warnings=COPY_WARNINGS
+            encode(dict(zip(columns, cells, strict=True))), offset=offset, line=number, warnings=COPY_WARNINGS
         )
 
     def _refused(self, message: str, raw: bytes, offset: int, number: int) -> LogLine:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import orjson
 
+from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, Mark, SourceRef
 from posthog_llm_cli.sources.lines import Lines, Splitter
@@ -180,7 +181,7 @@ class Table:
             message = f"expected a row of {len(self._columns)} cells, as its header has, and found {len(cells)}"
             yield LogLine(ref, row, RecordError("invalid-json", message, hint=_CUT_OFF))
         else:
-            raw = orjson.dumps(dict(zip(self._columns, cells, strict=True)))
+            raw = encode(dict(zip(self._columns, cells, strict=True)))
             yield LogLine(ref, raw, warnings=COPY_WARNINGS if self._is_copied else ())
 
     def _quoted(self, row: bytes) -> list[str | None]:
