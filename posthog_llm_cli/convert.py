@@ -137,16 +137,19 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
             skipped = Skipped("console-log", "a line of a console log")
             return Converted(record.ref, skipped, raw=record.raw, from_letter=record.from_letter)
         return Converted(record.ref, record.error, raw=record.raw, from_letter=record.from_letter)
+    found = None
     try:
-        name, parsed = formats.parse(record.value, options.parse, name=options.format)
+        found = formats.row_of(record.value, name=options.format)
+        parsed = formats.read(found, record.value, options.parse)
     except RecordError as error:
         return Converted(
             record.ref,
             _placed(error, record.path),
-            _format_of(record.value) if options.format is None else None,
+            formats.name_of(found) if options.format is None else None,
             raw=record.raw,
             from_letter=record.from_letter,
         )
+    name = formats.name_of(found)
     warnings = record.warnings
     result: Event | Skipped | Filtered | RecordError
     try:
@@ -159,14 +162,6 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
         more, coverage = (), ()
     glance = glance_of(result, name, more) if options.glance and isinstance(result, Event) else None
     return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage, record.from_letter, glance)
-
-
-def _format_of(record: Json) -> str | None:
-    try:
-        found = formats.detect(record)
-    except RecordError:  # it was detecting that failed: a text in the record is too deep to be looked into
-        return None
-    return found.name if isinstance(found, formats.LogFormat) else found.format if found is not None else None
 
 
 def _placed(error: RecordError, path: str) -> RecordError:

@@ -127,14 +127,33 @@ def parse(record: Json, context: ParseContext, *, name: str | None = None) -> tu
     `name` fixes one format for all records; what does not fit it is `unknown-format`.
 
     Raises:
-        RecordError: the record cannot become a call. Its `format` stays unknown then; ask `detect` for it.
+        RecordError: the record cannot become a call.
     """
-    found = detect(record) if name is None else _fixed(record, name)
+    found = row_of(record, name=name)
+    return name_of(found), read(found, record, context)
+
+
+def row_of(record: Json, *, name: str | None = None) -> LogFormat | Refusal | None:
+    """Return the row that reads a record: the one of a format's `name`, or what `detect` finds.
+
+    Raises:
+        RecordError: the record is not of that format, or a text in it is too deep to be looked into.
+    """
+    return detect(record) if name is None else _fixed(record, name)
+
+
+def read(found: LogFormat | Refusal | None, record: Json, context: ParseContext) -> Parsed:
+    """Return what a record says to its row. Raises: RecordError where it cannot become a call."""
     if found is None:
         raise refusals.unknown_format(record)
-    if isinstance(found, LogFormat):
-        return found.name, found.parse(record, context)
-    return found.format, found.answer(record)
+    return found.parse(record, context) if isinstance(found, LogFormat) else found.answer(record)
+
+
+def name_of(found: LogFormat | Refusal | None) -> str | None:
+    """Return the format that a row is of."""
+    if found is None:
+        return None
+    return found.name if isinstance(found, LogFormat) else found.format
 
 
 def _fixed(record: Json, name: str) -> LogFormat | Refusal:
