@@ -22,6 +22,7 @@ class Reached(Value, frozen=True):
 
     Without `is_whole` it stands behind a line break of a source of physical lines (`console` as framing knows it by
     then): reading may go on there once more has come. With it, the source ends there, and lay as it liked.
+    `file_state` stands for a file that ends there and was left alone while it was read, as its system describes it.
     """
 
     hidden: ClassVar = frozenset({"head"})
@@ -33,6 +34,7 @@ class Reached(Value, frozen=True):
     lines: int
     console: bool = False
     is_whole: bool = False
+    file_state: bytes | None = None
 
 
 class Committed(Value, frozen=True):

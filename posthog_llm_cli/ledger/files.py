@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from posthog_llm_cli.errors import NO_DESCRIPTORS, LedgerError
-from posthog_llm_cli.ledger.schema import APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION, TABLES
+from posthog_llm_cli.ledger.schema import APPLICATION_ID, OLDER, PAGE_BYTES, SCHEMA_VERSION, TABLES, UPDATE
 
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
@@ -35,10 +35,11 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         with contextlib.ExitStack() as on_failure:
             file = _connect(path, "rw")
             on_failure.callback(file.close)
-            _check(file, path)
+            version = _checked(file, path)
             file.execute("PRAGMA journal_mode=WAL")
             file.execute("PRAGMA synchronous=FULL")
             file.execute(f"PRAGMA wal_autocheckpoint={_WAL_BYTES // PAGE_BYTES}")
+            _bring_up_to_date(file, version)
             on_failure.pop_all()
     return file
 
@@ -57,9 +58,15 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
             file = _connect(path, _reading_mode(path))
             on_failure.callback(file.close)
             file.execute("PRAGMA query_only=ON")
-            _check(file, path)
+            _checked(file, path)
             on_failure.pop_all()
     return file
+
+
+def version_of(file: sqlite3.Connection) -> int:
+    """Return the version of a ledger's schema."""
+    (version,) = file.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def make_empty(path: Path) -> None:
@@ -168,25 +175,42 @@ def _reading_mode(path: Path) -> str:
     return "ro" if beside(path, "-wal").exists() else "immutable"
 
 
-def _check(file: sqlite3.Connection, path: Path) -> None:
-    """Raise LedgerError unless this is a ledger of this version. Pages are not looked through: that takes long."""
+def _checked(file: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a ledger, this one or an earlier. Pages are not looked through: that takes long.
+
+    Raises: LedgerError where it is none, or newer.
+    """
     if path.stat().st_size == 0:
         raise damaged(path, "an empty file")
     (application,) = file.execute("PRAGMA application_id").fetchone()
-    (version,) = file.execute("PRAGMA user_version").fetchone()
+    version = version_of(file)
     if application != APPLICATION_ID:
         raise LedgerError(
             f"{path}: expected a ledger of plh and found another SQLite database",
             hint="name another file with --ledger or PLH_LEDGER",
         )
-    if version != SCHEMA_VERSION:
+    tables = TABLES if version == SCHEMA_VERSION else OLDER.get(version)
+    if tables is None:
         raise LedgerError(
             f"{path}: expected a ledger of schema {SCHEMA_VERSION} and found schema {version}",
             hint="a newer plh wrote it: update plh, or name another file with --ledger",
         )
     found = dict(file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    if found != TABLES:
+    if found != tables:
         raise damaged(path, "other tables")
+    return version
+
+
+def _bring_up_to_date(file: sqlite3.Connection, version: int) -> None:
+    """Make a ledger of an earlier version one of this: whole, or not at all."""
+    if version == SCHEMA_VERSION:
+        return
+    file.execute("BEGIN IMMEDIATE")
+    for older in range(version, SCHEMA_VERSION):
+        for statement in UPDATE[older]:
+            file.execute(statement)
+    file.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    file.execute("COMMIT")
 
 
 def damaged(path: Path, what: str) -> LedgerError:

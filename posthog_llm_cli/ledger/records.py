@@ -11,9 +11,9 @@ from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self
 
 from posthog_llm_cli.committed import Commit, Committed
-from posthog_llm_cli.ledger.files import damaged, open_for_reading, open_for_writing, translated
+from posthog_llm_cli.ledger.files import damaged, open_for_reading, open_for_writing, translated, version_of
 from posthog_llm_cli.ledger.lock import Lock
-from posthog_llm_cli.ledger.schema import OUTCOME_BITS, OUTCOME_MASK
+from posthog_llm_cli.ledger.schema import OUTCOME_BITS, OUTCOME_MASK, SCHEMA_VERSION
 from posthog_llm_cli.ledger.sources import SourceRows, Terms
 from posthog_llm_cli.model import Destination, Settlement
 from posthog_llm_cli.values import Value
@@ -91,6 +91,10 @@ class NoLedger:
     def committed(self, _head: bytes) -> Sequence[Committed]:
         """Return nothing."""
         return ()
+
+    def unchanged(self, _file_state: bytes) -> Committed | None:
+        """Return None."""
+        return None
 
     def claim(self, _uri: str, _committed: Committed) -> None:
         """Do nothing."""
@@ -186,6 +190,7 @@ class LedgerView:
         self._path = path
         self._lookup = _Lookup(file, path, distinct_id_digest(run.distinct_id))
         self._sources = SourceRows(file, run.terms)
+        self._knows_states = version_of(file) == SCHEMA_VERSION
         self.outcome_of = self._lookup.outcome_of
         self.note_on = self._lookup.note_on
         self.is_settled = self._lookup.is_settled
@@ -200,6 +205,11 @@ class LedgerView:
         """Return what may be the beginning of a source that begins with `head`."""
         with translated(self._path):
             return self._sources.find(head)
+
+    def unchanged(self, file_state: bytes) -> Committed | None:
+        """Return what is committed of a file in this state."""
+        with translated(self._path):
+            return self._sources.unchanged(file_state) if self._knows_states else None
 
     def begin(self) -> None:
         """Do nothing."""
@@ -301,6 +311,11 @@ class Ledger:
         """Return what may be the beginning of a source that begins with `head`; nothing that this run has claimed."""
         with translated(self.path):
             return self._sources.find(head)
+
+    def unchanged(self, file_state: bytes) -> Committed | None:
+        """Return what is committed of a file in this state; nothing that this run has claimed."""
+        with translated(self.path):
+            return self._sources.unchanged(file_state)
 
     def commit(self, commits: Sequence[Commit]) -> None:
         """Note down how far sources are settled, in one transaction."""

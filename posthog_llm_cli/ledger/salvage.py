@@ -17,7 +17,7 @@ from posthog_llm_cli.ledger.care import check_open
 from posthog_llm_cli.ledger.files import beside, make_empty, open_for_writing, sync_folder, translated
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
-from posthog_llm_cli.ledger.schema import APPLICATION_ID, COUNT_SETTLED, OUTCOME_MASK, SCHEMA_VERSION
+from posthog_llm_cli.ledger.schema import APPLICATION_ID, COUNT_SETTLED, OLDER, OUTCOME_MASK, SCHEMA_VERSION
 from posthog_llm_cli.model import Settlement
 from posthog_llm_cli.values import Value
 
@@ -120,7 +120,7 @@ def _open_damaged(path: Path) -> sqlite3.Connection:
     try:
         (application,) = file.execute("PRAGMA application_id").fetchone()
         (version,) = file.execute("PRAGMA user_version").fetchone()
-        if (application, version) == (APPLICATION_ID, SCHEMA_VERSION):
+        if application == APPLICATION_ID and (version == SCHEMA_VERSION or version in OLDER):
             file.execute("SELECT count(*) FROM sqlite_master").fetchone()
             return file
         problem = f"application id {application:#x} and schema {version}"

@@ -6,7 +6,7 @@ from types import MappingProxyType
 APPLICATION_ID = 0x706C6831
 """`plh1`, in the file's header: tells a ledger from any other SQLite database."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 OUTCOME_BITS = 3
 """So many bits of `settled.outcome` are the outcome; the others a note of what was sent of a truncated call."""
@@ -65,9 +65,33 @@ TABLES: Mapping[str, str] = MappingProxyType(
   calls INTEGER NOT NULL,
   console INTEGER NOT NULL,
   is_whole INTEGER NOT NULL,
-  run INTEGER NOT NULL
+  run INTEGER NOT NULL,
+  file_state BLOB
 )""",
         "sources_by_head": "CREATE INDEX sources_by_head ON sources (head)",
+        "sources_by_state": "CREATE INDEX sources_by_state ON sources (file_state)",
     }
 )
-"""The statements that make tables and index; `sqlite_master` keeps their text, by which a ledger is recognised."""
+"""The statements that make tables and indexes; `sqlite_master` keeps their text, by which a ledger is recognised."""
+
+_SOURCES_1 = TABLES["sources"].replace(",\n  file_state BLOB", "")
+
+OLDER: Mapping[int, Mapping[str, str]] = MappingProxyType(
+    {1: {name: text for name, text in TABLES.items() if name != "sources_by_state"} | {"sources": _SOURCES_1}}
+)
+"""What earlier versions consist of: they are read as they are, and brought up to date by the first run that writes."""
+
+UPDATE: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {
+        1: (
+            "DROP INDEX sources_by_head",
+            "ALTER TABLE sources RENAME TO sources_1",
+            TABLES["sources"],
+            "INSERT INTO sources SELECT *, NULL FROM sources_1",
+            "DROP TABLE sources_1",
+            TABLES["sources_by_head"],
+            TABLES["sources_by_state"],
+        )
+    }
+)
+"""The statements that make the next version of each."""

@@ -18,7 +18,7 @@ _MOST_ALIKE = 64
 
 _FIND = (
     "SELECT id, offset, digest, lines, records, calls, console, is_whole FROM sources "
-    "WHERE head IN ({}) AND settings = ? AND since <= ? ORDER BY run DESC, id DESC LIMIT ?"
+    "WHERE {} AND settings = ? AND since <= ? ORDER BY run DESC, id DESC LIMIT ?"
 )
 
 
@@ -43,11 +43,16 @@ class SourceRows(Value, frozen=True):
     def find(self, head: bytes) -> list[Committed]:
         """Return what may be the beginning of a source that begins with `head`; nothing of this run's own."""
         digests = head_digests(head)
-        if not digests:
-            return []
-        query = _FIND.format(", ".join("?" * len(digests)))
+        return self._where(f"head IN ({', '.join('?' * len(digests))})", digests) if digests else []
+
+    def unchanged(self, file_state: bytes) -> Committed | None:
+        """Return what was noted of a file in this state, which is all of it; nothing of this run's own."""
+        return next(iter(self._where("file_state = ?", [file_state])), None)
+
+    def _where(self, condition: str, values: Sequence[bytes]) -> list[Committed]:
         taken = set(self.own.values())
-        rows = self.file.execute(query, (*digests, self.terms.settings, self.terms.since, _MOST_ALIKE + len(taken)))
+        terms = self.terms.settings, self.terms.since
+        rows = self.file.execute(_FIND.format(condition), (*values, *terms, _MOST_ALIKE + len(taken)))
         return [
             Committed(number, offset, digest, lines, records, calls, bool(console), bool(is_whole))
             for number, offset, digest, lines, records, calls, console, is_whole in rows
@@ -71,6 +76,7 @@ class SourceRows(Value, frozen=True):
             values = (
                 name, self.terms.settings, self.terms.since, head_digest(place), place.offset,
                 place.digest, place.lines, commit.records, commit.calls, place.console, place.is_whole, run,
+                place.file_state,
             )  # fmt: skip
             if number is None:
                 added[key] = int(self.file.execute(_INSERT, values).lastrowid or 0)
@@ -85,6 +91,6 @@ class SourceRows(Value, frozen=True):
         )
 
 
-_COLUMNS = "name, settings, since, head, offset, digest, lines, records, calls, console, is_whole, run"
-_INSERT = f"INSERT INTO sources ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - made of constants
-_UPDATE = f"UPDATE sources SET ({_COLUMNS}) = ({', '.join('?' * 12)}) WHERE id = ?"  # noqa: S608
+_COLUMNS = "name, settings, since, head, offset, digest, lines, records, calls, console, is_whole, run, file_state"
+_INSERT = f"INSERT INTO sources ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - made of constants
+_UPDATE = f"UPDATE sources SET ({_COLUMNS}) = ({', '.join('?' * 13)}) WHERE id = ?"  # noqa: S608

@@ -176,6 +176,7 @@ class SourceReader:
             framer=lambda: Framer(uri, max_record=self._max_record),
             # What is not compressed is as long as what it says.
             more=lambda trail: self._rest_of_line(held, trail) if raw == trail.offset else iter(()),
+            file_state=lambda: files.state_of(held.descriptor, held.source.path or ""),
             idle_s=self._idle_s,
         )
         before = self.bytes_read
@@ -183,6 +184,8 @@ class SourceReader:
             self.bytes_read = before + read.bytes_read
             yield item
         self.bytes_read = before + read.bytes_read
+        if not raw:
+            self.raw_bytes_read += files.size_of(held.source, self._stdin_fd) or 0  # it is as it was, and done with
 
     def _rest_of_line(self, held: Held, trail: Trail) -> Iterator[bytes]:
         """Wait for the end of a line that is being written; not for ever, where many logs are cut off."""

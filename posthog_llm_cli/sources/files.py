@@ -3,17 +3,20 @@
 import errno
 import fnmatch
 import glob
+import hashlib
 import os
 import select
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
 
+from posthog_llm_cli.committed import DIGEST_BYTES
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.values import Value
 
 BLOCK = 256 * 1024
 _POLL_S = 0.2
+_STILL_S = 60.0
 _RECURSIVE = "**"
 _STDIN = "-"
 
@@ -69,6 +72,22 @@ def open_source(source: Source, stdin_fd: int) -> int:
         return os.open(source.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _failure(source.path, error) from None
+
+
+def state_of(descriptor: int, path: str) -> bytes | None:
+    """Return what stands for a file in the state it is in; None where that is younger than a minute, or no file is.
+
+    The same state is the same content: whoever writes sets the time of the last change (ctime), which nobody can set
+    back. Within a minute a second change may have the same time, on a clock that is coarse or another machine's.
+    """
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode) or time.time() - found.st_ctime < _STILL_S:
+        return None
+    said = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return hashlib.sha256(b"%d %d %d %d " % said + os.fsencode(os.path.abspath(path))).digest()[:DIGEST_BYTES]  # noqa: PTH100
 
 
 def is_live(descriptor: int, uri: str) -> bool:

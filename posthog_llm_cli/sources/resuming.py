@@ -1,4 +1,7 @@
-"""Where a source goes on that an earlier run has read in part: its bytes are verified first, every one of them."""
+"""Where a source goes on that an earlier run has read in part: its bytes are verified first, every one of them.
+
+But for a file that is in the very state in which it was read to its end: it is not opened to be read at all.
+"""
 
 import hashlib
 import os
@@ -14,7 +17,7 @@ from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.framing import LOOK_AHEAD, Framer
 from posthog_llm_cli.sources.track import PADDING
-from posthog_llm_cli.values import Value
+from posthog_llm_cli.values import Value, replace
 
 Read = LogLine | SourceError | Idle | Mark | SourceStart | AlreadyRead | Reached
 
@@ -28,7 +31,10 @@ _POLL_S = 0.05
 
 
 class Memory(Protocol):
-    """What earlier runs have committed of sources: the ledger. Both methods may raise LedgerError."""
+    """What earlier runs have committed of sources: the ledger. All methods may raise LedgerError."""
+
+    def unchanged(self, file_state: bytes, /) -> Committed | None:
+        """Return what is committed of a file that was in this state when it was read to its end: all of it."""
 
     def committed(self, head: bytes, /) -> Sequence[Committed]:
         """Return what may be the beginning of a source that begins with `head`."""
@@ -262,7 +268,8 @@ class Resumed:
     """Iterates one file: what an earlier run has committed of it as `AlreadyRead`, and what lies behind as it reads.
 
     `rewound` gives its decompressed bytes from the first one, whenever it is called, and `framer` a new one; `more`
-    waits for the rest of a last line. `bytes_read` counts what was read behind the committed part.
+    waits for the rest of a last line; `file_state` is asked before and after (`files.state_of`). `bytes_read` counts
+    what was read behind the committed part.
     """
 
     def __init__(
@@ -273,6 +280,7 @@ class Resumed:
         rewound: Callable[[], Generator[bytes, None, None]],
         framer: Callable[[], Framer],
         more: Callable[[Trail], Iterator[bytes]],
+        file_state: Callable[[], bytes | None],
         idle_s: float,
     ) -> None:
         self._uri = uri
@@ -280,17 +288,26 @@ class Resumed:
         self._rewound = rewound
         self._new_framer = framer
         self._more = more
+        self._state_now = file_state
+        self._state: bytes | None = None
         self._idle_s = idle_s
         self.bytes_read = 0
 
     def __iter__(self) -> Iterator[Read]:
         yield SourceStart(self._uri)
+        self._state = self._state_now()
+        unchanged = None if self._state is None else self._memory.unchanged(self._state)
+        if unchanged is not None:
+            yield self._claimed(unchanged)
+            yield Mark.SOURCE_END
+            return
         try:
             begun = yield from _start(self._uri, self._memory, self._rewound, idle_s=self._idle_s)
         except SourceError:  # at its very beginning: it is met again
             begun = self._anew()
         if begun.committed is not None and begun.committed.is_whole:
             yield self._claimed(begun.committed)
+            yield from self._at_rest(begun.trail.end())
             yield Mark.SOURCE_END
             return
         framer = self._new_framer()
@@ -335,10 +352,18 @@ class Resumed:
         except SourceError as error:
             problems.append(error)
         yield from _line_end(framer, trail)
-        if not problems and not (framer.reads_lines and trail.line_end == trail.offset):
-            yield trail.end()
+        if not problems and framer.reads_lines and trail.line_end == trail.offset:
+            yield from self._at_rest(trail.lines_end(console=framer.is_console))
+        elif not problems:
+            end = trail.end()
+            yield next(self._at_rest(end), end)
         yield from problems[:1]
         yield Mark.SOURCE_END
+
+    def _at_rest(self, end: Reached) -> Iterator[Reached]:
+        """Yield the place where the source ends with the state of its file, if that was the same all the while."""
+        if self._state is not None and self._state == self._state_now():
+            yield replace(end, file_state=self._state)
 
     def _fed(self, framer: Framer, trail: Trail, blocks: Iterator[bytes]) -> Iterator[LogLine | Mark | Reached]:
         for block in blocks:

@@ -15,6 +15,7 @@ import zstandard
 
 from posthog_llm_cli.ledger import care, reading
 from posthog_llm_cli.mockserver import Faults, MockServer
+from posthog_llm_cli.sources import files
 from tests.cli.running import KEY, Called, lines, record, run
 from tests.streaming import jsonl, output_text, responded, said
 
@@ -62,6 +63,25 @@ def test_what_is_settled_as_a_whole_is_not_read_again(home: Path, send: Sent) ->
     assert told(report) == (8, 8, 0)
     assert report["already_read"] == {"sources": 1, "records": 8, "bytes": log.stat().st_size}
     assert (report["records"], report["bytes_read"], report["requests"]) == (8, 0, 0)
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, zstandard.compress])
+def test_a_log_that_lies_still_is_not_even_opened_to_be_read(
+    home: Path, send: Sent, monkeypatch: pytest.MonkeyPatch, packed: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(files, "_STILL_S", 0.0)
+    log = home / "app.jsonl"
+    log.write_bytes(packed(numbered(0, 8)))
+    assert told(send("app.jsonl")) == (0, 0, 8)
+    with monkeypatch.context() as unread:
+        unread.delattr(files, "read_blocks")
+        for more in ([], ["--dry-run"]):
+            report = send("app.jsonl", *more)
+            assert told(report) == (8, 8, 0)
+            assert report["already_read"]["bytes"] == len(numbered(0, 8))
+    time.sleep(0.02)
+    log.write_bytes(packed(numbered(0, 9)))
+    assert told(send("app.jsonl")) == (8, 8, 1)
 
 
 def test_an_appended_log_is_read_from_where_it_was_committed(home: Path, send: Sent) -> None:

@@ -57,7 +57,7 @@ def head_lost(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    change(path, "PRAGMA user_version = 2")
+    change(path, "PRAGMA user_version = 3")
 
 
 def foreign(path: Path) -> None:
@@ -81,7 +81,7 @@ def lost_beside_its_wal(path: Path) -> None:
 
 FAULTS: dict[Callable[[Path], None], str] = {
     empty: "damaged", garbage: "damaged", cut_off: "damaged", head_lost: "damaged", other_tables: "damaged",
-    newer: "found schema 2", foreign: "another SQLite database", folder: "expected a file and found something else",
+    newer: "found schema 3", foreign: "another SQLite database", folder: "expected a file and found something else",
     lost_beside_its_wal: "found only its ledger.sqlite-wal",
 }  # fmt: skip
 

@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 
 from posthog_llm_cli.committed import Commit, Reached
-from posthog_llm_cli.errors import ConfigError
-from posthog_llm_cli.ledger import Ledger, RunStart, care, reading, salvage, sources
-from tests.ledger.making import NOW, US, accepted, ended, ids, opened
+from posthog_llm_cli.errors import ConfigError, LedgerError
+from posthog_llm_cli.ledger import Ledger, RunStart, care, reading, records, salvage, sources
+from posthog_llm_cli.ledger.schema import APPLICATION_ID, OLDER, SCHEMA_VERSION, UPDATE
+from tests.ledger.making import LOOK, NOW, US, accepted, ended, filled, ids, opened
 
 HEAD = b"0123456789" * 200
 
 
-def commit(offset: int, *, uri: str = "a.jsonl", records: int = 10, is_whole: bool = False) -> Commit:
-    place = Reached(uri, HEAD[:1024], offset, b"d" * 16, offset // 10, is_whole=is_whole)
+def commit(
+    offset: int, *, uri: str = "a.jsonl", records: int = 10, is_whole: bool = False, file_state: bytes | None = None
+) -> Commit:
+    place = Reached(uri, HEAD[:1024], offset, b"d" * 16, offset // 10, is_whole=is_whole, file_state=file_state)
     return Commit(place, records, records)
 
 
@@ -115,3 +118,118 @@ def test_other_settings_know_nothing_of_it(path: Path) -> None:
         assert offsets(other) == []
     with Ledger(path, RunStart("run-3", NOW, since=NOW)) as later:
         assert offsets(later) == [500], "all of it was settled, whenever it was"
+
+
+# ----------------------------------------------------------------------------------------- files in a state that is known
+
+
+def test_a_file_is_found_by_its_state_under_the_same_settings_alone(path: Path) -> None:
+    noted(path, commit(500, file_state=b"state"))
+    with opened(path, "run-2") as ledger:
+        known = ledger.unchanged(b"state")
+        assert known is not None
+        assert (known.offset, known.records) == (500, 10)
+        assert ledger.unchanged(b"other") is None
+        ledger.claim("a.jsonl", known)
+        assert ledger.unchanged(b"state") is None, "the same file twice in one run is read"
+    with Ledger(path, RunStart("run-3", NOW, settings=b"others")) as other:
+        assert other.unchanged(b"state") is None
+
+
+def test_a_row_that_moves_on_keeps_no_state_of_before(path: Path) -> None:
+    noted(path, commit(500, file_state=b"state"))
+    with opened(path, "run-2") as ledger:
+        (known,) = ledger.committed(HEAD)
+        ledger.claim("a.jsonl", known)
+        ledger.commit([commit(900, records=20)])
+    with opened(path, "run-3") as ledger:
+        assert ledger.unchanged(b"state") is None
+        assert offsets(ledger) == [900]
+
+
+def older(path: Path, version: int) -> None:
+    """Make the ledger one that an earlier version wrote, with what is in it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        tables = {
+            name: file.execute(f"SELECT * FROM {name}").fetchall() for name in OLDER[version] if "_by_" not in name
+        }
+    path.unlink()
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        file.execute(f"PRAGMA user_version={version}")
+        for statement in OLDER[version].values():
+            file.execute(statement)
+        for name, rows in tables.items():
+            width = len(file.execute(f"SELECT * FROM {name}").description)
+            file.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * width)})", [row[:width] for row in rows])
+        file.execute("PRAGMA journal_mode=WAL")
+
+
+def made(path: Path, version: int) -> list[str]:
+    events = filled(path, 700)
+    with opened(path, "run-2") as ledger:
+        ledger.commit([commit(500), commit(800, uri="b.jsonl", is_whole=True)])
+        ended(ledger)
+    older(path, version)
+    return events
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as file:
+        return int(file.execute("PRAGMA user_version").fetchone()[0])
+
+
+@pytest.mark.parametrize("before", OLDER)
+def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_knows(path: Path, before: int) -> None:
+    events = made(path, before)
+    assert version(path) == before
+    with opened(path, "run-3") as ledger:
+        assert all(ledger.is_settled(US, event) for event in events)
+        assert sorted(offsets(ledger)) == [500, 800]
+        (known,) = [one for one in ledger.committed(HEAD) if one.offset == 500]
+        ledger.claim("a.jsonl", known)
+        ledger.commit([commit(900, records=20, file_state=b"state")])
+        ended(ledger)
+    assert version(path) == SCHEMA_VERSION
+    with opened(path, "run-4") as ledger:
+        known_now = ledger.unchanged(b"state")
+        assert known_now is not None
+        assert known_now.offset == 900
+        ended(ledger)
+    checked = care.check(path)
+    assert (checked.problems, checked.events) == ((), 700)
+
+
+@pytest.mark.parametrize("before", OLDER)
+def test_a_ledger_of_an_earlier_version_is_looked_at_as_it_is(path: Path, before: int) -> None:
+    events = made(path, before)
+    view = records.view(path, LOOK)
+    assert all(view.is_settled(US, event) for event in events)
+    assert sorted(one.offset for one in view.committed(HEAD)) == [500, 800]
+    assert view.unchanged(b"state") is None
+    view.close()
+    assert (reading.status(path).sources, care.check(path).problems) == (2, ())
+    assert version(path) == before
+
+
+@pytest.mark.parametrize("before", OLDER)
+def test_a_damaged_ledger_of_an_earlier_version_is_repaired(path: Path, before: int) -> None:
+    made(path, before)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("UPDATE tallies SET events = 7")
+        file.commit()
+    repaired = salvage.repair(path, now=NOW)
+    assert repaired.events == 700
+    assert version(path) == SCHEMA_VERSION
+
+
+def test_an_update_that_is_cut_short_leaves_the_ledger_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(path, 1)
+    statements = {1: (*UPDATE[1], "SELECT no FROM such")}
+    monkeypatch.setattr("posthog_llm_cli.ledger.files.UPDATE", statements)
+    with pytest.raises(LedgerError):
+        opened(path, "run-3")
+    monkeypatch.undo()
+    assert version(path) == 1
+    with opened(path, "run-4") as ledger:
+        assert sorted(offsets(ledger)) == [500, 800]

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from posthog_llm_cli.committed import AlreadyRead, Committed, Reached, head_digest, head_digests
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import LogLine
-from posthog_llm_cli.sources import SourceReader
+from posthog_llm_cli.sources import SourceReader, files
 from posthog_llm_cli.sources import resuming as module
+from posthog_llm_cli.values import replace
 from tests.laws import examples
 
 PIECES = (
@@ -33,13 +34,17 @@ class Notes:
     places: list[Reached] = field(default_factory=list)
     claimed: list[int] = field(default_factory=list)
 
+    def unchanged(self, file_state: bytes) -> Committed | None:
+        known = [number for number, place in enumerate(self.places) if place.file_state == file_state]
+        return self._committed(known[-1]) if known else None
+
     def committed(self, head: bytes) -> Sequence[Committed]:
         keys = head_digests(head)
-        return [
-            Committed(at, place.offset, place.digest, place.lines, 0, 0, place.console, place.is_whole)
-            for at, place in enumerate(self.places)
-            if head_digest(place) in keys
-        ]
+        return [self._committed(number) for number, place in enumerate(self.places) if head_digest(place) in keys]
+
+    def _committed(self, number: int) -> Committed:
+        place = self.places[number]
+        return Committed(number, place.offset, place.digest, place.lines, 0, 0, place.console, place.is_whole)
 
     def claim(self, _uri: str, committed: Committed) -> None:
         self.claimed.append(committed.number)
@@ -195,3 +200,157 @@ def test_a_line_over_the_tail_that_is_looked_at_counts_as_cut_short() -> None:
     assert trail.is_cut_short
     trail.add(b'"}\n')
     assert not trail.is_cut_short
+
+
+# ----------------------------------------------------------------------------------------------- files that lie still
+
+LOG = b'{"n": 1}\n{"n": 2}\n'
+FORMS = (
+    LOG,
+    LOG + b'{"n": 3}',
+    LOG + b'{"cut',
+    b'[{"a": 1},\n {"b": 2}]',
+    gzip.compress(LOG, mtime=0),
+    zstandard.compress(LOG),
+)
+_TICK_S = 0.02
+"""More than the clock takes that a file system reads: a second change has another time."""
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files lie still at once, and not after a minute: a test cannot set the time of a change."""
+    monkeypatch.setattr(files, "_STILL_S", 0.0)
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def no_blocks(*_words: object, **_options: object) -> None:
+        pytest.fail("a file was read that is as it was")
+
+    return lambda: monkeypatch.setattr(files, "read_blocks", no_blocks)
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("content", FORMS)
+def test_a_file_in_the_state_that_it_was_read_in_is_not_read(
+    tmp_path: Path, content: bytes, unread: Callable[[], None]
+) -> None:
+    path, notes = tmp_path / "log", Notes()
+    path.write_bytes(content)
+    read(path, notes)
+    assert notes.places[-1].file_state is not None
+    unread()
+    reader = SourceReader([str(path)], memory=notes)
+    (known,) = [item for item in reader if isinstance(item, AlreadyRead)]
+    assert known.committed.offset == notes.places[-1].offset
+    assert (reader.bytes_read, reader.raw_bytes_read) == (0, len(content)), "the bar goes on by all of it"
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("content", FORMS)
+def test_a_file_whose_state_was_not_known_has_it_noted_once_it_was_verified(
+    tmp_path: Path, content: bytes, unread: Callable[[], None]
+) -> None:
+    path, notes = tmp_path / "log", Notes()
+    path.write_bytes(content)
+    read(path, notes)
+    before = notes.places = [replace(place, file_state=None) for place in notes.places]
+    assert read(path, notes)[0] == before[-1].offset
+    assert notes.places[-1] == replace(before[-1], file_state=notes.places[-1].file_state)
+    unread()
+    assert read(path, notes) == (before[-1].offset, [])
+
+
+def test_a_file_that_was_touched_within_a_minute_has_no_state(tmp_path: Path) -> None:
+    path, notes = tmp_path / "log", Notes()
+    path.write_bytes(LOG)
+    os.utime(path, (0, 0))
+    for _ in range(2):
+        read(path, notes)
+    assert {place.file_state for place in notes.places} == {None}
+
+
+@pytest.mark.usefixtures("still")
+def test_a_file_that_changes_while_it_is_read_has_no_state(tmp_path: Path) -> None:
+    path, notes = tmp_path / "log", Notes()
+    path.write_bytes(LOG * 2000)
+    changed = False
+    for item in SourceReader([str(path)], memory=notes, _block_size=4096):
+        if isinstance(item, LogLine) and not changed:
+            changed = True
+            time.sleep(_TICK_S)
+            path.write_bytes(LOG * 2000)  # the very same, and not known to be
+        if isinstance(item, Reached):
+            notes.places.append(item)
+    assert changed
+    assert notes.places[-1].offset == len(LOG) * 2000
+    assert {place.file_state for place in notes.places} == {None}
+
+
+@pytest.mark.usefixtures("still")
+def test_a_file_with_damage_is_read_again_each_time(tmp_path: Path) -> None:
+    path, notes = tmp_path / "log", Notes()
+    path.write_bytes(gzip.compress(LOG)[:-3])
+    for _ in range(3):
+        assert read(path, notes)[1][-1] == "source-damaged"
+
+
+def rewrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(max(0, path.stat().st_size // 2))
+        file.write(b"7")
+
+
+def replaced(path: Path) -> None:
+    content, before = path.read_bytes(), path.stat()
+    path.unlink()
+    path.write_bytes(content.replace(b"1", b"8"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def rewrite_in_secret(path: Path) -> None:
+    """As `touch -r` does: the time of the writing is what it was, and so is the size."""
+    before = path.stat()
+    rewrite(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def renamed(path: Path) -> None:
+    other = path.with_name("other")
+    path.rename(other)
+    other.rename(path)
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b'{"n": 4}\n')
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def leave(_path: Path) -> None:
+    pass
+
+
+@given(
+    content=st.sampled_from([LOG, LOG * 30, LOG + b'{"n": 3}', b'[{"a": 1},\n {"b": 2}]']),
+    changes=st.lists(
+        st.sampled_from([rewrite, rewrite_in_secret, replaced, renamed, append, truncate, leave]), max_size=4
+    ),
+)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.usefixtures("still")
+def test_whoever_changes_a_file_has_it_read(
+    tmp_path: Path, content: bytes, changes: list[Callable[[Path], None]]
+) -> None:
+    path, notes = tmp_path / "log", Notes()
+    path.write_bytes(content)
+    for change in changes:
+        time.sleep(_TICK_S)
+        read(path, notes)
+        change(path)
+    known = Notes([replace(place, file_state=None) for place in notes.places])
+    assert read(path, notes) == read(path, known), "what is known by its state is what is known by its bytes"
