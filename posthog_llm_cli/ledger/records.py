@@ -323,7 +323,7 @@ class Ledger:
             return
         with translated(self.path), self._transaction():
             added = self._sources.write(commits, self._run)
-        self._sources.own.update(added)
+        self._sources.add(added)
 
     def settle(
         self,
@@ -353,7 +353,7 @@ class Ledger:
                 _ADD_TALLY, [(self._run, number, outcome.value, events) for outcome, events in tallies.items()]
             )
             added_rows = self._sources.write(commits, self._run)
-        self._sources.own.update(added_rows)
+        self._sources.add(added_rows)
         self._numbers[destination] = number  # known for good only once it is on disk
 
     def end(self, report: str, *, exit_code: int, ended_at: datetime) -> None:

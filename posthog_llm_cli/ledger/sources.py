@@ -1,7 +1,7 @@
 """How far sources were read: rows of the ledger that a run looks up by content, and moves on."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from posthog_llm_cli.committed import Commit, Committed, head_digest, head_digests
@@ -39,6 +39,8 @@ class SourceRows(Value, frozen=True):
     file: sqlite3.Connection
     terms: Terms
     own: dict[tuple[str, bool], int] = field(default_factory=dict)
+    taken: set[int] = field(default_factory=set)
+    """The numbers of its own rows, and of those that it had before under the same name."""
 
     def find(self, head: bytes) -> list[Committed]:
         """Return what may be the beginning of a source that begins with `head`; nothing of this run's own."""
@@ -50,7 +52,7 @@ class SourceRows(Value, frozen=True):
         return next(iter(self._where("file_state = ?", [file_state])), None)
 
     def _where(self, condition: str, values: Sequence[bytes]) -> list[Committed]:
-        taken = set(self.own.values())
+        taken = self.taken
         terms = self.terms.settings, self.terms.since
         rows = self.file.execute(_FIND.format(condition), (*values, *terms, _MOST_ALIKE + len(taken)))
         return [
@@ -61,7 +63,12 @@ class SourceRows(Value, frozen=True):
 
     def claim(self, uri: str, committed: Committed) -> None:
         """This source goes on where the row says: no other one does, and the row moves on with it."""
-        self.own[uri, committed.is_whole] = committed.number
+        self.add({(uri, committed.is_whole): committed.number})
+
+    def add(self, own: Mapping[tuple[str, bool], int]) -> None:
+        """These rows are the run's own from now on."""
+        self.own.update(own)
+        self.taken.update(own.values())
 
     def write(self, commits: Sequence[Commit], run: int) -> dict[tuple[str, bool], int]:
         """Note down commits, within a transaction; return the rows that are new, to be `own` once it is on disk."""

@@ -110,7 +110,13 @@ class SourceReader:
         if len(first) < 2:
             yield from self._read_all(first)  # nothing to choose, and no look to pay for
             return
-        order = Order(ranking, max_record=self._max_record, should_stop=self._should_stop, idle_s=self._idle_s)
+        order = Order(
+            ranking,
+            is_known=self._is_known,
+            max_record=self._max_record,
+            should_stop=self._should_stop,
+            idle_s=self._idle_s,
+        )
         with closing(order):
             yield from self._look(chain(first, sources), order)
             yield from self._read_all(order)
@@ -127,6 +133,11 @@ class SourceReader:
             if time.monotonic() - ticked_at >= self._idle_s:
                 ticked_at = time.monotonic()
                 yield _IDLE
+
+    def _is_known(self, descriptor: int, path: str) -> bool:
+        """Whether the file is as it was when an earlier run had settled all of it."""
+        state = None if self._memory is None else files.state_of(descriptor, path)
+        return state is not None and self._memory is not None and self._memory.unchanged(state) is not None
 
     def _read(self, source: files.Source | Held) -> Iterator[Read]:
         try:

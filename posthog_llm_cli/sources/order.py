@@ -60,10 +60,22 @@ class Held(State):
 
 
 class Order:
-    """Takes sources, then gives them by rank. Memory does not grow with their number, but for those held open."""
+    """Takes sources, then gives them by rank. Memory does not grow with their number, but for those held open.
 
-    def __init__(self, ranking: Ranking, *, max_record: int, should_stop: Callable[[], bool], idle_s: float) -> None:
+    A file that `is_known` will not be read, so it is not looked at either; that is asked with its descriptor and path.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking,
+        *,
+        is_known: Callable[[int, str], bool],
+        max_record: int,
+        should_stop: Callable[[], bool],
+        idle_s: float,
+    ) -> None:
         self._ranking = ranking
+        self._is_known = is_known
         self._max_record = max_record
         self._should_stop = should_stop
         self._idle_s = idle_s
@@ -92,6 +104,8 @@ class Order:
                 is_kept = is_kept or is_live
                 if is_kept:
                     self._hold(held, is_live=is_live)
+                elif source.path is not None and self._is_known(held.descriptor, source.path):
+                    self._put(self._ranking.otherwise, source)
                 else:
                     self._put(self._rank_of(self._blocks(held.descriptor, source.uri), source.uri), source)
             except SourceError:

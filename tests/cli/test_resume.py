@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,26 @@ def test_a_log_that_lies_still_is_not_even_opened_to_be_read(
     time.sleep(0.02)
     log.write_bytes(packed(numbered(0, 9)))
     assert told(send("app.jsonl")) == (8, 8, 1)
+
+
+def test_of_a_folder_of_logs_the_new_one_alone_is_opened_to_be_read(
+    home: Path, send: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_STILL_S", 0.0)
+    (home / "logs").mkdir()
+    for number in range(3):
+        (home / "logs" / f"{number}.jsonl").write_bytes(numbered(10 * number, 10 * number + 5))
+    assert told(send("logs")) == (0, 0, 15)
+    (home / "logs" / "new.jsonl").write_bytes(numbered(90, 95))
+    read_blocks, seen = files.read_blocks, set()
+
+    def noting(descriptor: int, uri: str, **options: Any) -> Generator[bytes, None, None]:
+        seen.add(uri)
+        return read_blocks(descriptor, uri, **options)
+
+    monkeypatch.setattr(files, "read_blocks", noting)
+    assert told(send("logs")) == (15, 15, 5)
+    assert seen == {"logs/new.jsonl"}
 
 
 def test_an_appended_log_is_read_from_where_it_was_committed(home: Path, send: Sent) -> None:
