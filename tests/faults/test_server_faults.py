@@ -167,6 +167,7 @@ def test_a_refused_connection_is_retried_until_the_server_is_there(bench: Bench)
         ("http://127.0.0.1:{port}", "refused"),
         ("http://no.such.host.invalid", "did not answer"),
         ("https://127.0.0.1:{listening}", "did not answer"),
+        ("http://xn--a.invalid", "expected an http:// or https:// URL"),
     ],
 )
 def test_a_host_that_is_none_is_named_and_ends_5(bench: Bench, host: str, says: str) -> None:
