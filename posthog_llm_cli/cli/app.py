@@ -27,6 +27,8 @@ from posthog_llm_cli.errors import NO_DESCRIPTORS, ConfigError, ExitCode, Ledger
 from posthog_llm_cli.version import __version__
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+_NO_THREAD = "can't start new thread"
+"""What Python says where the system gives no more; there is no class for it."""
 
 app = typer.Typer(
     name="plh",
@@ -98,6 +100,12 @@ def run(arguments: Sequence[str]) -> int:
             _talk().error(f"expected to open a file and found: {str(error.strerror).lower()}", hint)
         else:
             raise
+        return int(ExitCode.USAGE)
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD:
+            raise
+        hint = "raise the limit on processes (ulimit -u, or the container's), then run again: nothing is lost"
+        _talk().error("expected to start a thread and found: the system gives no more threads", hint)
         return int(ExitCode.USAGE)
     return code if isinstance(code, int) else int(ExitCode.OK)
 
