@@ -19,5 +19,5 @@ def _start_some(thread: threading.Thread) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread.start = _start_some  # type: ignore[method-assign]
+    threading.Thread.start = _start_some  # type: ignore[method-assign, assignment]
     sys.exit(app.run(sys.argv[1:]))
