@@ -43,6 +43,18 @@ def test_records_of_counts_alone_are_named_and_sent_where_asked_for(home: Path) 
     assert orjson.loads(ran.out)["properties"]["$ai_input_tokens"] == 4
 
 
+@pytest.mark.parametrize("command", ["send", "validate", "preview"])
+def test_where_nothing_is_typed_and_nothing_piped_that_is_said(home: Path, command: str) -> None:
+    """As where a service manager runs `plh send $LOGS`, and LOGS is unset: no success, day after day."""
+    ran = subprocess.run(
+        [*PLH, command], cwd=home, env=environment(home, {"POSTHOG_API_KEY": KEY}), stdin=subprocess.DEVNULL,
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("error: expected a source")
+    assert run(home, command, "-", env={"POSTHOG_API_KEY": KEY}).code == 0
+
+
 # -------------------------------------------------------------------------------------------------------------- mock
 
 
