@@ -272,6 +272,21 @@ def test_the_longest_duration_ends_the_reading_and_what_is_left_goes_next_time(b
         check_stored(bench.expected(calls, "app.jsonl"), server)
 
 
+@pytest.mark.parametrize("count", [15, 400])  # all of it is read at once, or the reader waits for its deliveries
+def test_the_longest_duration_is_no_hour_of_retries(bench: Bench, count: int) -> None:
+    calls = bench.write("app.jsonl", count=count, keys=KEYS[:1])
+    with MockServer(faults=Faults.parse("429:1:300s")) as server:
+        ran = bench.run("send", "app.jsonl", "--max-duration", "1s", server=server)
+        assert fired(server, "429")
+        assert ran.code == 5, ran.err
+        assert ran.told["unconfirmed"] == ran.told["records"] > 0
+        assert "--max-duration was over" in ran.err
+        assert ran.seconds < 20
+        server.order(Faults())
+        assert bench.run("send", "app.jsonl", server=server).code == 0
+        check_stored(bench.expected(calls, "app.jsonl"), server)
+
+
 def test_concurrency_climbs_to_the_ceiling_on_a_healthy_server_and_falls_on_an_overloaded_one(bench: Bench) -> None:
     bench.write("app.jsonl", count=100, keys=KEYS[:1])
     with MockServer(faults=Faults.parse("slow:1:0.05s")) as server:
