@@ -158,11 +158,12 @@ def plan_file(where: str, run_started_at: datetime) -> DeadLetterFile:
         ConfigError: the file could not be made there; found out before anything is read.
     """
     path = Path(where)
-    if where.endswith("/") or path.is_dir():
+    # Of os.path throughout: Path's raise where a folder on the way may not be looked into.
+    if where.endswith("/") or os.path.isdir(path):  # noqa: PTH112
         name = run_started_at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ.jsonl")
         _check_folder(path)
         return DeadLetterFile(path / name, own=True)
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110
         if not os.access(path, os.W_OK):
             raise _unwritable(path, "no permission to write")
     else:
@@ -249,9 +250,9 @@ def _make_folder(folder: Path) -> None:
 def _check_folder(folder: Path) -> None:
     """Raise ConfigError unless files can be made in `folder`, or it can be made itself."""
     nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
+    while not os.path.exists(nearest) and nearest != nearest.parent:  # noqa: PTH110
         nearest = nearest.parent
-    if not nearest.is_dir():
+    if not os.path.isdir(nearest):  # noqa: PTH112
         raise _unwritable(folder, f"{nearest} is no folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise _unwritable(folder, f"no permission to write in {nearest}")

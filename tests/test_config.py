@@ -1,6 +1,7 @@
 """Flags over the environment, over ./plh.toml, over the user's plh.toml, over the defaults; and no key in any message."""
 
 import pickle
+import pwd
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from posthog_llm_cli.config import values
 from posthog_llm_cli.config.display import Display, read_display
 from posthog_llm_cli.config.options import OPTIONS
-from posthog_llm_cli.config.resolution import load, require_key, resolve
+from posthog_llm_cli.config.resolution import ledger_path, load, require_key, resolve
 from posthog_llm_cli.config.settings import Settings
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.formats import FORMAT_NAMES
@@ -545,3 +546,20 @@ def test_a_property_may_not_take_the_place_of_posthogs_own(home: Home, key: str)
 
 def test_a_timeout_beyond_any_sense_is_refused(home: Home) -> None:
     assert "at most" in home.error({"timeout": "1e308"}).message
+
+
+def test_without_a_home_directory_it_is_said_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under a user id of a container's own: no HOME, and no entry in the list of users."""
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for ask in (lambda: load({}, now=NOW), lambda: ledger_path(None)):
+        with pytest.raises(ConfigError, match="home directory") as caught:
+            ask()
+        assert "HOME" in str(caught.value.hint)
+    monkeypatch.setenv("HOME", "/anywhere")
+    assert load({}, now=NOW).ledger == Path("/anywhere/.local/state/plh/ledger.sqlite")

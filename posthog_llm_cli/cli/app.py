@@ -27,6 +27,8 @@ from posthog_llm_cli.errors import NO_DESCRIPTORS, ConfigError, ExitCode, Ledger
 from posthog_llm_cli.version import __version__
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+_NO_THREAD = "can't start new thread"
+"""What Python says where the system gives no more; there is no class for it."""
 
 app = typer.Typer(
     name="plh",
@@ -87,19 +89,30 @@ def run(arguments: Sequence[str]) -> int:
         # Typer's and rich's answer to a reader that has gone (`| head`) is exit 1, which means a bug here.
         silence(sys.__stdout__ or sys.stdout)
         return int(ExitCode.OK)
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            silence(sys.stdout)
-            _talk().error(
-                f"expected room to write and found: {error.strerror}", "make room on the disk, then run again"
-            )
-        elif error.errno in NO_DESCRIPTORS:  # wherever it met the limit: a module may be the one file too many
-            hint = "raise the limit on open files (ulimit -n), then run again: nothing is lost"
-            _talk().error(f"expected to open a file and found: {str(error.strerror).lower()}", hint)
-        else:
+    except (OSError, RuntimeError) as error:
+        want = _want(error)
+        if want is None:
             raise
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            silence(sys.stdout)
+        _talk().error(*want)
         return int(ExitCode.USAGE)
     return code if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _want(error: OSError | RuntimeError) -> tuple[str, str] | None:
+    """Return what the machine lacks, and what to do about it; None where it is something else."""
+    if isinstance(error, RuntimeError):
+        if str(error) != _NO_THREAD:
+            return None
+        hint = "raise the limit on processes (ulimit -u, or the container's), then run again: nothing is lost"
+        return "expected to start a thread and found: the system gives no more threads", hint
+    if error.errno in _NO_ROOM:
+        return f"expected room to write and found: {error.strerror}", "make room on the disk, then run again"
+    if error.errno in NO_DESCRIPTORS:  # wherever it met the limit: a module may be the one file too many
+        hint = "raise the limit on open files (ulimit -n), then run again: nothing is lost"
+        return f"expected to open a file and found: {str(error.strerror).lower()}", hint
+    return None
 
 
 def _print_what_can_be_shown() -> None:

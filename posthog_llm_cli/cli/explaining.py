@@ -1,8 +1,8 @@
 """`plh explain` from its settings to its exit code."""
 
+import os
 import sys
 from datetime import datetime
-from pathlib import Path
 
 import orjson
 
@@ -62,7 +62,7 @@ def _parted(place: str) -> tuple[str, int]:
         raise ConfigError(
             f"{place}: expected SOURCE:LINE, a file and the number of a line in it", hint="plh explain app.jsonl:1204"
         )
-    if source != _STDIN and Path(source).is_dir():
+    if source != _STDIN and os.path.isdir(source):  # noqa: PTH112 -- Path's raises where it may not look
         raise ConfigError(f"{source}: expected a file and found a directory", hint="name a file: logs/app.jsonl:12")
     return source, int(number)
 

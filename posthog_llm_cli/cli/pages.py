@@ -68,11 +68,12 @@ def _hindrance(path: Path) -> str | None:
     """Return why no page can take the place of what is there; a device would be replaced, and not written to."""
     if path == Path("-"):
         return "-, which would be a file of that name"
-    if path.is_dir():
+    # Of os.path throughout: Path's raise where a folder on the way may not be looked into.
+    if os.path.isdir(path):  # noqa: PTH112
         return "a folder"
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
         return "a device or a pipe"
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # noqa: PTH112
         return f"no folder {harmless(str(path.parent))}"
     if not os.access(path.parent, os.W_OK | os.X_OK):
         return f"a folder that may not be written to: {harmless(str(path.parent))}"

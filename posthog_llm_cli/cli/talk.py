@@ -2,16 +2,21 @@
 
 import errno
 import os
+import select
 import stat
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import IO, BinaryIO, TextIO
+from io import BufferedWriter, FileIO
+from typing import IO, TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from posthog_llm_cli.config.display import Display
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.report.text import fold, harmless, words
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _NARROWEST = 20
 _COLOURS = {"error:": "31", "warning:": "33", "hint:": "36", "next:": "32"}
@@ -86,15 +91,36 @@ class Talk:
 
 
 def data_stream() -> BinaryIO:
-    """Return stdout for bytes. Raises: ConfigError where it is closed."""
+    """Return stdout for bytes, each of which it takes. Raises: ConfigError where it is closed."""
     if sys.stdout is None:
         raise ConfigError("expected an open stdout and found it closed")
-    return sys.stdout.buffer
+    return _whole(sys.stdout)
 
 
 def talk_stream() -> BinaryIO | None:
-    """Return stderr for bytes, None where it is closed."""
-    return None if sys.stderr is None else sys.stderr.buffer
+    """Return stderr for bytes, each of which it takes; None where it is closed."""
+    return None if sys.stderr is None else _whole(sys.stderr)
+
+
+def _whole(stream: TextIO) -> BinaryIO:
+    """Return a stream for bytes: with PYTHONUNBUFFERED Python's own drops what one write does not take."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return stream.buffer  # no file behind it
+    stream.flush()
+    return BufferedWriter(_Patient(descriptor, "wb", closefd=False))
+
+
+class _Patient(FileIO):
+    """A file that waits for room also where it may not: another process that has it, too, can have said so."""
+
+    def write(self, data: "Buffer", /) -> int:
+        while (written := cast("int | None", super().write(data))) is None:
+            waiting = select.poll()
+            waiting.register(self.fileno(), select.POLLOUT)
+            waiting.poll()
+        return written
 
 
 def print_data(data: bytes, stream: BinaryIO | None) -> None:

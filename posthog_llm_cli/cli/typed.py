@@ -1,12 +1,13 @@
 """What was typed: the sources, those that are meant by typing none, and the whole command, to be typed again."""
 
+import os
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from posthog_llm_cli.errors import ExitCode
+from posthog_llm_cli.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from posthog_llm_cli.report.next_steps import CommandLine
@@ -17,15 +18,29 @@ _KEY = "--api-key"
 def typed_sources(ctx: typer.Context, sources: list[str] | None) -> tuple[str, ...]:
     """Return the sources; stdin where none is typed and stdin is piped.
 
-    Raises: typer.Exit(2), after the help on stderr, where none is typed and stdin is a terminal.
+    Raises:
+        typer.Exit(2), after the help on stderr, where none is typed and stdin is a terminal.
+        ConfigError: stdin is nothing, as under a service manager; a variable of the command may be unset.
     """
     if sources:
         return tuple(sources)
     if sys.stdin is not None and not sys.stdin.isatty():
+        if _is_nothing(sys.stdin):
+            raise ConfigError(
+                f"expected a source, or one that is piped, and found {os.devnull} as stdin",
+                hint="name files, folders or globs; - is stdin, whatever it is",
+            )
         return ("-",)
     with redirect_stdout(sys.stderr):  # Typer prints help with rich, and to stdout
         typer.echo(ctx.get_help())
     raise typer.Exit(ExitCode.USAGE)
+
+
+def _is_nothing(stream: TextIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(os.devnull))  # noqa: PTH116 -- a name, as os has it
+    except (OSError, ValueError):  # no file behind it, or no such device
+        return False
 
 
 def typed_command(ctx: typer.Context) -> "CommandLine":

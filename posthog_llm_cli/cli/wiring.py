@@ -45,6 +45,7 @@ def plan_of(settings: Settings, report: RunReport, *, now: datetime) -> pipeline
         workers=settings.workers,
         limit=settings.limit,
         max_duration_s=settings.max_duration_s,
+        late_s=settings.timeout_s,
         max_record=settings.max_record,
     )
 

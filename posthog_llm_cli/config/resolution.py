@@ -1,7 +1,7 @@
 """Flags over the environment, over ./plh.toml, over the user's plh.toml, over the defaults → `Settings`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ def load(flags: Mapping[str, object], *, now: datetime) -> Settings:
         flags,
         os.environ,
         _cwd(),
-        platformdirs.user_config_path(_APP),
-        state_home=platformdirs.user_state_path(_APP),
+        _users(platformdirs.user_config_path),
+        state_home=_users(platformdirs.user_state_path),
         now=now,
     )
 
@@ -77,6 +77,16 @@ def _cwd() -> Path:
         return Path.cwd()
     except OSError as error:
         raise ConfigError("expected a working directory and found that it is gone") from error
+
+
+def _users(folder: Callable[[str], Path]) -> Path:
+    """Return a folder of the user. Raises: ConfigError where there is neither HOME nor a user of this id."""
+    try:
+        return folder(_APP)
+    except RuntimeError as error:
+        raise ConfigError(
+            "expected a home directory and found none", hint="set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME"
+        ) from error
 
 
 def _layers(
@@ -211,8 +221,8 @@ def _default_time(given: dict[str, Given], *, now: datetime) -> datetime | None:
 def ledger_path(flag: str | None) -> Path:
     """Return which ledger the commands on ledgers mean, by `--ledger` and the other layers. Raises: ConfigError."""
     flags = {} if flag is None else {"ledger": flag}
-    layers, cwd = _layers(flags, os.environ, _cwd(), platformdirs.user_config_path(_APP)), _cwd()
-    return _linked_to(_ledger_at(_first(OPTIONS["ledger"], layers, cwd), platformdirs.user_state_path(_APP)))
+    layers, cwd = _layers(flags, os.environ, _cwd(), _users(platformdirs.user_config_path)), _cwd()
+    return _linked_to(_ledger_at(_first(OPTIONS["ledger"], layers, cwd), _users(platformdirs.user_state_path)))
 
 
 def _ledger(given: dict[str, Given], state_home: Path) -> Path | None:
@@ -221,7 +231,7 @@ def _ledger(given: dict[str, Given], state_home: Path) -> Path | None:
 
 def _linked_to(path: Path) -> Path:
     """Return the file itself where `path` is a link to it: its lock lies beside it, whatever name it is given."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 -- Path's raises where it may not look
 
 
 def _ledger_at(found: Given, state_home: Path) -> Path:

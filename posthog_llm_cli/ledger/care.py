@@ -85,8 +85,9 @@ def forget_sources(path: Path, rows: Sequence[int], *, now: datetime) -> int:
 @contextmanager
 def _changing(path: Path, now: datetime) -> Iterator[sqlite3.Connection]:
     """Open a ledger that is there, alone, for one transaction; what raises within it changes nothing."""
-    if not path.exists():
-        raise no_ledger(path)
+    with translated(path):
+        if not path.exists():
+            raise no_ledger(path)
     with Lock(path) as lock:
         lock.take(now)
         with translated(path), closing(open_for_writing(path)) as file:

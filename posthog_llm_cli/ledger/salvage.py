@@ -52,8 +52,9 @@ def repair(path: Path, *, now: datetime) -> Repaired:
             Nothing is changed then.
         ConfigError: there is none.
     """
-    if not path.exists():
-        raise no_ledger(path)
+    with translated(path):
+        if not path.exists():
+            raise no_ledger(path)
     with Lock(path) as lock:
         lock.take(now)
         whole = _if_whole(path)

@@ -1,6 +1,7 @@
 """Reading, converting and counting: what `send` and `validate` have in common."""
 
 import hashlib
+import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -155,9 +156,15 @@ class Intake(Value, frozen=True, kw_only=True):
             if self._is_cut():
                 return
 
+    @property
+    def overtime_s(self) -> float:
+        """How long `--max-duration` has been over: negative before that, and where there is none."""
+        longest_s = self.plan.max_duration_s
+        return -math.inf if longest_s is None else time.monotonic() - self.began_s - longest_s
+
     def _is_cut(self) -> bool:
         """Whether the run is to take no more lines: a signal came, the time is over, or the ledger has failed."""
-        if self.plan.max_duration_s is not None and time.monotonic() - self.began_s >= self.plan.max_duration_s:
+        if self.overtime_s >= 0:
             self.report.out_of_time = True
         return self.report.out_of_time or self.stop.should_stop() or self.report.ledger_error is not None
 

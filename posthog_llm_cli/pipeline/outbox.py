@@ -17,6 +17,7 @@ _POLL_S = 0.2
 _LAST_WAIT_S = 2.0
 """How long deliveries may take to come back once they were told to stop."""
 
+_OUT_OF_TIME = "--max-duration was over before it could be sent"
 
 _COMMIT_S = 2.0
 """How often sources are committed where nothing is sent, which would take them along."""
@@ -28,7 +29,7 @@ class Outbox:
     At most `concurrency` + 2 chunks of a destination are under way, so `add()` waits when the server is slow; where
     only one of several is, its chunks wait on disk instead. After a signal, deliveries have the grace period, then they
     are told to stop, and what still does not come back is unconfirmed. Where the ledger fails they are told to stop at
-    once: what it cannot take would only be sent again.
+    once: what it cannot take would only be sent again. They are told so, too, some time after `--max-duration`.
     """
 
     def __init__(self, intake: Intake, deliverer: Deliverer) -> None:
@@ -72,7 +73,7 @@ class Outbox:
             self._submit(chunk)
         if self._intake.report.out_of_time:
             for chunk in self._pool.take_shelved():
-                self._settle(unconfirmed(chunk, "--max-duration was over before it could be sent"))
+                self._settle(self._given_up(chunk))
         while self._pool.unsettled:
             self._wait()
         self._commit()
@@ -89,7 +90,7 @@ class Outbox:
         self._settle_ready()
         while self._is_over or not self._pool.submit(chunk):
             if self._is_over:
-                self._settle(unconfirmed(chunk))
+                self._settle(self._given_up(chunk))
                 return
             self._wait()
         self._settle_ready()
@@ -107,9 +108,15 @@ class Outbox:
             self._tell_to_stop()
         if self._intake.report.ledger_error is not None:
             self._tell_to_stop()
+        if self._intake.overtime_s >= self._intake.plan.late_s:
+            self._intake.report.out_of_time = True
+            self._tell_to_stop()
         if self._told_to_stop_s is not None and now_s - self._told_to_stop_s >= _LAST_WAIT_S:
             for chunk in self._pool.abandon():
-                self._settle(unconfirmed(chunk))
+                self._settle(self._given_up(chunk))
+
+    def _given_up(self, chunk: Chunk) -> Delivery:
+        return unconfirmed(chunk, _OUT_OF_TIME) if self._intake.overtime_s >= 0 else unconfirmed(chunk)
 
     @property
     def _is_over(self) -> bool:

@@ -79,8 +79,9 @@ class WorkerPool:
             with _signals_blocked():
                 for _ in range(workers):
                     self._start_worker()
-        except OSError:  # no more processes or descriptors to be had: this process converts alone
+        except (OSError, RuntimeError):  # no more processes, threads or descriptors: this process converts alone
             self._broken.set()
+            self._end_processes()  # which takes up no place that deliveries need
 
     def __enter__(self) -> Self:
         return self
@@ -93,9 +94,7 @@ class WorkerPool:
             self._tasks.put(None)
         for thread in self._threads:
             thread.join(_JOIN_S)
-        for process in self._processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_JOIN_S)
+        self._end_processes()
 
     @property
     def is_ready(self) -> bool:
@@ -134,6 +133,12 @@ class WorkerPool:
         for process in self._processes:
             process.kill()
 
+    def _end_processes(self) -> None:
+        self.kill()
+        for process in self._processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_JOIN_S)
+
     def _start_worker(self) -> None:
         # A new program: a forked copy of a process with threads may deadlock on a lock that one of them held.
         with contextlib.ExitStack() as on_failure:
@@ -150,8 +155,8 @@ class WorkerPool:
         back.handed_over()
         self._processes.append(process)
         thread = threading.Thread(target=self._serve, args=(ours, there, back), daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _serve(self, connection: "Connection[Any, Any]", there: SharedBuffer, back: SharedBuffer) -> None:
         """Feed one worker; its thread reads while the worker writes, so neither waits for the other."""

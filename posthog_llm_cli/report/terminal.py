@@ -87,7 +87,7 @@ def problems(report: RunReport) -> Iterator[Problem]:
         yield Problem(report.ledger_error.message, report.ledger_error.hint)
     yield from _delivery_problems(report)
     if report.out_of_time:
-        yield Problem("--max-duration ended the reading before the sources' end: nothing is lost, run again", None)
+        yield Problem("--max-duration was over before everything was read and sent: nothing is lost, run again", None)
     if report.interrupted_by is not None:
         yield Problem(
             f"interrupted by {signal.Signals(report.interrupted_by).name}; what was in flight was finished",

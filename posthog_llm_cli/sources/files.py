@@ -158,26 +158,32 @@ def _or_nothing(found: Iterator[Source | SourceError], spec: str, finding: str) 
 
 def _walk(directory: str, seen: set[tuple[int, int]]) -> Iterator[Source | SourceError]:
     """Every file below; `seen` holds the directories that were walked, so that links in a circle end."""
-    try:
-        found = os.stat(directory)  # noqa: PTH116
-        if (found.st_dev, found.st_ino) in seen:
-            return
-        seen.add((found.st_dev, found.st_ino))
-        with os.scandir(directory) as entries:
-            kinds = {entry.name: _kind(entry) for entry in entries if not entry.name.startswith(".")}
-    except OSError as error:
-        yield _failure(directory, error)
-        return
-    for name in _in_order({name: kind == "directory" for name, kind in kinds.items()}):
-        path = os.path.join(directory, name)  # noqa: PTH118
-        kind = kinds[name]
-        if isinstance(kind, OSError):
-            yield _failure(path, kind)
-        elif kind == "directory":
-            yield from _walk(path, seen)
+    waiting: list[tuple[str, str | OSError]] = [(directory, "directory")]
+    while waiting:
+        path, kind = waiting.pop()
+        if kind == "directory":
+            try:
+                kinds = _kinds_in(path, seen)
+            except OSError as error:
+                yield _failure(path, error)
+                continue
+            names = _in_order({name: kind == "directory" for name, kind in kinds.items()})
+            waiting += [(os.path.join(path, name), kinds[name]) for name in reversed(names)]  # noqa: PTH118
         elif kind == "file":
             yield source_of(path)
+        elif isinstance(kind, OSError):
+            yield _failure(path, kind)
         # sockets, devices and pipes are no logs
+
+
+def _kinds_in(directory: str, seen: set[tuple[int, int]]) -> dict[str, str | OSError]:
+    """What is in a directory, by its names but hidden ones; nothing where it is in `seen`, which it is from now on."""
+    found = os.stat(directory)  # noqa: PTH116
+    if (found.st_dev, found.st_ino) in seen:
+        return {}
+    seen.add((found.st_dev, found.st_ino))
+    with os.scandir(directory) as entries:
+        return {entry.name: _kind(entry) for entry in entries if not entry.name.startswith(".")}
 
 
 def _in_order(is_directory: dict[str, bool]) -> list[str]:

@@ -19,6 +19,7 @@ from posthog_llm_cli.values import Value
 MAX_EXCERPT = 200
 
 _HTML = {"text/html", "application/xhtml+xml"}
+_HEAD = 256
 _RETRYABLE = {408, 425, 429}
 _HEADER_TAGS = {"missing_required_headers", "invalid_header_value"}
 _TAG = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -44,8 +45,9 @@ class Answer(Value, frozen=True):
 
     @property
     def is_html(self) -> bool:
-        """Whether a web page came back: no capture service sends one."""
-        return self.content_type.partition(";")[0].strip().lower() in _HTML
+        """Whether a web page came back, be it without its header: no capture service sends one."""
+        is_named = self.content_type.partition(";")[0].strip().lower() in _HTML
+        return is_named or self.body[:_HEAD].lstrip().startswith(b"<")
 
 
 class Taken(Value, frozen=True):

@@ -289,7 +289,7 @@ class Capture:
                 if came_unasked(response):
                     raise Retryable(f"{destination.host} sent an answer before it was asked, which is none")
                 return self._read(response, destination)
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: xn-- and no name
             raise Unreachable(
                 f"expected an http:// or https:// URL and found {clean(destination.host, destination)}",
                 hint="check --host",

@@ -6,6 +6,7 @@ and then while they wait for an answer, for a run that is to end brings it forwa
 """
 
 import math
+import socket
 import ssl
 import threading
 import time
@@ -152,10 +153,16 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Opens sockets that look at the attempt's deadline."""
+    """Opens sockets that look at the attempt's deadline.
+
+    An address from which nothing comes back (IPv6 behind many a firewall, a balancer that is down) would take the
+    attempt's whole time, and each attempt anew: every address of a name has its share, and the one that answered last
+    comes first.
+    """
 
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
+        self._answered: dict[tuple[str, int], str] = {}
 
     def connect_tcp(
         self,
@@ -165,8 +172,28 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[_SocketOption] | None = None,
     ) -> httpcore.NetworkStream:
+        *first, last = self._addresses(host, port)
+        for place, address in enumerate(first):
+            left = _left(timeout, httpcore.ConnectTimeout)
+            share = None if left is None else left / (len(first) + 1 - place)
+            with suppress(httpcore.ConnectTimeout, httpcore.ConnectError):
+                return self._connected(host, port, address, share, local_address, socket_options)
         left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
+        return self._connected(host, port, last, left, local_address, socket_options)
+
+    def _addresses(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a name, of which there is one at least. Raises: httpcore.ConnectError."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(error) from error
+        answered = self._answered.get((host, port))
+        return sorted(dict.fromkeys(str(place[0]) for *_, place in found), key=lambda address: address != answered)
+
+    def _connected(self, host: str, port: int, address: str, *how: Any) -> httpcore.NetworkStream:
+        stream = _Stream(self._backend.connect_tcp(address, port, *how))
+        self._answered[host, port] = address
+        return stream
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -40,6 +41,18 @@ def test_records_of_counts_alone_are_named_and_sent_where_asked_for(home: Path) 
     ran = run(home, "send", "--mock", "--metadata-only", "send", "counts.jsonl")
     assert ran.code == 0
     assert orjson.loads(ran.out)["properties"]["$ai_input_tokens"] == 4
+
+
+@pytest.mark.parametrize("command", ["send", "validate", "preview"])
+def test_where_nothing_is_typed_and_nothing_piped_that_is_said(home: Path, command: str) -> None:
+    """As where a service manager runs `plh send $LOGS`, and LOGS is unset: no success, day after day."""
+    ran = subprocess.run(
+        [*PLH, command], cwd=home, env=environment(home, {"POSTHOG_API_KEY": KEY}), stdin=subprocess.DEVNULL,
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("error: expected a source")
+    assert run(home, command, "-", env={"POSTHOG_API_KEY": KEY}).code == 0
 
 
 # -------------------------------------------------------------------------------------------------------------- mock
@@ -91,6 +104,34 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(home: Path) -> None:
     event, code = out.splitlines()
     assert orjson.loads(event)["event"] == "$ai_generation"
     assert (code, err) == (b"0", b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_what_is_printed_arrives_whole_however_slowly_it_is_read(home: Path, unbuffered: str, blocking: bool) -> None:
+    """A write that waits for the reader is cut short by a signal, and by a pipe that does not let it wait."""
+    long = "a long prompt " * 8000
+    records = (record(number, messages=[{"role": "user", "content": long}]) for number in range(60))
+    (home / "app.jsonl").write_bytes(lines(*records))
+    reading, writing = os.pipe()
+    os.set_blocking(writing, blocking)
+    process = subprocess.Popen(
+        [*PLH, "send", "--mock", "app.jsonl"],
+        cwd=home, env=environment(home, {"PYTHONUNBUFFERED": unbuffered}), stdout=writing, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(writing)
+    out = bytearray()
+    while piece := os.read(reading, 30_000):
+        out += piece
+        if len(out) < 2_000_000:
+            time.sleep(0.005)  # until it waits in a write again
+            process.send_signal(signal.SIGUSR1)
+    os.close(reading)
+    _, talk = process.communicate(timeout=30)
+    assert process.returncode == 0, talk.decode()
+    events = [orjson.loads(line) for line in out.splitlines()]
+    assert [event["properties"]["$ai_input"][0]["content"] for event in events] == [long] * 60
+    assert b"mock:" in talk
 
 
 def test_help_into_a_closed_pipe_ends_quietly(home: Path) -> None:

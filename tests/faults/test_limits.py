@@ -99,6 +99,19 @@ def test_whatever_the_file_is_that_is_one_too_many_no_run_is_called_a_bug_and_no
         check_stored(expected, server)
 
 
+def test_where_threads_run_out_fewer_do_it_and_without_one_it_is_told(bench: Bench) -> None:
+    calls = bench.write("app.jsonl", count=20)
+    with MockServer() as server:
+        for threads in range(4):
+            ran = bench.run(
+                "send", "app.jsonl", server=server, env={"THREADS": str(threads)}, module="tests.faults.threadless"
+            )
+            assert ran.code == (2 if threads < 2 else 0), ran.err  # one tells how far it is, one delivers
+            assert ran.code == 0 or "the system gives no more threads" in ran.err
+            assert ran.code == 0 or not server.tally["requests"]
+        check_stored(bench.expected(calls, "app.jsonl"), server)
+
+
 def test_dead_letters_over_the_limit_of_a_file_are_counted_and_the_rest_is_sent(bench: Bench) -> None:
     calls = bench.write("app.jsonl", count=10)
     (bench.home / "bad.jsonl").write_bytes(broken_lines(20))

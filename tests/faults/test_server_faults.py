@@ -167,6 +167,7 @@ def test_a_refused_connection_is_retried_until_the_server_is_there(bench: Bench)
         ("http://127.0.0.1:{port}", "refused"),
         ("http://no.such.host.invalid", "did not answer"),
         ("https://127.0.0.1:{listening}", "did not answer"),
+        ("http://xn--a.invalid", "expected an http:// or https:// URL"),
     ],
 )
 def test_a_host_that_is_none_is_named_and_ends_5(bench: Bench, host: str, says: str) -> None:
@@ -266,6 +267,21 @@ def test_the_longest_duration_ends_the_reading_and_what_is_left_goes_next_time(b
         assert 0 < ran.told["records"] < 400
         assert ran.told["unconfirmed"] == 0
         assert ran.seconds < 30
+        server.order(Faults())
+        assert bench.run("send", "app.jsonl", server=server).code == 0
+        check_stored(bench.expected(calls, "app.jsonl"), server)
+
+
+@pytest.mark.parametrize("count", [15, 400])  # all of it is read at once, or the reader waits for its deliveries
+def test_the_longest_duration_is_no_hour_of_retries(bench: Bench, count: int) -> None:
+    calls = bench.write("app.jsonl", count=count, keys=KEYS[:1])
+    with MockServer(faults=Faults.parse("429:1:300s")) as server:
+        ran = bench.run("send", "app.jsonl", "--max-duration", "1s", server=server)
+        assert fired(server, "429")
+        assert ran.code == 5, ran.err
+        assert ran.told["unconfirmed"] == ran.told["records"] > 0
+        assert "--max-duration was over" in ran.err
+        assert ran.seconds < 20
         server.order(Faults())
         assert bench.run("send", "app.jsonl", server=server).code == 0
         check_stored(bench.expected(calls, "app.jsonl"), server)

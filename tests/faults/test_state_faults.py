@@ -13,6 +13,7 @@ import pytest
 
 from posthog_llm_cli.ledger import reading
 from posthog_llm_cli.mockserver import Faults, MockServer
+from tests.cli.running import PLH, unprivileged
 from tests.faults.harness import Bench, check_identical_copies, check_nothing_foreign, check_stored, fired, stored
 from tests.faults.world import LEDGER
 from tests.ledger.test_damage import FAULTS
@@ -103,6 +104,35 @@ def test_a_ledger_on_a_disk_that_is_read_only_is_told_and_can_be_read(bench: Ben
             rehearsed.err
         )
         assert bench.run("ledger", "status", *where).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("send app.jsonl --ledger closed/in/ledger.sqlite", 2),
+        ("send app.jsonl --ledger closed/in/ledger.sqlite --dead-letter dead.jsonl", 7),
+        ("send app.jsonl --ledger closed/in/ledger.sqlite -n", 7),
+        ("send app.jsonl --no-ledger --dead-letter closed/in/", 2),
+        ("send app.jsonl --no-ledger --dead-letter closed/in/dead.jsonl", 2),
+        ("preview app.jsonl --html closed/in/page.html", 2),
+        ("explain closed/in/app.jsonl:1", 4),
+        ("ledger status --ledger closed/in/ledger.sqlite", 7),
+        ("ledger forget --ledger closed/in/ledger.sqlite --source app.jsonl --yes", 7),
+        ("ledger repair --ledger closed/in/ledger.sqlite", 7),
+    ],
+)
+def test_what_lies_in_a_folder_that_may_not_be_looked_into_is_named(bench: Bench, words: str, code: int) -> None:
+    bench.write("app.jsonl", count=10)
+    closed = bench.home / "closed"
+    (closed / "in").mkdir(parents=True)
+    closed.chmod(0)
+    with MockServer() as server:
+        ran = bench.run(*words.split(), command=(*unprivileged(), *PLH), server=server)
+        assert server.tally["requests"] == 0
+    closed.chmod(0o700)
+    assert ran.code == code, ran.err
+    assert "error:" in ran.err
+    assert "closed" in ran.err
 
 
 def test_a_disk_that_fills_up_under_the_ledger_ends_7_and_with_room_the_next_run_completes(

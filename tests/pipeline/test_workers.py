@@ -295,6 +295,28 @@ def test_without_processes_to_be_had_this_one_converts(monkeypatch: pytest.Monke
     assert report.records == 900
 
 
+def test_without_a_thread_for_its_second_worker_a_run_converts_alone_and_leaves_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where the processes of a container are numbered, which counts threads."""
+    pools, start = [], threading.Thread.start
+
+    def start_one(thread: threading.Thread) -> None:
+        if "_serve" in thread.name:
+            pools.append(thread)
+            if len(pools) == 2:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    with WorkerPool(fakes.convert, fakes.OPTIONS, workers=3) as pool:
+        assert pool.is_broken
+        assert len(pool.pids) == 2
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pool.pids), "they take places that deliveries need"
+        assert [found[0].ref for found in pool.results(pool.submit([fakes.line("e:1")]))]
+    assert len(pools) == 2
+
+
 CLOSED = """
 import os, sys
 for number in map(int, sys.argv[1]):

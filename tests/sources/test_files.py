@@ -100,6 +100,24 @@ def test_a_folder_that_may_not_be_listed_is_named_and_its_neighbours_are_read(tr
     (tree / "a").chmod(0o755)
 
 
+@pytest.mark.parametrize("pattern", ["deep", "deep/**/*.jsonl"])
+def test_a_folder_may_lie_as_deep_as_a_path_is_long(tree: Path, pattern: str) -> None:
+    folders = [str(tree / "deep")]
+    while len(folders) < 1200:
+        folders.append(f"{folders[-1]}/d")
+    for folder in folders:
+        os.mkdir(folder)  # noqa: PTH102 - Path's parts take long
+    deepest = f"{folders[-1]}/1.jsonl"
+    with open(deepest, "w"):  # noqa: PTH123
+        pass
+    try:
+        assert [found.uri for found in expand(str(tree / pattern))] == [deepest]
+    finally:  # what pytest tidies up with cannot
+        os.unlink(deepest)  # noqa: PTH108
+        for folder in reversed(folders):
+            os.rmdir(folder)  # noqa: PTH106
+
+
 def test_a_dead_link_that_a_glob_matches_is_named(tree: Path) -> None:
     (tree / "b" / "9.jsonl").symlink_to("nowhere")
     assert sorted(names(tree / "b/*.jsonl", tree)) == ["b/1.jsonl", "b/2.jsonl", "source-not-found:b/9.jsonl"]

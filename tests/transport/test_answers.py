@@ -86,6 +86,13 @@ def test_a_legacy_success_with_a_web_page_confirms_nothing(content_type: str) ->
         read_legacy(Answer(200, content_type, body=b"<html>"), DESTINATION)
 
 
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/octet-stream"])
+@pytest.mark.parametrize("body", [b"<!doctype html><html>", b"\r\n <HTML><body>Sign in"])
+def test_a_web_page_without_its_header_confirms_nothing_either(content_type: str, body: bytes) -> None:
+    with pytest.raises(Retryable, match="web page"):
+        read_legacy(Answer(200, content_type, body=body), DESTINATION)
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b'{"status":1}', b"<html>", b'{"results":[]}', b'{"results":null}', b"[]", b"\xff", b'{"resu']
 )

@@ -188,6 +188,54 @@ def test_a_proxy_that_cannot_be_used_is_a_configuration_error_without_its_passwo
     assert "secret" not in str(caught.value)
 
 
+# ----------------------------------------------------------------------------------------------------------- addresses
+
+
+@pytest.fixture
+def silent(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, str]]:
+    """A server that has two addresses, and its URL: from the first one nothing ever comes back."""
+    server = serve()
+    port = server.server_address[1]
+    look_up = socket.getaddrinfo
+
+    def both(host: str, *arguments: Any, **options: Any) -> list[Any]:
+        names = ("127.0.0.2", "127.0.0.1") if host == "two.invalid" else (host,)
+        return [found for name in names for found in look_up(name, *arguments, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.2", port))
+        full.listen(0)  # whose line is full with one, and the system answers no further one
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.2", port))
+        yield server, f"http://two.invalid:{port}"
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next_one(silent: tuple[Server, str]) -> None:
+    server, url = silent
+    capture = Capture(new_client(timeout_s=2), endpoint=Endpoint.BATCH, max_retries=0, sleep=lambda _: None)
+    try:
+        assert verdict(capture.deliver(a_chunk(1, host=url))) == "accepted"
+    finally:
+        capture.close()
+    assert len(server.seen) == 1
+
+
+def test_the_address_that_answered_is_tried_first_from_then_on(silent: tuple[Server, str]) -> None:
+    server, url = silent
+    server.script = lambda _: Reply(headers={"Connection": "close"})
+    capture = Capture(new_client(timeout_s=2), endpoint=Endpoint.BATCH, max_retries=0, sleep=lambda _: None)
+    try:
+        began = time.monotonic()
+        for _ in range(4):
+            assert verdict(capture.deliver(a_chunk(1, host=url))) == "accepted"
+        assert time.monotonic() - began < 2.5
+    finally:
+        capture.close()
+    assert len({seen.client_port for seen in server.seen}) == 4
+
+
 # ------------------------------------------------------------------------------------------------------------ settings
 
 
