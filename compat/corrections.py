@@ -233,7 +233,7 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         "6.17", "redaction", _REDACTED, content.redacted,
         "The sentinel is left out, and with it tools, instructions, reasoning, refusals, error text, and all of the "
-        "answer but texts and calls of functions; these lose their arguments where the sentinel stands in the answer.",
+        "answer but the names and ids of the functions that it calls.",
     ),
     Correction(
         "6.19", "the host that the record names", (HOST,), calls.host,

@@ -671,31 +671,29 @@ def test_the_sentinel_in_any_place_of_an_answer_is_a_redaction(response: Any) ->
     assert not {"$ai_output_choices", "$ai_tools"} & set(found)
 
 
-def test_beside_what_is_not_redacted_the_sentinel_is_dropped() -> None:
+def test_beside_the_sentinel_no_text_of_an_answer_stays() -> None:
     calls = [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]
-    message = {"content": "kept", "tool_calls": calls, "function_call": {"name": "g", "arguments": REDACTED}}
+    message = {"content": "leak", "tool_calls": calls, "function_call": {"name": "g", "arguments": REDACTED}}
     (answer,) = to_properties(payload(response={"choices": [{"message": message}]}))["$ai_output_choices"]
     assert answer["content"] == [
-        {"type": "text", "text": "kept"},
         {"type": "function", "id": "c", "function": {"name": "f"}},
         {"type": "function", "function": {"name": "g"}},
     ]
     items = [
         {"type": "reasoning", "summary": [{"text": REDACTED}]},
-        {"type": "message", "content": [{"type": "output_text", "text": "kept"}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "leak"}]},
     ]
-    (answer,) = to_properties(payload(response={"output": items}))["$ai_output_choices"]
-    assert answer["content"] == [{"type": "text", "text": "kept"}]
+    assert "$ai_output_choices" not in to_properties(payload(response={"output": items}))
 
 
 ASKED_IN_SECRET = [{"role": "user", "content": REDACTED}]
-KEPT = {"type": "output_text", "text": "kept"}
+SAID = {"type": "output_text", "text": "leak"}
 CALLED = {"type": "function_call", "name": "f", "call_id": "c", "arguments": '{"who": "leak"}'}
 CHAT_CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"who": "leak"}'}}
 NAMED = {"type": "function", "id": "c", "function": {"name": "f"}}
 
 
-@pytest.mark.parametrize("said", [REDACTED, "kept"])
+@pytest.mark.parametrize("said", [REDACTED, "leak"])
 @pytest.mark.parametrize(
     "item",
     [
@@ -714,13 +712,11 @@ NAMED = {"type": "function", "id": "c", "function": {"name": "f"}}
         "leak",
     ],
 )
-def test_of_a_redacted_answer_only_texts_and_functions_are_kept(item: Any, said: str) -> None:
-    output = [item, {"type": "message", "content": [{**KEPT, "text": said}]}]
+def test_of_a_redacted_answer_only_names_of_functions_are_kept(item: Any, said: str) -> None:
+    output = [item, {"type": "message", "content": [{**SAID, "text": said}]}, CALLED]
     record = payload(call_type="aresponses", messages=ASKED_IN_SECRET, response={"output": output})
     assert b"leak" not in to_event(record).properties
-    parts = [{"type": "text", "text": "kept"}]
-    answer = None if said == REDACTED else [{"role": "assistant", "content": parts}]
-    assert to_properties(record).get("$ai_output_choices") == answer
+    assert to_properties(record)["$ai_output_choices"] == [{"role": "assistant", "content": [NAMED]}]
     alone = payload(call_type="aresponses", messages=ASKED_IN_SECRET, response={"output": [item]})
     assert "$ai_output_choices" not in to_properties(alone)
 
@@ -768,16 +764,21 @@ def test_beside_a_redacted_text_a_call_keeps_its_name_and_loses_its_arguments(me
     assert b"leak" not in to_event(record).properties
 
 
-def test_where_only_the_input_was_redacted_texts_and_calls_stay() -> None:
-    call = {**NAMED, "function": {"name": "f", "arguments": '{"who": "leak"}'}}
-    parts = [{"type": "text", "text": "kept"}, call]
-    message = {"content": "kept", "tool_calls": [CHAT_CALL], "reasoning_content": "why", "refusal": "no"}
+@pytest.mark.parametrize("call_type", ["anthropic_messages", "acompletion", "aresponses"])
+def test_where_litellm_redacted_only_the_input_the_answer_stays_here_too(call_type: str) -> None:
+    # LiteLLM 1.67 to 1.110 with turn_off_message_logging: `/v1/messages`, and Responses up to 1.80
+    said = {"choices": [{"message": {"role": "assistant", "content": "leak"}}]}
+    record = payload(call_type=call_type, messages=ASKED_IN_SECRET, response=said)
+    assert b"leak" not in to_event(record).properties
+    assert "$ai_output_choices" not in to_properties(record)
+    message = {"content": "leak", "tool_calls": [CHAT_CALL], "reasoning_content": "leak", "refusal": "leak"}
     for response in (
         {"choices": [{"message": message}]},
-        {"output": [{"type": "message", "content": [KEPT]}, CALLED]},
+        {"output": [{"type": "message", "content": [SAID]}, CALLED]},
     ):
-        found = to_properties(payload(messages=ASKED_IN_SECRET, response=response))
-        assert found["$ai_output_choices"] == [{"role": "assistant", "content": parts}]
+        record = payload(call_type=call_type, messages=ASKED_IN_SECRET, response=response)
+        assert b"leak" not in to_event(record).properties
+        assert to_properties(record)["$ai_output_choices"] == [{"role": "assistant", "content": [NAMED]}]
 
 
 def test_a_redacted_failure_says_only_its_class() -> None:
