@@ -17,6 +17,7 @@ from posthog_llm_cli.formats._fields import (
     decoded,
     id_text,
     is_number,
+    is_one_of,
     items,
     mapping,
     number,
@@ -42,6 +43,9 @@ from posthog_llm_cli.values import Value
 _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
+_RESPONSES = ("responses", "aresponses")
+_ENDS = ("StopIteration", "StopAsyncIteration")
+"""What Python raises at the end of an iterator."""
 _MAX_NAME = 40
 _OBJECTS = frozenset({
     "metadata", "messages", "response", "model_parameters", "hidden_params", "error_information", "request_tags",
@@ -181,6 +185,8 @@ def _skip(payload: Mapping[str, Json], kind: CallKind, metadata: Mapping[str, Js
     named = (metadata.get("user_api_key_alias"), metadata.get("user_api_key_hash"))
     if HEALTH_CHECK in named or HEALTH_CHECK in items(payload.get("request_tags")):
         return Skipped("health-check", "LiteLLM's own probe of a deployment")
+    if payload.get("status") == "failure" and _is_end_of_stream(payload):
+        return Skipped("merged", "the end of a stream, which LiteLLM also logged as a failure")
     if kind is CallKind.GENERATION or kind is CallKind.EMBEDDING:
         return None
     call_type = payload.get("call_type")
@@ -200,6 +206,16 @@ def _skip(payload: Mapping[str, Json], kind: CallKind, metadata: Mapping[str, Js
         case _:
             pass
     return None
+
+
+def _is_end_of_stream(failure: Mapping[str, Json]) -> bool:
+    """Whether a Responses stream only ended: LiteLLM 1.80.16 logs that beside the call, as an error."""
+    return (
+        is_one_of(failure.get("call_type"), _RESPONSES)
+        and is_one_of(mapping(failure.get("error_information")).get("error_class"), _ENDS)
+        and not failure.get("error_str")
+        and not failure.get("total_tokens")
+    )
 
 
 def _kind_of_stored(payload: Mapping[str, Json]) -> CallKind:

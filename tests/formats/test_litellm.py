@@ -902,6 +902,31 @@ def test_a_health_check_is_skipped(where: Any) -> None:
     assert to_skip(payload(**where)).code == "health-check"
 
 
+STREAM_ENDED = {"error_class": "StopAsyncIteration", "error_code": "", "error_message": ""}
+
+
+@pytest.mark.parametrize(("call_type", "name"), [("responses", "StopIteration"), ("aresponses", "StopAsyncIteration")])
+def test_the_end_of_a_responses_stream_is_no_failed_call(call_type: str, name: str) -> None:
+    # LiteLLM 1.80.16 logs it beside the call, which has a record of its own
+    ended = FAILURE | {"stream": True, "error_str": "", "error_information": {**STREAM_ENDED, "error_class": name}}
+    assert to_skip(payload(call_type=call_type, **ended)).code == "merged"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call_type": "acompletion"},
+        {"error_str": "generator raised StopAsyncIteration"},
+        {"error_information": {**STREAM_ENDED, "error_class": "RuntimeError"}},
+        {"status": "success"},
+        {"total_tokens": 3},
+    ],
+)
+def test_a_failure_that_says_more_than_the_end_of_a_stream_is_a_call(changes: dict[str, Any]) -> None:
+    ended = FAILURE | {"call_type": "aresponses", "error_str": "", "error_information": STREAM_ENDED} | changes
+    assert to_event(payload(**ended)).name == "$ai_generation"
+
+
 # --------------------------------------------------------------------------------------------------------- 8: identity
 
 
