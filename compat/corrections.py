@@ -219,7 +219,10 @@ CORRECTIONS: tuple[Correction, ...] = (
         "6.13", "model without routing prefix", _ai("model"), calls.model,
         "`custom_llm_provider/` is taken off once; an empty model is the answer's, else the group's.",
     ),
-    Correction("6.13", "no empty provider", _ai("provider"), calls.provider, "Absent where LiteLLM names none."),
+    Correction(
+        "6.13", "no empty provider", _ai("provider"), calls.provider,
+        "The payload's, else the kwargs'; absent where LiteLLM names none.",
+    ),
     Correction(
         "6.14", "who asked", (DISTINCT_ID, "$process_person_profile"), calls.distinct_id,
         "`user_id` of the metadata, `end_user`, `user` of the request; reserved words are nobody; nobody "

@@ -113,7 +113,8 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     warn = Warnings(envelope.warnings)
     if kind is CallKind.UNKNOWN:
         warn("unknown-call-type")
-    model = _model(payload)
+    provider = text(payload.get("custom_llm_provider")) or envelope.provider  # no payload named it before 1.57
+    model = _model(payload, provider)
     times = _times(payload, context, warn)
     embedding = kind is CallKind.EMBEDDING
     usage = _usage(payload, metadata, warn, embedding=embedding)
@@ -145,7 +146,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         ended_at=None if times.end_us is None else times.timestamp,
         latency_s=times.latency_s,
         ttft_s=times.ttft_s,
-        provider=text(payload.get("custom_llm_provider")),
+        provider=provider,
         base_url=clean_url(payload.get("api_base")),
         input=content.input,
         output=content.output,
@@ -277,13 +278,12 @@ def _end_from_start(payload: Mapping[str, Json], start: int | None, *, streamed:
 # ------------------------------------------------------------------------------------------------------ model, tokens
 
 
-def _model(payload: Mapping[str, Json]) -> str:
+def _model(payload: Mapping[str, Json], provider: str | None) -> str:
     """The model without the provider's routing prefix, which no price list knows (6.13)."""
     response = mapping(payload.get("response"))
     model = text(payload.get("model")) or text(response.get("model")) or text(payload.get("model_group"))
     if model is None:
         raise RecordError("missing-field", "the record names no model", path="$.model")
-    provider = text(payload.get("custom_llm_provider"))
     prefix = f"{provider}/"
     if provider is not None and model.startswith(prefix) and len(model) > len(prefix):
         return model[len(prefix) :]

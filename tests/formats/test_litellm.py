@@ -502,6 +502,21 @@ def test_what_stands_for_a_value_that_was_not_written_is_no_value(nothing: str) 
     assert nothing.encode() not in to_event(record).properties
 
 
+def test_where_a_payload_names_no_provider_the_callbacks_kwargs_do() -> None:
+    # LiteLLM before 1.56
+    record = kwargs(model="openai/whisper-1")
+    del record["standard_logging_object"]["custom_llm_provider"]
+    assert "$ai_provider" not in to_properties(record)
+    for found in (
+        record | {"custom_llm_provider": "openai"},
+        record | {"litellm_params": {"custom_llm_provider": "openai"}},
+    ):
+        assert to_properties(found)["$ai_provider"] == "openai"
+        assert to_properties(found)["$ai_model"] == "whisper-1"
+    other = kwargs() | {"custom_llm_provider": "azure"}
+    assert to_properties(other)["$ai_provider"] == "openai"
+
+
 # --------------------------------------------------------------------------------- 15, 16: metadata, what never leaves
 
 
