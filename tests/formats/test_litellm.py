@@ -256,8 +256,7 @@ def test_the_total_of_an_embedding_is_its_input_where_nothing_else_was_counted(n
     assert "$ai_output_tokens" not in found
     counted = to_properties(payload(call_type="aembedding", prompt_tokens=5, completion_tokens=0, total_tokens=7))
     assert counted["$ai_input_tokens"] == 5
-    chat = to_properties(payload(metadata={"usage_object": usage}, **counts))
-    assert chat.get("$ai_input_tokens") == nothing
+    assert "$ai_input_tokens" not in to_properties(payload(metadata={"usage_object": usage}, **counts))
 
 
 def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
@@ -267,6 +266,27 @@ def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
     }  # fmt: skip
     found = to_properties(payload(call_type="aresponses", response={"output": [], "usage": usage}))
     assert (found["$ai_cache_read_input_tokens"], found["$ai_reasoning_tokens"]) == (4, 7)
+
+
+@pytest.mark.parametrize("nothing", [0, None])
+def test_two_zeros_beside_a_total_are_no_counts(nothing: Any) -> None:
+    # image generation and editing: LiteLLM 1.53 to 1.59 keep the counts in the usage alone, 1.72 lost them
+    counts = {
+        "call_type": "aimage_generation",
+        "prompt_tokens": nothing,
+        "completion_tokens": nothing,
+        "total_tokens": 30,
+    }
+    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 30}
+    found = to_properties(
+        payload(**counts, response={"data": [], "usage": {**usage, "input_tokens": 10, "output_tokens": 20}})
+    )
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"], found["$ai_total_tokens"]) == (10, 20, 30)
+    for logged in (usage, {"total_tokens": 30}, {}):
+        record = payload(**counts, metadata={"usage_object": logged}, response={"data": [], "usage": logged})
+        assert not {"$ai_input_tokens", "$ai_output_tokens"} & set(to_properties(record))
+        assert to_properties(record)["$ai_total_tokens"] == 30
+        assert "bad-usage" in convert_value(record).warnings
 
 
 def test_all_zero_counts_are_unknown() -> None:
