@@ -168,7 +168,7 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         "6.8", "unknown tokens are no zero", _ai("input_tokens", "output_tokens"), numbers.unknown_tokens,
-        "Absent where all three counts are zero; the input of an embedding that has no other count is its total, and of "
+        "Absent where all three counts are zero; the input of an embedding that has no other count is its total, of "
         "another call with a total alone the usage object says input and output, or nobody does.",
     ),
     Correction(
