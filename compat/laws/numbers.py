@@ -38,7 +38,7 @@ def counts_known(record: Record) -> bool:
 
 
 def unknown_tokens(fields: Fields, record: Record, _: Setting) -> None:
-    """Unknown counts are absent, not zero; a total alone is an embedding's input, of other calls the usage may say more."""
+    """Unknown counts are absent, not zero; a total alone is an embedding's input, else the usage may say more."""
     known = counts_known(record)
     for name, kind in (("$ai_input_tokens", "prompt"), ("$ai_output_tokens", "completion")):
         if name in fields:
