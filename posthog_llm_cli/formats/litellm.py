@@ -28,6 +28,7 @@ from posthog_llm_cli.formats._litellm_content import error_of, http_status_of, r
 from posthog_llm_cli.formats._litellm_ids import Envelope, base_id_of, identity_of, session_and_trace
 from posthog_llm_cli.formats._litellm_kinds import CallKind, call_kind
 from posthog_llm_cli.formats._litellm_output import stop_reason
+from posthog_llm_cli.formats._litellm_pass_through import opened
 from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
 from posthog_llm_cli.formats._parameters import model_parameters
@@ -103,7 +104,9 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
-    kind = call_kind(payload.get("call_type"))
+    kind, base_id = call_kind(payload.get("call_type")), base_id_of(payload)
+    if kind is CallKind.PASS_THROUGH:
+        payload = opened(payload)
     if kind is CallKind.STORED:
         kind = _kind_of_stored(payload)
     metadata = mapping(payload.get("metadata"))
@@ -129,7 +132,6 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     person = find_person((caller.user_id, payload.get("end_user"), asking), nobody=nobody)
     session_id, trace_id = session_and_trace(payload, envelope, caller, person.session_id)
     span_id = id_text(payload.get("id")) or id_text(payload.get("litellm_call_id"))
-    base_id = base_id_of(payload)
     return LLMCall(
         operation=Operation.EMBEDDING if embedding else Operation.GENERATION,
         identity=identity_of(payload, base_id, times.start_us),

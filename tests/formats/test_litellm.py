@@ -898,6 +898,81 @@ def test_a_pass_through_counts_only_with_a_model_and_tokens_or_a_failure(call_ty
     assert to_skip(payload(call_type=call_type, model="")).code == "not-a-model-call"
 
 
+BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}
+ANSWER = {
+    "id": "chatcmpl-9", "object": "chat.completion", "created": 1748772000, "model": "gpt-4o-2024",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 11, "completion_tokens": 22, "total_tokens": 33, "prompt_tokens_details": {"cached_tokens": 4}},
+}  # fmt: skip
+CHUNK = {"id": "chatcmpl-9", "object": "chat.completion.chunk", "created": 1748772000, "model": "gpt-4o-2024"}
+CHUNKS = [
+    {**CHUNK, "choices": [{"index": 0, "delta": {"content": "y"}, "finish_reason": None}]},
+    {**CHUNK, "choices": [{"index": 0, "delta": {"content": "es"}, "finish_reason": "stop"}]},
+    {**CHUNK, "choices": [], "usage": ANSWER["usage"]},
+]
+LINES = [*(f"data: {json.dumps(chunk)}" for chunk in CHUNKS), "data: [DONE]"]
+UNREAD = f"cannot parse chunks to standard response object. Chunks={LINES!r}"
+PASSED = {
+    "call_type": "pass_through_endpoint", **NO_TOKENS, "response_cost": 0.0, "custom_llm_provider": None,
+    "messages": [{"role": "user", "content": json.dumps(BODY)}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["unknown", "", "gpt-4o"])
+@pytest.mark.parametrize("said", [json.dumps(ANSWER), UNREAD])
+def test_an_answer_that_litellm_passed_through_unread_is_a_call(said: str, model: str) -> None:
+    record = payload(**PASSED, model=model, response={"response": said})
+    found = to_properties(record)
+    assert found["$ai_model"] == (model if model == "gpt-4o" else "gpt-4o-2024")
+    assert found["$ai_input"] == [{"role": "user", "content": "hi"}]
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "yes"}]}]
+    counted = [found[f"$ai_{kind}_tokens"] for kind in ("input", "output", "total", "cache_read_input")]
+    assert counted == [11, 22, 33, 4]
+    assert found["$ai_model_parameters"] == {"temperature": 0.5}
+    assert "$ai_total_cost_usd" not in found
+    assert to_event(record).uuid == event_uuid(f"litellm|chatcmpl-1|{int(T * 1000)}|success")
+
+
+def test_an_answer_of_responses_that_was_passed_through_unread_is_a_call() -> None:
+    body = {"model": "gpt-4o", "input": "hi", "instructions": "briefly"}
+    items = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes"}]}]
+    answer = {
+        "object": "response",
+        "model": "gpt-4o",
+        "output": items,
+        "usage": {"input_tokens": 5, "output_tokens": 6, "total_tokens": 11},
+    }
+    asked = PASSED | {"messages": [{"role": "user", "content": json.dumps(body)}], "model": "unknown"}
+    ended = f"data: {json.dumps({'type': 'response.completed', 'response': answer})}"
+    for said in (json.dumps(answer), f"cannot parse chunks to standard response object. Chunks={[ended]!r}"):
+        found = to_properties(payload(**asked, response={"response": said}))
+        assert found["$ai_input"] == [{"role": "system", "content": "briefly"}, {"role": "user", "content": "hi"}]
+        assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "yes"}]}]
+        assert (found["$ai_input_tokens"], found["$ai_output_tokens"]) == (5, 6)
+
+
+def test_the_request_of_a_pass_through_is_its_prompt() -> None:
+    read = payload(**PASSED | {"prompt_tokens": 1, "total_tokens": 3})
+    assert to_properties(read)["$ai_input"] == [{"role": "user", "content": "hi"}]
+    plain = payload(call_type="acompletion", messages=PASSED["messages"])
+    assert to_properties(plain)["$ai_input"] == [{"role": "user", "content": json.dumps(BODY)}]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"response": {"response": "cannot parse chunks to standard response object. Chunks=['event: ping'"}},
+        {"response": {"response": json.dumps({"choices": [], "usage": {}})}},
+        {"response": {"response": json.dumps({"rows": [1], "usage": {"total_tokens": 3}})}},
+        {"response": {"response": json.dumps(ANSWER), "more": 1}},
+        {"messages": [{"role": "user", "content": "{}"}], "response": {"response": json.dumps(ANSWER)}},
+        {"messages": None, "response": {"response": json.dumps(ANSWER)}},
+    ],
+)
+def test_a_pass_through_that_is_no_call_of_a_model_stays_skipped(changes: dict[str, Any]) -> None:
+    assert to_skip(payload(**PASSED | {"model": "unknown"} | changes)).code == "not-a-model-call"
+
+
 def test_an_image_that_was_paid_for_is_a_generation_without_tokens() -> None:
     record = payload(call_type="image_variation", **NO_TOKENS, response={"data": [{"url": "https://h.example/a.png"}]})
     assert to_properties(record)["$ai_total_cost_usd"] == 0.5
