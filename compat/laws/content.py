@@ -282,11 +282,7 @@ def redacted(fields: Fields, record: Record, _: Setting) -> None:
         return
     fields["litellm_redacted"] = True
     put(fields, "$ai_tools", None)
-    if record.input_redacted:
-        put(fields, "$ai_input", None)
-    else:
-        asked = _messages(record.payload.get("messages"))
-        put(fields, "$ai_input", fields.get("$ai_input") if record.is_embedding else asked or None)
+    put(fields, "$ai_input", None)
     if record.output_redacted:
         put(fields, "$ai_output_choices", None)
     else:

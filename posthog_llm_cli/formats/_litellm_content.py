@@ -49,7 +49,8 @@ class Content(Value, frozen=True):
 def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Content:
     """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17).
 
-    It never redacts a prompt and leaves its answer on purpose: in most releases it forgets those of `/v1/messages`.
+    It never redacts a prompt or an answer alone on purpose: in most releases it forgets the answers of `/v1/messages`,
+    in some the requests that SpendLogs keep.
     """
     messages, response = payload.get("messages"), payload.get("response")
     parameters = mapping(payload.get("model_parameters"))
@@ -66,14 +67,14 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     entered: Json = None
     if isinstance(logged, str) and is_cut(logged):
         logged = shown(logged)
-    if is_plain:
-        entered = logged
-    elif not input_redacted:
-        entered = embedding_input(logged) if embedding else input_messages(logged)
-    if not embedding and not redacted:
-        entered = with_instructions(entered, parameters.get("instructions"))
-    if entered is None and not redacted:
-        warn("no-input")
+    if not redacted:
+        if embedding:
+            entered = embedding_input(logged)
+        else:
+            asked = logged if is_plain else input_messages(logged)
+            entered = with_instructions(asked, parameters.get("instructions"))
+        if entered is None:
+            warn("no-input")
     if is_cut(messages) or is_cut(response) or is_cut(payload.get("error_str")):
         warn("truncated-content")
     if redacted:

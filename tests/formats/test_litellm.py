@@ -816,6 +816,22 @@ def test_where_litellm_redacted_only_the_input_the_answer_stays_here_too(call_ty
         assert to_properties(record)["$ai_output_choices"] == [{"role": "assistant", "content": [NAMED]}]
 
 
+@pytest.mark.parametrize("response", [
+    {"choices": [{"message": {"content": REDACTED}}]}, {"text": REDACTED}, REDACTED,
+    {"choices": [{"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": REDACTED}}]}}]},
+])  # fmt: skip
+@pytest.mark.parametrize(
+    "messages",
+    [[{"role": "user", "content": "leak"}], "leak", [{"role": "user", "content": [{"type": "text", "text": "leak"}]}]],
+)
+def test_where_litellm_redacted_only_the_answer_the_prompt_stays_here_too(messages: Any, response: Any) -> None:
+    # SpendLogs of LiteLLM 1.72: the request is kept as it came
+    record = payload(messages=messages, response=response)
+    assert b"leak" not in to_event(record).properties
+    assert to_properties(record)["litellm_redacted"] is True
+    assert "no-input" not in convert_value(record).warnings
+
+
 def test_a_redacted_failure_says_only_its_class() -> None:
     record = payload(
         **FAILURE | {"response": {"text": "redacted-by-litellm"}},
