@@ -116,7 +116,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     warn = Warnings(envelope.warnings)
     if kind is CallKind.UNKNOWN:
         warn("unknown-call-type")
-    provider = text(payload.get("custom_llm_provider")) or envelope.provider  # no payload named it before 1.57
+    provider = text(payload.get("custom_llm_provider")) or envelope.provider  # no payload names it before 1.56
     model = _model(payload, provider)
     times = _times(payload, context, warn)
     embedding = kind is CallKind.EMBEDDING
