@@ -34,6 +34,7 @@ from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metada
 from posthog_llm_cli.formats._parameters import model_parameters
 from posthog_llm_cli.formats._people import Person, find_person
 from posthog_llm_cli.formats._proxy import is_from_proxy, key_names
+from posthog_llm_cli.formats._python_literals import with_lists
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
@@ -89,6 +90,11 @@ def _opened(row: Mapping[str, Json]) -> Mapping[str, Json]:
     }
 
 
+def _unprinted(payload: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What LiteLLM before 1.55 logged to Datadog, for which it printed each list; other loggers saw them so, too."""
+    return {key: with_lists(value) if key in _OBJECTS else value for key, value in payload.items()}
+
+
 def _scalar(value: Json) -> Json:
     if not isinstance(value, str):
         return value
@@ -105,6 +111,8 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         RecordError: `missing-field` without a model or any usable time.
     """
     kind, base_id = call_kind(payload.get("call_type")), base_id_of(payload)
+    if isinstance(payload.get("request_tags"), str):
+        payload = _unprinted(payload)
     if kind is CallKind.PASS_THROUGH:
         payload = opened(payload)
     if kind is CallKind.STORED:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from posthog_llm_cli.identity import event_uuid
+from posthog_llm_cli.identity import canonical_sha256, event_uuid
 from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_build, with_parse
 
 T = 1748772000.25
@@ -1240,6 +1240,36 @@ def test_a_wrapped_payloads_path_is_its_place_in_the_record() -> None:
 def test_another_end_user_is_told_as_he_is_read(user_id: Any, end_user: Any, told: str | None) -> None:
     found = to_properties(kwargs({"user_id": user_id}, end_user=end_user))
     assert found.get("litellm_end_user") == told
+
+
+def test_the_lists_that_datadogs_logger_printed_are_lists() -> None:
+    # LiteLLM 1.53, Datadog and every callback behind it
+    messages = [{"role": "user", "content": "it's 'hi'\n"}]
+    choices = [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "[yes]", "tool_calls": None}}
+    ]
+    whole = payload(
+        messages=messages, request_tags=["a", "User-Agent: x"], response={"id": "r", "choices": choices},
+        model_parameters={"tools": [{"type": "function", "function": {"name": "f"}}], "stop": ["a"]},
+    )  # fmt: skip
+    printed = whole | {
+        "messages": str(messages), "request_tags": str(whole["request_tags"]),
+        "response": {"id": "r", "choices": str(choices)},
+        "model_parameters": {key: str(value) for key, value in whole["model_parameters"].items()},
+    }  # fmt: skip
+    assert to_event(printed) == to_event(whole)
+    assert convert_value(printed).warnings == convert_value(whole).warnings
+    datadog = {"ddsource": "litellm", "message": json.dumps(printed)}
+    assert to_event(datadog) == to_event(whole)
+    assert to_properties(printed | {"request_tags": "[]", "messages": "[cut"})["$ai_input"] == [
+        {"role": "user", "content": "[cut"}
+    ]
+
+
+def test_a_print_keeps_the_identity_of_a_call_without_an_id() -> None:
+    odd = payload(id="", litellm_call_id=None, request_tags="[]", messages=str([{"role": "user", "content": "hi"}]))
+    digest = canonical_sha256([odd[key] for key in ("model", "messages", "response")])
+    assert to_event(odd).uuid == event_uuid(f"litellm|-{digest}|{int(T * 1000)}|success")
 
 
 # ------------------------------------------------------------------------------------------------- a table of payloads
