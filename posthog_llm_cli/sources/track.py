@@ -12,6 +12,7 @@ PADDING = b" \t\r\0"
 
 _CONSOLE_KEYS = ("message", "level", "timestamp", "component")
 _CONSOLE_STARTS = (b'{"message"', b"{\n", b"{\r\n")
+_BEFORE_PAYLOAD = b"litellm_logging.py:"
 _FOOTER = re.compile(rb"\(\d+ rows?\)")
 
 
@@ -51,6 +52,15 @@ class Track:
             hint="raise --max-record if this is one call",
         )
         return LogLine(SourceRef(self.uri, line, offset), b"", error, self.console)
+
+
+def payload_start(line: bytes | bytearray) -> int | None:
+    """Where on a line without its end a payload begins that LiteLLM's logger printed over several; None for no such.
+
+    Before 1.80 it wrote `03:05:43 - LiteLLM:INFO: litellm_logging.py:4500 - {`, later the `{` on a line of its own.
+    """
+    stripped = line.rstrip(PADDING)
+    return len(stripped) - 1 if stripped.endswith(b" - {") and _BEFORE_PAYLOAD in stripped else None
 
 
 def is_console_line(raw: bytes) -> bool:

@@ -322,6 +322,22 @@ def test_a_payload_between_console_lines_is_one_record_and_the_source_a_console_
     assert [line.ref.line for line in found] == [1, 3, 10]
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 1 << 18])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_payload_behind_what_litellms_logger_puts_before_it_is_one_record(size: int, end: bytes) -> None:
+    # LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD before LiteLLM 1.80
+    before = b"\x1b[92m03:05:43 - LiteLLM:INFO\x1b[0m: litellm_logging.py:4500 - "
+    payload = end.join((b"{", b'    "id": "1",', b'    "m": [', b"        {", b"        }", b"    ]", b"}"))
+    lines = [b"INFO: started", before + payload, b"INFO: {x} done {", before + payload, b"\x1b[92m03:05:44 - done"]
+    found = frame(end.join(lines) + end, size=size)
+    assert [line.raw for line in found] == [lines[0], payload, lines[2], payload, lines[4]]
+    assert [line.ref.line for line in found] == [1, 2, 9, 10, 17]
+    assert all(line.console for line in found)
+    assert [line.ref.offset for line in found if line.raw == payload] == [
+        len(lines[0] + end + before), len(end.join(lines[:3]) + end + before)
+    ]  # fmt: skip
+
+
 def test_json_console_lines_show_a_console_log_and_plain_lines_do_not() -> None:
     assert all(line.console for line in frame(b"text\n" + CONSOLE_LINE + b"\nmore"))
     assert not any(line.console for line in frame(b'text\n{"message": "m", "level": 1}\n{"a": "component"}'))
