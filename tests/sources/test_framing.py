@@ -338,6 +338,24 @@ def test_a_payload_behind_what_litellms_logger_puts_before_it_is_one_record(size
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [1, 64, 1 << 18])
+def test_what_litellms_debug_log_prints_of_a_call_is_noise(size: int) -> None:
+    debug = b"\x1b[92m03:01:30 - LiteLLM:DEBUG\x1b[0m: utils.py:311 - RAW RESPONSE:"
+    asked = b"\x1b[92m03:01:29 - LiteLLM Proxy:DEBUG\x1b[0m: common.py:388 - Request received by LiteLLM:"
+    data = b"\n".join(
+        (debug, b'{"id": "1"}', b"", b'{"id": "2"}', asked, b'{\n    "model": "gpt"\n}', debug, b"text", b'{"id": "3"}')
+    )
+    found = frame(data, size=size)
+    assert [line.ref.line for line in found] == [1, 2, 4, 5, 6, 9, 10, 11]
+    assert [line.ref.line for line in found if line.skipped is not None] == [2, 6]
+    assert {line.skipped.code for line in found if line.skipped is not None} == {"console-log"}
+
+
+def test_a_raw_response_that_no_logger_of_litellms_announces_is_a_record() -> None:
+    for before in (b"RAW RESPONSE:", b"03:01:30 - mine - RAW RESPONSE:"):
+        assert all(line.skipped is None for line in frame(before + b'\n{"id": "1"}\n'))
+
+
 def test_json_console_lines_show_a_console_log_and_plain_lines_do_not() -> None:
     assert all(line.console for line in frame(b"text\n" + CONSOLE_LINE + b"\nmore"))
     assert not any(line.console for line in frame(b'text\n{"message": "m", "level": 1}\n{"a": "component"}'))
