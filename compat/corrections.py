@@ -168,7 +168,8 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         "6.8", "unknown tokens are no zero", _ai("input_tokens", "output_tokens"), numbers.unknown_tokens,
-        "Absent where all three counts are zero; the input of an embedding that has no other count is its total.",
+        "Absent where all three counts are zero; the input of an embedding that has no other count is its total, of "
+        "another call with a total alone the usage object says input and output, or nobody does.",
     ),
     Correction(
         "6.8", "kinds of tokens", _KINDS, numbers.token_kinds,
@@ -219,7 +220,10 @@ CORRECTIONS: tuple[Correction, ...] = (
         "6.13", "model without routing prefix", _ai("model"), calls.model,
         "`custom_llm_provider/` is taken off once; an empty model is the answer's, else the group's.",
     ),
-    Correction("6.13", "no empty provider", _ai("provider"), calls.provider, "Absent where LiteLLM names none."),
+    Correction(
+        "6.13", "no empty provider", _ai("provider"), calls.provider,
+        "The payload's, else the kwargs'; absent where LiteLLM names none.",
+    ),
     Correction(
         "6.14", "who asked", (DISTINCT_ID, "$process_person_profile"), calls.distinct_id,
         "`user_id` of the metadata, `end_user`, `user` of the request; reserved words are nobody; nobody "
@@ -233,7 +237,7 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         "6.17", "redaction", _REDACTED, content.redacted,
         "The sentinel is left out, and with it tools, instructions, reasoning, refusals, error text, and all of the "
-        "answer but texts and calls of functions; these lose their arguments where the sentinel stands in the answer.",
+        "answer but the names and ids of the functions that it calls.",
     ),
     Correction(
         "6.19", "the host that the record names", (HOST,), calls.host,

@@ -43,6 +43,12 @@ class Record:
         self.is_embedding = self.payload.get("call_type") in {"embedding", "aembedding"}
 
     @cached_property
+    def provider(self) -> str | None:
+        """The provider that the payload names, else the kwargs around it."""
+        places = (self.payload, self.kwargs, self.params)
+        return next((named for place in places if is_said(named := place.get("custom_llm_provider"))), None)
+
+    @cached_property
     def usage(self) -> dict[str, Json]:
         """LiteLLM's usage object, else the provider's."""
         return object_of(self.about.get("usage_object")) or object_of(self.answer.get("usage"))

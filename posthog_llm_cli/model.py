@@ -37,9 +37,10 @@ class LogLine(Value, frozen=True):
 
     `problem` is set where the bytes cannot be a record: too long (`raw` is then empty), or a damaged row of a table.
     `console` is set where the source is a console log, whose text lines are noise and not damage. `skipped` is set
-    where the line is a part of a call that another line stands for; `format` is then its format. `warnings` are codes
-    of what framing had to undo and joining found; each record of the line carries them. `beginning` is the first part
-    (as JSON) of a stream that was brought together from several lines or may have been one of several, else empty.
+    where the line is a part of a call that another line stands for, with its `format`, or what a console log prints of
+    one. `warnings` are codes of what framing had to undo and joining found; each record of the line carries them.
+    `beginning` is the first part (as JSON) of a stream that was brought together from several lines or may have been
+    one of several, else empty.
     """
 
     hidden: ClassVar = frozenset({"raw", "beginning"})

@@ -158,14 +158,13 @@ def model(fields: Fields, record: Record, _: Setting) -> None:
     """Without the provider's routing prefix."""
     names = (record.payload.get("model"), record.answer.get("model"), record.payload.get("model_group"))
     named = next((name for name in names if is_said(name)), None)
-    prefix = f"{record.payload.get('custom_llm_provider')}/"
+    prefix = f"{record.provider}/"
     put(fields, "$ai_model", named.removeprefix(prefix) or named if named else None)
 
 
 def provider(fields: Fields, record: Record, _: Setting) -> None:
     """Absent where LiteLLM names none."""
-    named = record.payload.get("custom_llm_provider")
-    put(fields, "$ai_provider", named if is_said(named) else None)
+    put(fields, "$ai_provider", record.provider)
 
 
 # ------------------------------------------------------------------------------------------------------------- person

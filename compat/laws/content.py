@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compat.laws import Fields, put
 from compat.laws.calls import url_without_secrets
-from compat.record import NO_INPUT, SENTINEL, Record, Setting
+from compat.record import NO_INPUT, Record, Setting
 from compat.values import Json, compact, is_said, list_of, object_of
 
 _PARAMETERS = frozenset({
@@ -282,55 +282,35 @@ def redacted(fields: Fields, record: Record, _: Setting) -> None:
         return
     fields["litellm_redacted"] = True
     put(fields, "$ai_tools", None)
-    if record.input_redacted:
-        put(fields, "$ai_input", None)
-    else:
-        asked = _messages(record.payload.get("messages"))
-        put(fields, "$ai_input", fields.get("$ai_input") if record.is_embedding else asked or None)
+    put(fields, "$ai_input", None)
     if record.output_redacted:
         put(fields, "$ai_output_choices", None)
     else:
-        said = [_said(list(_left(m["content"], record))) for m in _output(_words_and_calls(record.answer))]
+        said = [_said(list(_left(m["content"]))) for m in _output(_calls(record.answer))]
         put(fields, "$ai_output_choices", said if any(message["content"] for message in said) else None)
     if record.is_failure:
         named = record.error.get("error_class")
         fields["$ai_error"] = named if is_said(named) else "unknown error"
 
 
-def _words_and_calls(answer: dict[str, Json]) -> Json:
-    """Of a redacted answer, what LiteLLM's redaction knows: nothing of a refusal, and no item of another kind."""
+def _calls(answer: dict[str, Json]) -> Json:
+    """Of a redacted answer, the calls of functions."""
     if isinstance(answer.get("choices"), list):
-        return {"choices": [_words_of_choice(choice) for choice in answer["choices"] if isinstance(choice, dict)]}
+        return {"choices": [_calls_of_choice(choice) for choice in answer["choices"] if isinstance(choice, dict)]}
     output = [object_of(item) for item in list_of(answer.get("output"))]
-    words = [
-        {**item, "content": _words(item.get("content"))} if item.get("type") == "message" else item
-        for item in output
-        if item.get("type") in {"message", "function_call"}
-    ]
-    return {"output": words} if words else {}
+    return {"output": [item for item in output if item.get("type") == "function_call"]} if output else {}
 
 
-def _words_of_choice(choice: dict[str, Json]) -> Json:
-    message = choice.get("message") or choice.get("delta")
-    if not isinstance(message, dict):
-        return choice
-    calls = {key: message[key] for key in ("tool_calls", "function_call") if message.get(key)}
-    return {**choice, "message": {"content": _words(message.get("content")), **calls}}
+def _calls_of_choice(choice: dict[str, Json]) -> Json:
+    message = object_of(choice.get("message") or choice.get("delta"))
+    return {**choice, "message": {key: message[key] for key in ("tool_calls", "function_call") if message.get(key)}}
 
 
-def _words(content: Json) -> Json:
-    if not isinstance(content, list):
-        return content
-    return [part for part in content if object_of(part).get("type") in {"text", "output_text"}]
-
-
-def _left(parts: list[Json], record: Record) -> Iterator[Json]:
-    """Yield what the sentinel leaves: other texts, and calls, without arguments where it stands in the answer."""
+def _left(parts: list[Json]) -> Iterator[Json]:
+    """Yield what a redaction leaves: calls without their arguments."""
     for part in parts:
-        if part["type"] == "function" and record.output_redacted_in_part:
+        if part["type"] == "function":
             yield {**part, "function": {key: part["function"][key] for key in ("name",) if key in part["function"]}}
-        elif part.get("text") != SENTINEL:
-            yield part
 
 
 _DATA_URL = re.compile(r"\s*data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[^,;]*)*;base64,", re.IGNORECASE)

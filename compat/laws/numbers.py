@@ -38,14 +38,19 @@ def counts_known(record: Record) -> bool:
 
 
 def unknown_tokens(fields: Fields, record: Record, _: Setting) -> None:
-    """Unknown counts are absent, not zero; an embedding of which only the total is known has no other tokens."""
+    """Unknown counts are absent, not zero; a total alone is an embedding's input, else the usage may say more."""
     known = counts_known(record)
     for name, kind in (("$ai_input_tokens", "prompt"), ("$ai_output_tokens", "completion")):
         if name in fields:
             put(fields, name, _count(record.payload.get(f"{kind}_tokens")) if known else None)
     prompt, completion, total = (_count(record.payload.get(f"{kind}_tokens")) for kind in _WHOLES)
-    if record.is_embedding and total and not prompt and not completion:
+    if not total or prompt or completion:
+        return
+    if record.is_embedding:
         put(fields, "$ai_input_tokens", total)
+        return
+    for name, kind in (("$ai_input_tokens", "input"), ("$ai_output_tokens", "output")):
+        put(fields, name, _count(record.usage.get(f"{kind}_tokens")) or None)
 
 
 def no_output_tokens(fields: Fields, record: Record, _: Setting) -> None:

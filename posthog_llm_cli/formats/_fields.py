@@ -14,6 +14,9 @@ EMPTY: Mapping[str, Json] = {}
 _MAX_TOKENS = 10**9
 """A hundred times what any model takes; larger numbers are times or ids that stand in the wrong place."""
 
+CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
+"""What each line has that LiteLLM writes with `json_logs: true`; what a message prints is spread over the line, too."""
+
 UNWRITTEN = frozenset({"CircularReference Detected", "MaxDepthExceeded", "Unserializable Object"})
 """What LiteLLM's loggers write in place of a value that they cannot write."""
 

@@ -47,7 +47,11 @@ class Content(Value, frozen=True):
 
 
 def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Content:
-    """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17)."""
+    """Input, output and tools; what LiteLLM redacted is no content, and what leaks beside it goes too (6.17).
+
+    It never redacts a prompt or an answer alone on purpose: in most releases it forgets the answers of `/v1/messages`,
+    in some the requests that SpendLogs keep.
+    """
     messages, response = payload.get("messages"), payload.get("response")
     parameters = mapping(payload.get("model_parameters"))
     said = None if embedding else plain_texts(messages)
@@ -63,31 +67,24 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     entered: Json = None
     if isinstance(logged, str) and is_cut(logged):
         logged = shown(logged)
-    if is_plain:
-        entered = logged
-    elif not input_redacted:
-        entered = embedding_input(logged) if embedding else input_messages(logged)
-    if not embedding and not redacted:
-        entered = with_instructions(entered, parameters.get("instructions"))
-    if entered is None and not redacted:
-        warn("no-input")
+    if not redacted:
+        if embedding:
+            entered = embedding_input(logged)
+        else:
+            asked = logged if is_plain else input_messages(logged)
+            entered = with_instructions(asked, parameters.get("instructions"))
+        if entered is None:
+            warn("no-input")
     if is_cut(messages) or is_cut(response) or is_cut(payload.get("error_str")):
         warn("truncated-content")
-    if answer is not None:
-        output: list[Json] | None = [assistant([text_part(answer)])]
+    if redacted:
+        output: list[Json] | None = None if embedding or how_much is Redaction.ALL else redacted_output(response)
+    elif answer is not None:
+        output = [assistant([text_part(answer)])]
     else:
-        output = None if embedding else _other_output(response, how_much, warn, redacted=redacted)
+        output = None if embedding else litellm_output(response, warn)
     tools = None if redacted else clean_tools(parameters.get("tools"))
     return Content(entered, output, tools, redacted)
-
-
-def _other_output(response: Json, how_much: Redaction, warn: Warnings, *, redacted: bool) -> list[Json] | None:
-    """The answer where it is more than a text; in a redacted record what may leave of it."""
-    if how_much is Redaction.ALL:
-        return None
-    if redacted:
-        return redacted_output(response, with_arguments=how_much is Redaction.NONE)
-    return litellm_output(response, warn)
 
 
 def _logged_input(messages: Json) -> Json:

@@ -14,7 +14,7 @@ _CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z", re.ASCII)
 
 
 class Envelope(Value, frozen=True):
-    """What may stand around a payload: the caller's metadata, ids and credentials, and what its reader warns of."""
+    """What may stand around a payload: the caller's metadata, ids, provider, credentials, what its reader warns of."""
 
     hidden: ClassVar = frozenset({"caller"})
 
@@ -23,6 +23,7 @@ class Envelope(Value, frozen=True):
     litellm_trace_id: str | None = None
     top_trace_id: str | None = None
     attempted_retries: Json = None
+    provider: str | None = None
     credentials: Credentials = field(default_factory=Credentials)
     warnings: tuple[str, ...] = ()
 

@@ -5,7 +5,6 @@ from enum import Enum
 
 from posthog_llm_cli.formats._fields import first_text, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._messages import (
-    TEXT_KINDS,
     assistant,
     chat_output,
     plain_text,
@@ -128,60 +127,39 @@ def stop_reason(response: Json) -> str | None:
 # ---------------------------------------------------------------------------------------------------------- redaction
 
 
-def redacted_output(response: Json, *, with_arguments: bool) -> list[Json] | None:
-    """Return what may leave of the answer in a redacted record: texts that its messages say, and calls of functions.
+def redacted_output(response: Json) -> list[Json] | None:
+    """Return what may leave of the answer in a redacted record: the names and ids of the functions that it calls.
 
-    LiteLLM redacts no other kind of item and no refusal, so they hold what it was told to keep out. For the same reason
-    a call loses its arguments where any of the answer is redacted.
+    LiteLLM's redaction misses whole answers, so no text of one is taken for a text that was meant to stay.
     """
     answer = mapping(response)
     if isinstance(answer.get("choices"), list):
         found = chat_output([_bare_choice(choice) for choice in answer["choices"] if isinstance(choice, dict)])
     else:
         found = responses_output([_bare_item(item) for item in items(answer.get("output"))])
-    kept = [
-        assistant([part for said in message["content"] if (part := _kept_part(said, with_arguments=with_arguments))])
-        for message in found or []
-    ]
+    kept = [assistant([part for said in message["content"] if (part := _kept_part(said))]) for message in found or []]
     return kept if any(message["content"] for message in kept) else None
 
 
 def _bare_choice(choice: Mapping[str, Json]) -> Json:
-    """A choice with what its message says and calls alone."""
+    """A choice with what its message calls alone."""
     message = choice.get("message")
     if not isinstance(message, dict):
-        return choice
-    calls = {key: message[key] for key in ("tool_calls", "function_call") if key in message}
-    return {**choice, "message": {"content": _said_texts(message.get("content")), **calls}}
+        return {}
+    return {**choice, "message": {key: message[key] for key in ("tool_calls", "function_call") if key in message}}
 
 
 def _bare_item(item: Json) -> Json:
-    """An item of a Responses answer if it is a message, then with its texts alone, or the call of a function."""
-    kind = mapping(item).get("type")
-    if kind == "message":
-        return {"type": kind, "content": _said_texts(item.get("content"))}
-    return item if is_one_of(kind, ("function_call", "custom_tool_call")) else None
+    """An item of a Responses answer if it is the call of a function."""
+    return item if is_one_of(mapping(item).get("type"), ("function_call", "custom_tool_call")) else None
 
 
-def _said_texts(content: Json) -> Json:
-    parts = [content] if isinstance(content, dict) else content
-    if not isinstance(parts, list):
-        return parts
-    return [part for part in parts if isinstance(part, str) or is_one_of(mapping(part).get("type"), TEXT_KINDS)]
-
-
-def _kept_part(part: Mapping[str, Json], *, with_arguments: bool) -> Json:
-    """A part as it may leave, None where it may not: a text that is not the sentinel, a call's name and id."""
-    said = part.get("text")
-    if part.get("type") == "text":
-        return part if isinstance(said, str) and said != SENTINEL else None
+def _kept_part(part: Mapping[str, Json]) -> Json:
+    """A part as it may leave, None where it may not: a call's name and id."""
     function = mapping(part.get("function"))
     if part.get("type") != "function" or "name" not in function:
         return None
-    kept = {key: function[key] for key in ("name", "arguments") if key in function}
-    if not with_arguments or kept.get("arguments") == SENTINEL:
-        kept.pop("arguments", None)
-    return {**{key: part[key] for key in ("type", "id") if key in part}, "function": kept}
+    return {**{key: part[key] for key in ("type", "id") if key in part}, "function": {"name": function["name"]}}
 
 
 def is_redacted_input(messages: Json) -> bool:

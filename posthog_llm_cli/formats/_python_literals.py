@@ -41,6 +41,16 @@ def read_print(value: Json, warn: Callable[[str], None] | None = None) -> Json:
     return python_literal(value)
 
 
+def with_lists(value: Json) -> Json:
+    """Return an object with the lists in it that were printed, on every level above them; any other value as it is."""
+    if isinstance(value, dict):
+        return {key: with_lists(member) for key, member in value.items()}
+    if not isinstance(value, str) or not value.startswith("["):
+        return value
+    found = read_print(value)
+    return value if found is None else found
+
+
 def python_literal(text: str) -> Json:
     """Return the value that `text` prints as JSON knows it; None where it is no print of plain values.
 

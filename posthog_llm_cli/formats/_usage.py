@@ -135,7 +135,8 @@ def litellm_usage(
     """Read LiteLLM's counts (inclusive of cache for every provider) and the kinds from its usage object.
 
     Neither the kinds in `usage` nor the object as it was logged, `raw`, hold nulls. All tokens of an embedding are its
-    input's, and some providers give nothing but the total. Cached tokens beyond the input are no part of it.
+    input's, and some providers give nothing but the total. Cached tokens beyond the input are no part of it. Two zeros
+    beside a total of other calls are no counts.
     """
     prompt = token_count(counts.get("prompt_tokens"), warn)
     completion = token_count(counts.get("completion_tokens"), warn)
@@ -146,6 +147,10 @@ def litellm_usage(
         if not prompt and not completion:
             prompt = total
         completion = None
+    elif not prompt and not completion:  # of an image some releases keep the counts in the usage alone, or lose them
+        prompt, completion = (first_count(warn, usage.get(key), least=1) for key in ("input_tokens", "output_tokens"))
+        if prompt is None and completion is None:
+            warn("bad-usage")
     if usage.keys() <= _WHOLE_COUNTS:  # no parts of them
         return Usage(
             input=prompt,

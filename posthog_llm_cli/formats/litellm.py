@@ -17,6 +17,7 @@ from posthog_llm_cli.formats._fields import (
     decoded,
     id_text,
     is_number,
+    is_one_of,
     items,
     mapping,
     number,
@@ -27,11 +28,13 @@ from posthog_llm_cli.formats._litellm_content import error_of, http_status_of, r
 from posthog_llm_cli.formats._litellm_ids import Envelope, base_id_of, identity_of, session_and_trace
 from posthog_llm_cli.formats._litellm_kinds import CallKind, call_kind
 from posthog_llm_cli.formats._litellm_output import stop_reason
+from posthog_llm_cli.formats._litellm_pass_through import opened
 from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
 from posthog_llm_cli.formats._parameters import model_parameters
 from posthog_llm_cli.formats._people import Person, find_person
 from posthog_llm_cli.formats._proxy import is_from_proxy, key_names
+from posthog_llm_cli.formats._python_literals import with_lists
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
@@ -42,6 +45,9 @@ from posthog_llm_cli.values import Value
 _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
+_RESPONSES = ("responses", "aresponses")
+_ENDS = ("StopIteration", "StopAsyncIteration")
+"""What Python raises at the end of an iterator."""
 _MAX_NAME = 40
 _OBJECTS = frozenset({
     "metadata", "messages", "response", "model_parameters", "hidden_params", "error_information", "request_tags",
@@ -84,6 +90,11 @@ def _opened(row: Mapping[str, Json]) -> Mapping[str, Json]:
     }
 
 
+def _unprinted(payload: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What LiteLLM before 1.55 logged to Datadog, for which it printed each list; other loggers saw them so, too."""
+    return {key: with_lists(value) if key in _OBJECTS else value for key, value in payload.items()}
+
+
 def _scalar(value: Json) -> Json:
     if not isinstance(value, str):
         return value
@@ -99,7 +110,11 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
-    kind = call_kind(payload.get("call_type"))
+    kind, base_id = call_kind(payload.get("call_type")), base_id_of(payload)
+    if isinstance(payload.get("request_tags"), str):
+        payload = _unprinted(payload)
+    if kind is CallKind.PASS_THROUGH:
+        payload = opened(payload)
     if kind is CallKind.STORED:
         kind = _kind_of_stored(payload)
     metadata = mapping(payload.get("metadata"))
@@ -109,7 +124,8 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     warn = Warnings(envelope.warnings)
     if kind is CallKind.UNKNOWN:
         warn("unknown-call-type")
-    model = _model(payload)
+    provider = text(payload.get("custom_llm_provider")) or envelope.provider  # no payload names it before 1.56
+    model = _model(payload, provider)
     times = _times(payload, context, warn)
     embedding = kind is CallKind.EMBEDDING
     usage = _usage(payload, metadata, warn, embedding=embedding)
@@ -124,7 +140,6 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     person = find_person((caller.user_id, payload.get("end_user"), asking), nobody=nobody)
     session_id, trace_id = session_and_trace(payload, envelope, caller, person.session_id)
     span_id = id_text(payload.get("id")) or id_text(payload.get("litellm_call_id"))
-    base_id = base_id_of(payload)
     return LLMCall(
         operation=Operation.EMBEDDING if embedding else Operation.GENERATION,
         identity=identity_of(payload, base_id, times.start_us),
@@ -141,7 +156,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         ended_at=None if times.end_us is None else times.timestamp,
         latency_s=times.latency_s,
         ttft_s=times.ttft_s,
-        provider=text(payload.get("custom_llm_provider")),
+        provider=provider,
         base_url=clean_url(payload.get("api_base")),
         input=content.input,
         output=content.output,
@@ -181,6 +196,8 @@ def _skip(payload: Mapping[str, Json], kind: CallKind, metadata: Mapping[str, Js
     named = (metadata.get("user_api_key_alias"), metadata.get("user_api_key_hash"))
     if HEALTH_CHECK in named or HEALTH_CHECK in items(payload.get("request_tags")):
         return Skipped("health-check", "LiteLLM's own probe of a deployment")
+    if payload.get("status") == "failure" and _is_end_of_stream(payload):
+        return Skipped("merged", "the end of a stream, which LiteLLM also logged as a failure")
     if kind is CallKind.GENERATION or kind is CallKind.EMBEDDING:
         return None
     call_type = payload.get("call_type")
@@ -200,6 +217,16 @@ def _skip(payload: Mapping[str, Json], kind: CallKind, metadata: Mapping[str, Js
         case _:
             pass
     return None
+
+
+def _is_end_of_stream(failure: Mapping[str, Json]) -> bool:
+    """Whether a Responses stream only ended: LiteLLM 1.80.16 logs that beside the call, as an error."""
+    return (
+        is_one_of(failure.get("call_type"), _RESPONSES)
+        and is_one_of(mapping(failure.get("error_information")).get("error_class"), _ENDS)
+        and not failure.get("error_str")
+        and not failure.get("total_tokens")
+    )
 
 
 def _kind_of_stored(payload: Mapping[str, Json]) -> CallKind:
@@ -261,13 +288,12 @@ def _end_from_start(payload: Mapping[str, Json], start: int | None, *, streamed:
 # ------------------------------------------------------------------------------------------------------ model, tokens
 
 
-def _model(payload: Mapping[str, Json]) -> str:
+def _model(payload: Mapping[str, Json], provider: str | None) -> str:
     """The model without the provider's routing prefix, which no price list knows (6.13)."""
     response = mapping(payload.get("response"))
     model = text(payload.get("model")) or text(response.get("model")) or text(payload.get("model_group"))
     if model is None:
         raise RecordError("missing-field", "the record names no model", path="$.model")
-    provider = text(payload.get("custom_llm_provider"))
     prefix = f"{provider}/"
     if provider is not None and model.startswith(prefix) and len(model) > len(prefix):
         return model[len(prefix) :]

@@ -68,6 +68,7 @@ def _envelope(record: Mapping[str, Json], kwargs: Mapping[str, Json], payload: M
         litellm_session_id=id_text(params.get("litellm_session_id")),
         litellm_trace_id=id_text(params.get("litellm_trace_id")),
         top_trace_id=id_text(around.get("litellm_trace_id")) or id_text(kwargs.get("litellm_trace_id")),
+        provider=text(around.get("custom_llm_provider")) or text(params.get("custom_llm_provider")),
         attempted_retries=metadata.get("attempted_retries") or extra.get("attempted_retries"),
         credentials=Credentials(
             api_key=text(dynamic.get("posthog_api_key")),

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from posthog_llm_cli.formats._fields import first_id, id_text, is_one_of, mapping
 from posthog_llm_cli.formats._litellm_ids import Envelope
+from posthog_llm_cli.formats._litellm_requests import NOTHING, request_input, request_parameters
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.formats._python_literals import read_print
 from posthog_llm_cli.formats.base import LogFormat, Parsed
@@ -24,11 +25,8 @@ from posthog_llm_cli.privacy import texts
 _TOLD_BY = ("request_id", "call_type", "startTime")
 _FOLDED = frozenset({"starttime", "STARTTIME"})
 _CAMEL_CASE = {"starttime": "startTime", "endtime": "endTime", "completionstarttime": "completionStartTime"}
-_INPUT_KEYS = ("messages", "input", "prompt", "contents", "query")
-_SYSTEM_KEYS = ("system", "systemInstruction", "system_instruction")
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_NOTHING: tuple[Json, ...] = (None, "", [], {})
 _CUT = re.compile(r"\.\.\. \((?:litellm_truncated|truncated) (?:skipped )?\d+ chars?\b")
 
 
@@ -95,8 +93,8 @@ def _payload(row: Mapping[str, Json], metadata: Mapping[str, Json], request: Map
         "cost_breakdown": metadata.get("cost_breakdown"),
         "cache_hit": _is_true(row.get("cache_hit")),
         "messages": _input(row, request),
-        "response": None if response in _NOTHING else response,
-        "model_parameters": _parameters(request),
+        "response": None if response in NOTHING else response,
+        "model_parameters": request_parameters(request),
         "error_information": metadata.get("error_information"),
         "request_tags": _column(row.get("request_tags")),
         "end_user": row.get("end_user"),
@@ -119,20 +117,11 @@ def _column(value: Json) -> Json:
 
 def _input(row: Mapping[str, Json], request: Mapping[str, Json]) -> Json:
     """The prompt: of the stored request, else of the column that holds a realtime session's messages."""
-    for key in _INPUT_KEYS:
-        if request.get(key) not in _NOTHING:
-            return request[key]
+    asked = request_input(request)
+    if asked is not None:
+        return asked
     messages = _column(row.get("messages"))
-    return None if messages in _NOTHING else messages
-
-
-def _parameters(request: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The request, whose allowed names are read; Anthropic's and Gemini's system text stands where instructions do."""
-    system = next((request[key] for key in _SYSTEM_KEYS if request.get(key)), None)
-    key, said = ("parts", system.get("parts")) if isinstance(system, dict) else ("content", system)
-    if request.get("instructions") or not isinstance(said, (str, list)):
-        return request
-    return {**request, "instructions": [{"role": "system", key: said}]}
+    return None if messages in NOTHING else messages
 
 
 def _caller(request: Mapping[str, Json]) -> dict[str, Json]:

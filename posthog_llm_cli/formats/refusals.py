@@ -6,7 +6,7 @@ A shape that gets a reader moves from here into a format module of its own.
 from collections.abc import Callable
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import items, mapping
+from posthog_llm_cli.formats._fields import CONSOLE_KEYS, items, mapping
 from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats._openai_shapes import (
@@ -21,7 +21,6 @@ from posthog_llm_cli.model import Json, Skipped
 
 Matches = Callable[[Json], bool]
 
-_CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
 _SERVICE_KEYS = frozenset({"is_error", "service", "duration", "call_type"})
 _RAW_EXCHANGE = frozenset({"raw_request", "raw_response"})
 _READS = "plh reads LiteLLM and OpenAI formats"
@@ -146,7 +145,7 @@ AFTER_LITELLM: tuple[Refusal, ...] = (
     ),
     Refusal(
         "console-log",
-        _having(*_CONSOLE_KEYS),
+        _having(*CONSOLE_KEYS),
         skipping(
             "console-log",
             "these are LiteLLM's console logs; export with an s3, gcs_bucket or generic_api callback, or SpendLogs",

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import ClassVar
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import first_id, id_text, items, mapping, text
+from posthog_llm_cli.formats._fields import CONSOLE_KEYS, first_id, id_text, items, mapping, text
 from posthog_llm_cli.formats._openai_answers import is_unfinished
 from posthog_llm_cli.formats._openai_chunks import choice_index, finish_reason, has_piece
 from posthog_llm_cli.formats._openai_events import is_terminal, stream_error
@@ -127,9 +127,10 @@ class Progress:
 def part_of(record: Json) -> Part | None:
     """Return what a record is as a part of a stream, bare or under a response key; None for anything else.
 
-    A record that holds a whole stream is no part.
+    A record that holds a whole stream is no part, nor is what LiteLLM's console log says of one: a call that the log
+    may hold itself.
     """
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or record.keys() >= CONSOLE_KEYS:
         return None
     if record.get("object") == CHUNK:
         return read_part(record)

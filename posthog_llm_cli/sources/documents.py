@@ -13,7 +13,7 @@ from functools import lru_cache
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, SourceRef
 from posthog_llm_cli.sources.scanner import Scan, Structure
-from posthog_llm_cli.sources.track import PADDING, Track
+from posthog_llm_cli.sources.track import PADDING, Track, payload_start
 
 _SEPARATORS = re.compile(rb"(?:[\s\0,]|\xef\xbb\xbf)*+")
 # psql marks a line that goes on with a plus at its end, which is what stands between the rows of its json_agg.
@@ -39,7 +39,7 @@ class Flow(Enum):
     DOCUMENTS = "documents"
     ARRAY = "array"
     CONSOLE = "console"
-    """Lines, among which a line that is only `{` starts a document."""
+    """Lines, among which a line that is only `{` starts a document, or one that LiteLLM's logger ends so."""
 
 
 @lru_cache(maxsize=128)
@@ -192,7 +192,18 @@ class Documents:
 
     def _reach_line_end(self, final: bool) -> int | None:  # noqa: FBT001
         end = self._find(_LINE_END)
+        if end is not None and self._flow is Flow.CONSOLE and self._buffer.endswith((b"{", b"{\r"), self._at, end):
+            start = payload_start(self._buffer[self._at : end])
+            if start is not None:
+                return self._open_payload(self._at + start, final)
         return len(self._buffer) if end is None and final else end
+
+    def _open_payload(self, start: int, final: bool) -> int | None:  # noqa: FBT001
+        """Leave out what the logger put before a payload on its first line."""
+        self._pass_to(start)
+        self._start = (self._track.offset + start, self._track.line)
+        self._scan, self._structure, self._reach = start, Structure(), self._reach_structure
+        return self._reach_structure(final)
 
     def _reach_item(self, final: bool) -> int | None:  # noqa: FBT001
         """To the end of an element that is no container: null, a number, or no JSON at all."""

@@ -40,7 +40,7 @@ _GLUED = re.compile(rb"[ \t\r\0]*+[{\[,]")
 _ARRAY_START = re.compile(rb'\[[\s\0]*+(?:["{\[\]tfnNI\d-]|\Z)')
 _FIRST_CONTENT = re.compile(rb"\[[\s\0]*+([^\s\0])")
 _ONE_BRACE = re.compile(rb"\{[ \t\r]*+(?:\n|\Z)")
-_LINE_OF_ONE_BRACE = re.compile(rb"\n\{[ \t\r]*+(?:\n|\Z)")
+_LINE_OF_ONE_BRACE = re.compile(rb"(?:\n|litellm_logging\.py:\d{1,6} - )\{[ \t\r]*+(?:\n|\Z)")
 
 Mode = Lines | ServerSentEvents | Documents | CopyText | Dump | Table | Foreign
 NewMode = Callable[[Track], Mode]

@@ -7,7 +7,7 @@ import orjson
 
 from posthog_llm_cli.formats.sse import with_event_name
 from posthog_llm_cli.model import LogLine, Mark
-from posthog_llm_cli.sources.track import PADDING, Track
+from posthog_llm_cli.sources.track import PADDING, Track, payload_start
 
 _SLACK = 64
 """Bytes that a held line may be over the ceiling: its line end and blanks do not count."""
@@ -112,7 +112,8 @@ class Splitter:
 class Lines:
     """One record a line; `[DONE]` is a mark, with `data:` before it, quotes around it, or as an event's `data` too.
 
-    A line that is only `{` starts a pretty-printed document: it and all behind it is `rest`.
+    A line that is only `{`, or behind what LiteLLM's logger puts before one, starts a pretty-printed document: it and
+    all behind it is `rest`.
     """
 
     def __init__(self, track: Track) -> None:
@@ -133,9 +134,9 @@ class Lines:
             if len(raw) <= _LONGEST_DONE and is_done(raw):
                 yield Mark.STREAM_END
                 continue
-            if raw == b"{":
-                self.rest = line + b"\n" + self._splitter.unread()
-                track.offset, track.line = offset, number
+            if raw.endswith(b"{") and (start := 0 if raw == b"{" else payload_start(line)) is not None:
+                self.rest = line[start:] + b"\n" + self._splitter.unread()
+                track.offset, track.line = offset + start, number
                 return
             if len(raw) != len(line):
                 offset += len(line) - len(line.lstrip(PADDING))  # noqa: PLW2901

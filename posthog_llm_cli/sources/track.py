@@ -5,13 +5,16 @@ import re
 import orjson
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.model import LogLine, SourceRef
+from posthog_llm_cli.model import LogLine, Skipped, SourceRef
 
 PADDING = b" \t\r\0"
 """What may surround a record on its line: blanks, the `\\r` of CRLF, and the NULs of a preallocated or crashed file."""
 
 _CONSOLE_KEYS = ("message", "level", "timestamp", "component")
 _CONSOLE_STARTS = (b'{"message"', b"{\n", b"{\r\n")
+_BEFORE_PAYLOAD = b"litellm_logging.py:"
+_BEFORE_NOISE = (b" - RAW RESPONSE:", b" - Request received by LiteLLM:")
+_NOISE = Skipped("console-log", "a request or an answer that LiteLLM's console log prints")
 _FOOTER = re.compile(rb"\(\d+ rows?\)")
 
 
@@ -21,7 +24,7 @@ class Track:
     `titled` is set where psql printed the source, with the column's title above the rows.
     """
 
-    __slots__ = ("console", "line", "max_record", "offset", "titled", "uri")
+    __slots__ = ("_before_noise", "console", "line", "max_record", "offset", "titled", "uri")
 
     def __init__(self, uri: str, *, max_record: int) -> None:
         self.uri = uri
@@ -30,11 +33,22 @@ class Track:
         self.line = 1
         self.console = False
         self.titled = False
+        self._before_noise = False
 
     def record(self, raw: bytes, *, offset: int, line: int, warnings: tuple[str, ...] = ()) -> LogLine:
-        """The record `raw`, or its refusal where it is over the ceiling."""
+        """The record `raw`, or its refusal where it is over the ceiling.
+
+        What LiteLLM's `--detailed_debug` says before a request or an answer tells that it is no record: its call is
+        logged elsewhere, whole and as redacted as it was meant to be.
+        """
         if len(raw) > self.max_record:
             return self.too_long(offset=offset, line=line)
+        if self._before_noise:
+            self._before_noise = False
+            if raw.startswith((b"{", b"[")):
+                return LogLine(SourceRef(self.uri, line, offset), b"", None, self.console, _NOISE)
+        elif raw.endswith(_BEFORE_NOISE):
+            self._before_noise = b"LiteLLM" in raw
         if not self.console and raw.startswith(_CONSOLE_STARTS):
             self.console = raw[1:2] != b'"' or is_console_line(raw)
         return LogLine(SourceRef(self.uri, line, offset), raw, None, self.console, warnings=warnings)
@@ -51,6 +65,15 @@ class Track:
             hint="raise --max-record if this is one call",
         )
         return LogLine(SourceRef(self.uri, line, offset), b"", error, self.console)
+
+
+def payload_start(line: bytes | bytearray) -> int | None:
+    """Where on a line without its end a payload begins that LiteLLM's logger printed over several; None for no such.
+
+    Before 1.80 it wrote `03:05:43 - LiteLLM:INFO: litellm_logging.py:4500 - {`, later the `{` on a line of its own.
+    """
+    stripped = line.rstrip(PADDING)
+    return len(stripped) - 1 if stripped.endswith(b" - {") and _BEFORE_PAYLOAD in stripped else None
 
 
 def is_console_line(raw: bytes) -> bool:

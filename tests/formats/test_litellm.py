@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from posthog_llm_cli.identity import event_uuid
+from posthog_llm_cli.identity import canonical_sha256, event_uuid
 from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_build, with_parse
 
 T = 1748772000.25
@@ -256,8 +256,7 @@ def test_the_total_of_an_embedding_is_its_input_where_nothing_else_was_counted(n
     assert "$ai_output_tokens" not in found
     counted = to_properties(payload(call_type="aembedding", prompt_tokens=5, completion_tokens=0, total_tokens=7))
     assert counted["$ai_input_tokens"] == 5
-    chat = to_properties(payload(metadata={"usage_object": usage}, **counts))
-    assert chat.get("$ai_input_tokens") == nothing
+    assert "$ai_input_tokens" not in to_properties(payload(metadata={"usage_object": usage}, **counts))
 
 
 def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
@@ -267,6 +266,27 @@ def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
     }  # fmt: skip
     found = to_properties(payload(call_type="aresponses", response={"output": [], "usage": usage}))
     assert (found["$ai_cache_read_input_tokens"], found["$ai_reasoning_tokens"]) == (4, 7)
+
+
+@pytest.mark.parametrize("nothing", [0, None])
+def test_two_zeros_beside_a_total_are_no_counts(nothing: Any) -> None:
+    # image generation and editing: LiteLLM 1.53 to 1.59 keep the counts in the usage alone, 1.72 lost them
+    counts = {
+        "call_type": "aimage_generation",
+        "prompt_tokens": nothing,
+        "completion_tokens": nothing,
+        "total_tokens": 30,
+    }
+    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 30}
+    found = to_properties(
+        payload(**counts, response={"data": [], "usage": {**usage, "input_tokens": 10, "output_tokens": 20}})
+    )
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"], found["$ai_total_tokens"]) == (10, 20, 30)
+    for logged in (usage, {"total_tokens": 30}, {}):
+        record = payload(**counts, metadata={"usage_object": logged}, response={"data": [], "usage": logged})
+        assert not {"$ai_input_tokens", "$ai_output_tokens"} & set(to_properties(record))
+        assert to_properties(record)["$ai_total_tokens"] == 30
+        assert "bad-usage" in convert_value(record).warnings
 
 
 def test_all_zero_counts_are_unknown() -> None:
@@ -502,6 +522,21 @@ def test_what_stands_for_a_value_that_was_not_written_is_no_value(nothing: str) 
     assert nothing.encode() not in to_event(record).properties
 
 
+def test_where_a_payload_names_no_provider_the_callbacks_kwargs_do() -> None:
+    # LiteLLM before 1.56
+    record = kwargs(model="openai/whisper-1")
+    del record["standard_logging_object"]["custom_llm_provider"]
+    assert "$ai_provider" not in to_properties(record)
+    for found in (
+        record | {"custom_llm_provider": "openai"},
+        record | {"litellm_params": {"custom_llm_provider": "openai"}},
+    ):
+        assert to_properties(found)["$ai_provider"] == "openai"
+        assert to_properties(found)["$ai_model"] == "whisper-1"
+    other = kwargs() | {"custom_llm_provider": "azure"}
+    assert to_properties(other)["$ai_provider"] == "openai"
+
+
 # --------------------------------------------------------------------------------- 15, 16: metadata, what never leaves
 
 
@@ -671,31 +706,29 @@ def test_the_sentinel_in_any_place_of_an_answer_is_a_redaction(response: Any) ->
     assert not {"$ai_output_choices", "$ai_tools"} & set(found)
 
 
-def test_beside_what_is_not_redacted_the_sentinel_is_dropped() -> None:
+def test_beside_the_sentinel_no_text_of_an_answer_stays() -> None:
     calls = [{"id": "c", "function": {"name": "f", "arguments": REDACTED}}]
-    message = {"content": "kept", "tool_calls": calls, "function_call": {"name": "g", "arguments": REDACTED}}
+    message = {"content": "leak", "tool_calls": calls, "function_call": {"name": "g", "arguments": REDACTED}}
     (answer,) = to_properties(payload(response={"choices": [{"message": message}]}))["$ai_output_choices"]
     assert answer["content"] == [
-        {"type": "text", "text": "kept"},
         {"type": "function", "id": "c", "function": {"name": "f"}},
         {"type": "function", "function": {"name": "g"}},
     ]
     items = [
         {"type": "reasoning", "summary": [{"text": REDACTED}]},
-        {"type": "message", "content": [{"type": "output_text", "text": "kept"}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "leak"}]},
     ]
-    (answer,) = to_properties(payload(response={"output": items}))["$ai_output_choices"]
-    assert answer["content"] == [{"type": "text", "text": "kept"}]
+    assert "$ai_output_choices" not in to_properties(payload(response={"output": items}))
 
 
 ASKED_IN_SECRET = [{"role": "user", "content": REDACTED}]
-KEPT = {"type": "output_text", "text": "kept"}
+SAID = {"type": "output_text", "text": "leak"}
 CALLED = {"type": "function_call", "name": "f", "call_id": "c", "arguments": '{"who": "leak"}'}
 CHAT_CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"who": "leak"}'}}
 NAMED = {"type": "function", "id": "c", "function": {"name": "f"}}
 
 
-@pytest.mark.parametrize("said", [REDACTED, "kept"])
+@pytest.mark.parametrize("said", [REDACTED, "leak"])
 @pytest.mark.parametrize(
     "item",
     [
@@ -714,13 +747,11 @@ NAMED = {"type": "function", "id": "c", "function": {"name": "f"}}
         "leak",
     ],
 )
-def test_of_a_redacted_answer_only_texts_and_functions_are_kept(item: Any, said: str) -> None:
-    output = [item, {"type": "message", "content": [{**KEPT, "text": said}]}]
+def test_of_a_redacted_answer_only_names_of_functions_are_kept(item: Any, said: str) -> None:
+    output = [item, {"type": "message", "content": [{**SAID, "text": said}]}, CALLED]
     record = payload(call_type="aresponses", messages=ASKED_IN_SECRET, response={"output": output})
     assert b"leak" not in to_event(record).properties
-    parts = [{"type": "text", "text": "kept"}]
-    answer = None if said == REDACTED else [{"role": "assistant", "content": parts}]
-    assert to_properties(record).get("$ai_output_choices") == answer
+    assert to_properties(record)["$ai_output_choices"] == [{"role": "assistant", "content": [NAMED]}]
     alone = payload(call_type="aresponses", messages=ASKED_IN_SECRET, response={"output": [item]})
     assert "$ai_output_choices" not in to_properties(alone)
 
@@ -768,16 +799,37 @@ def test_beside_a_redacted_text_a_call_keeps_its_name_and_loses_its_arguments(me
     assert b"leak" not in to_event(record).properties
 
 
-def test_where_only_the_input_was_redacted_texts_and_calls_stay() -> None:
-    call = {**NAMED, "function": {"name": "f", "arguments": '{"who": "leak"}'}}
-    parts = [{"type": "text", "text": "kept"}, call]
-    message = {"content": "kept", "tool_calls": [CHAT_CALL], "reasoning_content": "why", "refusal": "no"}
+@pytest.mark.parametrize("call_type", ["anthropic_messages", "acompletion", "aresponses"])
+def test_where_litellm_redacted_only_the_input_the_answer_stays_here_too(call_type: str) -> None:
+    # LiteLLM 1.67 to 1.110 with turn_off_message_logging: `/v1/messages`, and Responses up to 1.80
+    said = {"choices": [{"message": {"role": "assistant", "content": "leak"}}]}
+    record = payload(call_type=call_type, messages=ASKED_IN_SECRET, response=said)
+    assert b"leak" not in to_event(record).properties
+    assert "$ai_output_choices" not in to_properties(record)
+    message = {"content": "leak", "tool_calls": [CHAT_CALL], "reasoning_content": "leak", "refusal": "leak"}
     for response in (
         {"choices": [{"message": message}]},
-        {"output": [{"type": "message", "content": [KEPT]}, CALLED]},
+        {"output": [{"type": "message", "content": [SAID]}, CALLED]},
     ):
-        found = to_properties(payload(messages=ASKED_IN_SECRET, response=response))
-        assert found["$ai_output_choices"] == [{"role": "assistant", "content": parts}]
+        record = payload(call_type=call_type, messages=ASKED_IN_SECRET, response=response)
+        assert b"leak" not in to_event(record).properties
+        assert to_properties(record)["$ai_output_choices"] == [{"role": "assistant", "content": [NAMED]}]
+
+
+@pytest.mark.parametrize("response", [
+    {"choices": [{"message": {"content": REDACTED}}]}, {"text": REDACTED}, REDACTED,
+    {"choices": [{"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": REDACTED}}]}}]},
+])  # fmt: skip
+@pytest.mark.parametrize(
+    "messages",
+    [[{"role": "user", "content": "leak"}], "leak", [{"role": "user", "content": [{"type": "text", "text": "leak"}]}]],
+)
+def test_where_litellm_redacted_only_the_answer_the_prompt_stays_here_too(messages: Any, response: Any) -> None:
+    # SpendLogs of LiteLLM 1.72: the request is kept as it came
+    record = payload(messages=messages, response=response)
+    assert b"leak" not in to_event(record).properties
+    assert to_properties(record)["litellm_redacted"] is True
+    assert "no-input" not in convert_value(record).warnings
 
 
 def test_a_redacted_failure_says_only_its_class() -> None:
@@ -862,6 +914,81 @@ def test_a_pass_through_counts_only_with_a_model_and_tokens_or_a_failure(call_ty
     assert to_skip(payload(call_type=call_type, model="")).code == "not-a-model-call"
 
 
+BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}
+ANSWER = {
+    "id": "chatcmpl-9", "object": "chat.completion", "created": 1748772000, "model": "gpt-4o-2024",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 11, "completion_tokens": 22, "total_tokens": 33, "prompt_tokens_details": {"cached_tokens": 4}},
+}  # fmt: skip
+CHUNK = {"id": "chatcmpl-9", "object": "chat.completion.chunk", "created": 1748772000, "model": "gpt-4o-2024"}
+CHUNKS = [
+    {**CHUNK, "choices": [{"index": 0, "delta": {"content": "y"}, "finish_reason": None}]},
+    {**CHUNK, "choices": [{"index": 0, "delta": {"content": "es"}, "finish_reason": "stop"}]},
+    {**CHUNK, "choices": [], "usage": ANSWER["usage"]},
+]
+LINES = [*(f"data: {json.dumps(chunk)}" for chunk in CHUNKS), "data: [DONE]"]
+UNREAD = f"cannot parse chunks to standard response object. Chunks={LINES!r}"
+PASSED = {
+    "call_type": "pass_through_endpoint", **NO_TOKENS, "response_cost": 0.0, "custom_llm_provider": None,
+    "messages": [{"role": "user", "content": json.dumps(BODY)}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["unknown", "", "gpt-4o"])
+@pytest.mark.parametrize("said", [json.dumps(ANSWER), UNREAD])
+def test_an_answer_that_litellm_passed_through_unread_is_a_call(said: str, model: str) -> None:
+    record = payload(**PASSED, model=model, response={"response": said})
+    found = to_properties(record)
+    assert found["$ai_model"] == (model if model == "gpt-4o" else "gpt-4o-2024")
+    assert found["$ai_input"] == [{"role": "user", "content": "hi"}]
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "yes"}]}]
+    counted = [found[f"$ai_{kind}_tokens"] for kind in ("input", "output", "total", "cache_read_input")]
+    assert counted == [11, 22, 33, 4]
+    assert found["$ai_model_parameters"] == {"temperature": 0.5}
+    assert "$ai_total_cost_usd" not in found
+    assert to_event(record).uuid == event_uuid(f"litellm|chatcmpl-1|{int(T * 1000)}|success")
+
+
+def test_an_answer_of_responses_that_was_passed_through_unread_is_a_call() -> None:
+    body = {"model": "gpt-4o", "input": "hi", "instructions": "briefly"}
+    items = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes"}]}]
+    answer = {
+        "object": "response",
+        "model": "gpt-4o",
+        "output": items,
+        "usage": {"input_tokens": 5, "output_tokens": 6, "total_tokens": 11},
+    }
+    asked = PASSED | {"messages": [{"role": "user", "content": json.dumps(body)}], "model": "unknown"}
+    ended = f"data: {json.dumps({'type': 'response.completed', 'response': answer})}"
+    for said in (json.dumps(answer), f"cannot parse chunks to standard response object. Chunks={[ended]!r}"):
+        found = to_properties(payload(**asked, response={"response": said}))
+        assert found["$ai_input"] == [{"role": "system", "content": "briefly"}, {"role": "user", "content": "hi"}]
+        assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "yes"}]}]
+        assert (found["$ai_input_tokens"], found["$ai_output_tokens"]) == (5, 6)
+
+
+def test_the_request_of_a_pass_through_is_its_prompt() -> None:
+    read = payload(**PASSED | {"prompt_tokens": 1, "total_tokens": 3})
+    assert to_properties(read)["$ai_input"] == [{"role": "user", "content": "hi"}]
+    plain = payload(call_type="acompletion", messages=PASSED["messages"])
+    assert to_properties(plain)["$ai_input"] == [{"role": "user", "content": json.dumps(BODY)}]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"response": {"response": "cannot parse chunks to standard response object. Chunks=['event: ping'"}},
+        {"response": {"response": json.dumps({"choices": [], "usage": {}})}},
+        {"response": {"response": json.dumps({"rows": [1], "usage": {"total_tokens": 3}})}},
+        {"response": {"response": json.dumps(ANSWER), "more": 1}},
+        {"messages": [{"role": "user", "content": "{}"}], "response": {"response": json.dumps(ANSWER)}},
+        {"messages": None, "response": {"response": json.dumps(ANSWER)}},
+    ],
+)
+def test_a_pass_through_that_is_no_call_of_a_model_stays_skipped(changes: dict[str, Any]) -> None:
+    assert to_skip(payload(**PASSED | {"model": "unknown"} | changes)).code == "not-a-model-call"
+
+
 def test_an_image_that_was_paid_for_is_a_generation_without_tokens() -> None:
     record = payload(call_type="image_variation", **NO_TOKENS, response={"data": [{"url": "https://h.example/a.png"}]})
     assert to_properties(record)["$ai_total_cost_usd"] == 0.5
@@ -899,6 +1026,31 @@ def test_the_read_of_a_stored_answer_is_a_call_only_where_it_ran_in_the_backgrou
 )
 def test_a_health_check_is_skipped(where: Any) -> None:
     assert to_skip(payload(**where)).code == "health-check"
+
+
+STREAM_ENDED = {"error_class": "StopAsyncIteration", "error_code": "", "error_message": ""}
+
+
+@pytest.mark.parametrize(("call_type", "name"), [("responses", "StopIteration"), ("aresponses", "StopAsyncIteration")])
+def test_the_end_of_a_responses_stream_is_no_failed_call(call_type: str, name: str) -> None:
+    # LiteLLM 1.80.16 logs it beside the call, which has a record of its own
+    ended = FAILURE | {"stream": True, "error_str": "", "error_information": {**STREAM_ENDED, "error_class": name}}
+    assert to_skip(payload(call_type=call_type, **ended)).code == "merged"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"call_type": "acompletion"},
+        {"error_str": "generator raised StopAsyncIteration"},
+        {"error_information": {**STREAM_ENDED, "error_class": "RuntimeError"}},
+        {"status": "success"},
+        {"total_tokens": 3},
+    ],
+)
+def test_a_failure_that_says_more_than_the_end_of_a_stream_is_a_call(changes: dict[str, Any]) -> None:
+    ended = FAILURE | {"call_type": "aresponses", "error_str": "", "error_information": STREAM_ENDED} | changes
+    assert to_event(payload(**ended)).name == "$ai_generation"
 
 
 # --------------------------------------------------------------------------------------------------------- 8: identity
@@ -1088,6 +1240,36 @@ def test_a_wrapped_payloads_path_is_its_place_in_the_record() -> None:
 def test_another_end_user_is_told_as_he_is_read(user_id: Any, end_user: Any, told: str | None) -> None:
     found = to_properties(kwargs({"user_id": user_id}, end_user=end_user))
     assert found.get("litellm_end_user") == told
+
+
+def test_the_lists_that_datadogs_logger_printed_are_lists() -> None:
+    # LiteLLM 1.53, Datadog and every callback behind it
+    messages = [{"role": "user", "content": "it's 'hi'\n"}]
+    choices = [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "[yes]", "tool_calls": None}}
+    ]
+    whole = payload(
+        messages=messages, request_tags=["a", "User-Agent: x"], response={"id": "r", "choices": choices},
+        model_parameters={"tools": [{"type": "function", "function": {"name": "f"}}], "stop": ["a"]},
+    )  # fmt: skip
+    printed = whole | {
+        "messages": str(messages), "request_tags": str(whole["request_tags"]),
+        "response": {"id": "r", "choices": str(choices)},
+        "model_parameters": {key: str(value) for key, value in whole["model_parameters"].items()},
+    }  # fmt: skip
+    assert to_event(printed) == to_event(whole)
+    assert convert_value(printed).warnings == convert_value(whole).warnings
+    datadog = {"ddsource": "litellm", "message": json.dumps(printed)}
+    assert to_event(datadog) == to_event(whole)
+    assert to_properties(printed | {"request_tags": "[]", "messages": "[cut"})["$ai_input"] == [
+        {"role": "user", "content": "[cut"}
+    ]
+
+
+def test_a_print_keeps_the_identity_of_a_call_without_an_id() -> None:
+    odd = payload(id="", litellm_call_id=None, request_tags="[]", messages=str([{"role": "user", "content": "hi"}]))
+    digest = canonical_sha256([odd[key] for key in ("model", "messages", "response")])
+    assert to_event(odd).uuid == event_uuid(f"litellm|-{digest}|{int(T * 1000)}|success")
 
 
 # ------------------------------------------------------------------------------------------------- a table of payloads

@@ -145,6 +145,13 @@ def test_parts_in_a_loggers_own_records_are_parts(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------- their end
 
 
+def test_what_litellms_json_console_log_says_of_a_stream_is_no_part_of_one(tmp_path: Path) -> None:
+    # with --detailed_debug it prints each part, and spreads what it prints over the line
+    about = {"message": "Raw OpenAI Chunk={…}", "level": "DEBUG", "timestamp": "t", "component": "LiteLLM"}
+    printed = jsonl([{**about, **part} for part in (*responded("yes"), *said("a", "b"))])
+    assert outcomes_of(joined(printed, folder=tmp_path)).keys() == {"console-log"}
+
+
 def test_done_ends_a_stream_and_what_comes_late_is_merged_away(tmp_path: Path) -> None:
     content = sse(*said("Hello")) + sse(chunk({"content": "late"}), done=False) + sse(*said("Next", id="b"))
     found = joined(content.encode(), folder=tmp_path)

@@ -322,6 +322,40 @@ def test_a_payload_between_console_lines_is_one_record_and_the_source_a_console_
     assert [line.ref.line for line in found] == [1, 3, 10]
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 1 << 18])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_payload_behind_what_litellms_logger_puts_before_it_is_one_record(size: int, end: bytes) -> None:
+    # LITELLM_PRINT_STANDARD_LOGGING_PAYLOAD before LiteLLM 1.80
+    before = b"\x1b[92m03:05:43 - LiteLLM:INFO\x1b[0m: litellm_logging.py:4500 - "
+    payload = end.join((b"{", b'    "id": "1",', b'    "m": [', b"        {", b"        }", b"    ]", b"}"))
+    lines = [b"INFO: started", before + payload, b"INFO: {x} done {", before + payload, b"\x1b[92m03:05:44 - done"]
+    found = frame(end.join(lines) + end, size=size)
+    assert [line.raw for line in found] == [lines[0], payload, lines[2], payload, lines[4]]
+    assert [line.ref.line for line in found] == [1, 2, 9, 10, 17]
+    assert all(line.console for line in found)
+    assert [line.ref.offset for line in found if line.raw == payload] == [
+        len(lines[0] + end + before), len(end.join(lines[:3]) + end + before)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 64, 1 << 18])
+def test_what_litellms_debug_log_prints_of_a_call_is_noise(size: int) -> None:
+    debug = b"\x1b[92m03:01:30 - LiteLLM:DEBUG\x1b[0m: utils.py:311 - RAW RESPONSE:"
+    asked = b"\x1b[92m03:01:29 - LiteLLM Proxy:DEBUG\x1b[0m: common.py:388 - Request received by LiteLLM:"
+    data = b"\n".join(
+        (debug, b'{"id": "1"}', b"", b'{"id": "2"}', asked, b'{\n    "model": "gpt"\n}', debug, b"text", b'{"id": "3"}')
+    )
+    found = frame(data, size=size)
+    assert [line.ref.line for line in found] == [1, 2, 4, 5, 6, 9, 10, 11]
+    assert [line.ref.line for line in found if line.skipped is not None] == [2, 6]
+    assert {line.skipped.code for line in found if line.skipped is not None} == {"console-log"}
+
+
+def test_a_raw_response_that_no_logger_of_litellms_announces_is_a_record() -> None:
+    for before in (b"RAW RESPONSE:", b"03:01:30 - mine - RAW RESPONSE:"):
+        assert all(line.skipped is None for line in frame(before + b'\n{"id": "1"}\n'))
+
+
 def test_json_console_lines_show_a_console_log_and_plain_lines_do_not() -> None:
     assert all(line.console for line in frame(b"text\n" + CONSOLE_LINE + b"\nmore"))
     assert not any(line.console for line in frame(b'text\n{"message": "m", "level": 1}\n{"a": "component"}'))
