@@ -153,7 +153,10 @@ class _Lookup:
             found = self._file.execute(_LOOKUP, (number, _bytes_of(uuid))).fetchone()
             if found is None:
                 return None
-            outcome = Settlement(found[0] & OUTCOME_MASK)
+            try:
+                outcome = Settlement(found[0] & OUTCOME_MASK)
+            except (TypeError, ValueError) as error:
+                raise damaged(self._path, "a settled event with an unknown outcome") from error
             if outcome is not Settlement.REJECTED and self._digest_of(found[1]) != self._distinct_id:
                 self.other_distinct_id += 1
             return outcome

@@ -365,6 +365,7 @@ def _network_error(error: httpx.RequestError, destination: Destination) -> Deliv
             )
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.TimeoutException):
-        return TimedOut(f"{destination.host} did not answer in time ({type(error).__name__})")
+        hint = "where the line is slow: raise --timeout, or lower --chunk-bytes"
+        return TimedOut(f"{destination.host} did not answer in time ({type(error).__name__})", hint=hint)
     reason = clean(str(error), destination) or type(error).__name__
     return Retryable(f"{destination.host} did not answer ({reason})")

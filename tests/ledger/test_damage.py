@@ -115,6 +115,15 @@ def test_a_bad_page_is_told_when_it_is_met_and_after_a_kill_at_once(path: Path) 
         [ledger.outcome_of(US, uuid) for uuid in settled]
 
 
+@pytest.mark.parametrize("outcome", ["7", "'accepted'", "x'00'", "2.5"])
+def test_an_outcome_that_is_none_is_damage_where_it_is_met(path: Path, outcome: str) -> None:
+    """A page in the place of another has rows of other columns."""
+    (uuid,) = filled(path, 1)
+    change(path, f"UPDATE settled SET outcome = {outcome}")
+    with opened(path, "run-2") as ledger, pytest.raises(LedgerError, match="damaged"):
+        ledger.outcome_of(US, uuid)
+
+
 def test_repair_saves_what_is_readable_keeps_the_old_file_and_tells_what_is_lost(path: Path) -> None:
     settled = filled(path, 20_000)
     for page in (50, 200, 201):

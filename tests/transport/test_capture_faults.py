@@ -61,6 +61,7 @@ def test_a_server_that_hangs_or_drips_is_given_up_after_the_timeout(serve: Serve
     assert 0.4 <= took < 20
     assert isinstance(delivery.error, Retryable)
     assert "did not answer in time" in delivery.error.message
+    assert "--timeout" in str(delivery.error.hint), "on a slow line the same command again is the same again"
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "https://elsewhere:port/", "http://", "\xe9"])
