@@ -136,6 +136,19 @@ def test_a_file_is_found_by_its_state_under_the_same_settings_alone(path: Path) 
         assert other.unchanged(b"state") is None
 
 
+def test_a_row_that_is_noted_again_stays_settled_since_when_it_was(path: Path) -> None:
+    noted(path, commit(500))
+    for offset, settled_since in ((500, ""), (900, "2026")):
+        with Ledger(path, RunStart(f"run-{offset}", NOW, since=NOW)) as ledger:
+            ledger.begin()
+            (known,) = ledger.committed(HEAD)
+            ledger.claim("a.jsonl", known)
+            ledger.commit([commit(offset, records=20, file_state=b"state")])
+            ended(ledger)
+        with closing(sqlite3.connect(path)) as file:
+            assert file.execute("SELECT substr(since, 1, 4) FROM sources").fetchall() == [(settled_since,)]
+
+
 def test_a_row_that_moves_on_keeps_no_state_of_before(path: Path) -> None:
     noted(path, commit(500, file_state=b"state"))
     with opened(path, "run-2") as ledger:
