@@ -9,6 +9,7 @@ import pytest
 from posthog_llm_cli.committed import Commit, Reached
 from posthog_llm_cli.errors import ConfigError, LedgerError
 from posthog_llm_cli.ledger import Ledger, RunStart, care, reading, records, salvage, sources
+from posthog_llm_cli.ledger.files import version_of
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, OLDER, SCHEMA_VERSION, UPDATE
 from tests.ledger.making import LOOK, NOW, US, accepted, ended, filled, ids, opened
 
@@ -223,6 +224,26 @@ def test_a_ledger_of_an_earlier_version_is_looked_at_as_it_is(path: Path, before
     view.close()
     assert (reading.status(path).sources, care.check(path).problems) == (2, ())
     assert version(path) == before
+
+
+@pytest.mark.parametrize("before", OLDER)
+def test_a_ledger_that_is_brought_up_to_date_just_now_is_looked_at_all_the_same(
+    path: Path, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = made(path, before)
+
+    def meanwhile(file: sqlite3.Connection) -> int:
+        monkeypatch.undo()
+        found = version_of(file)
+        opened(path, "run-3").close()
+        assert version(path) == SCHEMA_VERSION
+        return found
+
+    monkeypatch.setattr("posthog_llm_cli.ledger.files.version_of", meanwhile)
+    with closing(records.view(path, LOOK)) as view:
+        assert all(view.is_settled(US, event) for event in events)
+        assert sorted(one.offset for one in view.committed(HEAD)) == [500, 800]
+        assert view.unchanged(b"state") is None
 
 
 @pytest.mark.parametrize("before", OLDER)
