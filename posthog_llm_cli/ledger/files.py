@@ -182,8 +182,11 @@ def _checked(file: sqlite3.Connection, path: Path) -> int:
     """
     if path.stat().st_size == 0:
         raise damaged(path, "an empty file")
+    file.execute("BEGIN")  # one snapshot: a run beside this one may just bring it up to date
     (application,) = file.execute("PRAGMA application_id").fetchone()
     version = version_of(file)
+    found = dict(file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    file.execute("COMMIT")
     if application != APPLICATION_ID:
         raise LedgerError(
             f"{path}: expected a ledger of plh and found another SQLite database",
@@ -195,7 +198,6 @@ def _checked(file: sqlite3.Connection, path: Path) -> int:
             f"{path}: expected a ledger of schema {SCHEMA_VERSION} and found schema {version}",
             hint="a newer plh wrote it: update plh, or name another file with --ledger",
         )
-    found = dict(file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     if found != tables:
         raise damaged(path, "other tables")
     return version

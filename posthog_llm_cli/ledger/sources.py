@@ -79,16 +79,25 @@ class SourceRows(Value, frozen=True):
             number = self.own.get(key, added.get(key))
             if number is None and commit.records == commit.calls < LEAST_RECORDS:
                 continue
-            name = name_of(Path(place.uri))
-            values = (
-                name, self.terms.settings, self.terms.since, head_digest(place), place.offset,
-                place.digest, place.lines, commit.records, commit.calls, place.console, place.is_whole, run,
-                place.file_state,
-            )  # fmt: skip
+            values = {
+                "name": name_of(Path(place.uri)),
+                "settings": self.terms.settings,
+                "since": self.terms.since,
+                "head": head_digest(place),
+                "offset": place.offset,
+                "digest": place.digest,
+                "lines": place.lines,
+                "records": commit.records,
+                "calls": commit.calls,
+                "console": place.console,
+                "is_whole": place.is_whole,
+                "run": run,
+                "file_state": place.file_state,
+            }
             if number is None:
                 added[key] = int(self.file.execute(_INSERT, values).lastrowid or 0)
             else:
-                self.file.execute(_UPDATE, (*values, number))
+                self.file.execute(_UPDATE, values | {"id": number})
         return added
 
     def prune(self) -> None:
@@ -98,6 +107,13 @@ class SourceRows(Value, frozen=True):
         )
 
 
-_COLUMNS = "name, settings, since, head, offset, digest, lines, records, calls, console, is_whole, run, file_state"
-_INSERT = f"INSERT INTO sources ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - made of constants
-_UPDATE = f"UPDATE sources SET ({_COLUMNS}) = ({', '.join('?' * 13)}) WHERE id = ?"  # noqa: S608
+_COLUMNS = (
+    "name", "settings", "since", "head", "offset", "digest", "lines", "records", "calls", "console", "is_whole", "run",
+    "file_state",
+)  # fmt: skip
+_NAMES, _VALUES = ", ".join(_COLUMNS), ", ".join(f":{column}" for column in _COLUMNS)
+_INSERT = f"INSERT INTO sources ({_NAMES}) VALUES ({_VALUES})"  # noqa: S608 - made of constants
+_SINCE = "iif(offset = :offset AND digest = :digest, since, :since)"
+"""What was settled without a filter stays so where a later run, with one, has only verified it."""
+
+_UPDATE = f"UPDATE sources SET ({_NAMES}) = ({_VALUES.replace(':since', _SINCE)}) WHERE id = :id"  # noqa: S608

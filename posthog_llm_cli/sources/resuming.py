@@ -57,6 +57,8 @@ class Trail:
         self.line_end = 0
         """Behind the last line break, 0 where there was none."""
         self._tail: bytes | None = b""
+        self.has_room = False
+        """Whether it ends in NUL: space that was made for what is still to be written, through memory maybe."""
 
     def add(self, block: bytes) -> None:
         """Take the next bytes of the source."""
@@ -74,6 +76,8 @@ class Trail:
         if self._tail is not None:
             short = len(self._tail) + len(block) - cut <= _MOST_TAIL
             self._tail = self._tail + block[cut:] if short else None
+        if block:
+            self.has_room = block.endswith(b"\0")
         self.offset += len(block)
 
     def stand(self) -> None:
@@ -307,7 +311,7 @@ class Resumed:
             begun = self._anew()
         if begun.committed is not None and begun.committed.is_whole:
             yield self._claimed(begun.committed)
-            yield from self._at_rest(begun.trail.end())
+            yield from self._at_rest(begun.trail, begun.trail.end())
             yield Mark.SOURCE_END
             return
         framer = self._new_framer()
@@ -353,16 +357,19 @@ class Resumed:
             problems.append(error)
         yield from _line_end(framer, trail)
         if not problems and framer.reads_lines and trail.line_end == trail.offset:
-            yield from self._at_rest(trail.lines_end(console=framer.is_console))
+            yield from self._at_rest(trail, trail.lines_end(console=framer.is_console))
         elif not problems:
             end = trail.end()
-            yield next(self._at_rest(end), end)
+            yield next(self._at_rest(trail, end), end)
         yield from problems[:1]
         yield Mark.SOURCE_END
 
-    def _at_rest(self, end: Reached) -> Iterator[Reached]:
-        """Yield the place where the source ends with the state of its file, if that was the same all the while."""
-        if self._state is not None and self._state == self._state_now():
+    def _at_rest(self, trail: Trail, end: Reached) -> Iterator[Reached]:
+        """Yield the place where the source ends with the state of its file, if that was the same all the while.
+
+        What is written into room through memory (mmap) tells no time: on a tmpfs never, elsewhere once in a while.
+        """
+        if self._state is not None and not trail.has_room and self._state == self._state_now():
             yield replace(end, file_state=self._state)
 
     def _fed(self, framer: Framer, trail: Trail, blocks: Iterator[bytes]) -> Iterator[LogLine | Mark | Reached]:

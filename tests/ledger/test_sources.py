@@ -9,6 +9,7 @@ import pytest
 from posthog_llm_cli.committed import Commit, Reached
 from posthog_llm_cli.errors import ConfigError, LedgerError
 from posthog_llm_cli.ledger import Ledger, RunStart, care, reading, records, salvage, sources
+from posthog_llm_cli.ledger.files import version_of
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, OLDER, SCHEMA_VERSION, UPDATE
 from tests.ledger.making import LOOK, NOW, US, accepted, ended, filled, ids, opened
 
@@ -136,6 +137,19 @@ def test_a_file_is_found_by_its_state_under_the_same_settings_alone(path: Path) 
         assert other.unchanged(b"state") is None
 
 
+def test_a_row_that_is_noted_again_stays_settled_since_when_it_was(path: Path) -> None:
+    noted(path, commit(500))
+    for offset, settled_since in ((500, ""), (900, "2026")):
+        with Ledger(path, RunStart(f"run-{offset}", NOW, since=NOW)) as ledger:
+            ledger.begin()
+            (known,) = ledger.committed(HEAD)
+            ledger.claim("a.jsonl", known)
+            ledger.commit([commit(offset, records=20, file_state=b"state")])
+            ended(ledger)
+        with closing(sqlite3.connect(path)) as file:
+            assert file.execute("SELECT substr(since, 1, 4) FROM sources").fetchall() == [(settled_since,)]
+
+
 def test_a_row_that_moves_on_keeps_no_state_of_before(path: Path) -> None:
     noted(path, commit(500, file_state=b"state"))
     with opened(path, "run-2") as ledger:
@@ -210,6 +224,26 @@ def test_a_ledger_of_an_earlier_version_is_looked_at_as_it_is(path: Path, before
     view.close()
     assert (reading.status(path).sources, care.check(path).problems) == (2, ())
     assert version(path) == before
+
+
+@pytest.mark.parametrize("before", OLDER)
+def test_a_ledger_that_is_brought_up_to_date_just_now_is_looked_at_all_the_same(
+    path: Path, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = made(path, before)
+
+    def meanwhile(file: sqlite3.Connection) -> int:
+        monkeypatch.undo()
+        found = version_of(file)
+        opened(path, "run-3").close()
+        assert version(path) == SCHEMA_VERSION
+        return found
+
+    monkeypatch.setattr("posthog_llm_cli.ledger.files.version_of", meanwhile)
+    with closing(records.view(path, LOOK)) as view:
+        assert all(view.is_settled(US, event) for event in events)
+        assert sorted(one.offset for one in view.committed(HEAD)) == [500, 800]
+        assert view.unchanged(b"state") is None
 
 
 @pytest.mark.parametrize("before", OLDER)

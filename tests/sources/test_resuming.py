@@ -1,6 +1,7 @@
 """Reading on gives what reading all of it would give, from a place on that is verified."""
 
 import gzip
+import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -286,6 +287,22 @@ def test_a_file_that_changes_while_it_is_read_has_no_state(tmp_path: Path) -> No
     assert changed
     assert notes.places[-1].offset == len(LOG) * 2000
     assert {place.file_state for place in notes.places} == {None}
+
+
+@pytest.mark.usefixtures("still")
+def test_what_is_written_through_memory_into_a_file_with_room_is_read(tmp_path: Path) -> None:
+    path, notes = tmp_path / "log", Notes()
+    with path.open("wb+") as file:
+        file.truncate(4096)
+        with mmap.mmap(file.fileno(), 4096) as memory:
+            memory[: len(LOG)] = LOG
+            time.sleep(_TICK_S)
+            for _ in range(2):
+                read(path, notes)
+            before = path.stat()
+            memory[len(LOG) : 2 * len(LOG)] = LOG
+            assert (path.stat().st_ctime_ns, path.stat().st_size) == (before.st_ctime_ns, 4096), "the fault has fired"
+    assert len(read(path, notes)[1]) == 2
 
 
 @pytest.mark.usefixtures("still")
