@@ -557,7 +557,7 @@ def test_what_litellms_router_notes_in_the_callers_metadata_stays_here() -> None
         "file_checksum": "0a", "tag_routing": {"tags": ["a"]}, "routing_decision": {"reason": "the prompt"},
         "routing_plugin_signals": {}, "adaptive_router_decision": {}, "adaptive_router_chosen_model": "m",
         "quality_router_decision": {}, "is_silent_experiment": True, "internal_call_origin": "judge",
-        "encrypted_content_affinity_enabled": True,
+        "encrypted_content_affinity_enabled": True, "kubernetes_pod_routing": {"pod": "p"},
     }  # fmt: skip
     found = to_properties(kwargs({**notes, "feature": "search"}))
     assert found["feature"] == "search"
