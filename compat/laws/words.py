@@ -22,7 +22,7 @@ _NEVER = INTERNAL | {
     "request_retry_count", "response_cost_failure_debug_info", "model_map_information", "guardrail_information",
     "file_checksum", "tag_routing", "routing_decision", "routing_plugin_signals", "adaptive_router_decision",
     "adaptive_router_chosen_model", "quality_router_decision", "is_silent_experiment", "internal_call_origin",
-    "encrypted_content_affinity_enabled",
+    "encrypted_content_affinity_enabled", "kubernetes_pod_routing",
 }  # fmt: skip
 _NEVER_LIKE = re.compile(r"user_api_.*|_.*|deployment.*|litellm_.*|.*_budget.*|.*_spend", re.DOTALL)
 _SECRET = re.compile(r".*(api_?-?key|secret|password|authorization).*|.*token", re.IGNORECASE | re.DOTALL)

@@ -32,7 +32,7 @@ _NEVER = _BASELINE_INTERNAL | {
     "request_retry_count", "response_cost_failure_debug_info", "model_map_information", "guardrail_information",
     "file_checksum", "tag_routing", "routing_decision", "routing_plugin_signals", "adaptive_router_decision",
     "adaptive_router_chosen_model", "quality_router_decision", "is_silent_experiment", "internal_call_origin",
-    "encrypted_content_affinity_enabled",
+    "encrypted_content_affinity_enabled", "kubernetes_pod_routing",
 }  # fmt: skip
 _NEVER_NESTED = re.compile(
     r"(?:raw_)?headers\Z|(?:set-)?cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"

@@ -45,6 +45,9 @@ from posthog_llm_cli.values import Value
 _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
 _QUIET_GUARDRAILS = frozenset({"not_run", "success"})
+_CLAUDES = frozenset({"anthropic", "bedrock", "vertex_ai"})
+"""Providers whose cached tokens LiteLLM adds to the input itself."""
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _RESPONSES = ("responses", "aresponses")
 _ENDS = ("StopIteration", "StopAsyncIteration")
 """What Python raises at the end of an iterator."""
@@ -128,7 +131,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     model = _model(payload, provider)
     times = _times(payload, context, warn)
     embedding = kind is CallKind.EMBEDDING
-    usage = _usage(payload, metadata, warn, embedding=embedding)
+    usage = _usage(payload, metadata, provider, warn, embedding=embedding)
     failed = payload.get("status") == "failure"
     content = read_content(payload, warn, embedding=embedding)
     caller = read_caller_metadata(envelope.caller)
@@ -300,16 +303,35 @@ def _model(payload: Mapping[str, Json], provider: str | None) -> str:
     return model
 
 
-def _usage(payload: Mapping[str, Json], metadata: Mapping[str, Json], warn: Warnings, *, embedding: bool) -> Usage:
+def _usage(
+    payload: Mapping[str, Json], metadata: Mapping[str, Json], provider: str | None, warn: Warnings, *, embedding: bool
+) -> Usage:
     response = mapping(payload.get("response"))
     logged = without_nulls(mapping(metadata.get("usage_object"))) or without_nulls(mapping(response.get("usage")))
     additional = metadata.get("additional_usage_values")
     kinds = {**without_nulls(mapping(additional)), **logged} if additional else logged
+    if logged.get("cache_creation_input_tokens") and provider in _CLAUDES:
+        payload = _with_written(payload, mapping(metadata.get("usage_object")))
     searches = web_searches(response)
     usage = litellm_usage(payload, kinds, warn, embedding=embedding, raw=logged, web_searches=searches)
     if usage.total is None and usage.input is None and payload.get("status") != "failure":
         warn("no-usage")
     return usage
+
+
+def _with_written(payload: Mapping[str, Json], usage: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Counts with what was written to the cache: LiteLLM 1.65.8 to 1.76 left that, and nothing else, out of the input.
+
+    Those releases are known by a usage object whose details do not name the written tokens a second time.
+    """
+    details = usage.get("prompt_tokens_details")
+    named = (usage.get("cache_creation_input_tokens"), *(payload.get(name) for name in _COUNTS))
+    counts = [count for count in named if isinstance(count, int) and not isinstance(count, bool)]
+    if not isinstance(details, dict) or "cache_creation_tokens" in details or len(counts) < len(named):
+        return payload
+    written, prompt, completion, total = counts
+    is_sum = total == prompt + completion
+    return {**payload, "prompt_tokens": prompt + written, "total_tokens": total + written if is_sum else total}
 
 
 def _cost(payload: Mapping[str, Json], usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:

@@ -104,6 +104,11 @@ class Framer:
         return isinstance(self._mode, Lines)
 
     @property
+    def may_stop(self) -> bool:
+        """Whether what comes next can be told without what came last: records are lines, each for itself."""
+        return self.reads_lines and not self._track.before_noise
+
+    @property
     def is_console(self) -> bool:
         """Whether this is a console log, by what came so far."""
         return self._track.console

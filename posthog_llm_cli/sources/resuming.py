@@ -381,7 +381,7 @@ class Resumed:
 
 
 def _line_end(framer: Framer, trail: Trail) -> Iterator[Reached]:
-    if trail.has_moved and framer.reads_lines:
+    if trail.has_moved and framer.may_stop:
         yield trail.lines_end(console=framer.is_console)
 
 

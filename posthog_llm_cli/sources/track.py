@@ -21,10 +21,11 @@ _FOOTER = re.compile(rb"\(\d+ rows?\)")
 class Track:
     """Where the next byte of a source stands, and whether the source is a console log; makes its `LogLine`s.
 
-    `titled` is set where psql printed the source, with the column's title above the rows.
+    `titled` is set where psql printed the source, with the column's title above the rows, `before_noise` where the last
+    line said that the next one is no record.
     """
 
-    __slots__ = ("_before_noise", "console", "line", "max_record", "offset", "titled", "uri")
+    __slots__ = ("before_noise", "console", "line", "max_record", "offset", "titled", "uri")
 
     def __init__(self, uri: str, *, max_record: int) -> None:
         self.uri = uri
@@ -33,7 +34,7 @@ class Track:
         self.line = 1
         self.console = False
         self.titled = False
-        self._before_noise = False
+        self.before_noise = False
 
     def record(self, raw: bytes, *, offset: int, line: int, warnings: tuple[str, ...] = ()) -> LogLine:
         """The record `raw`, or its refusal where it is over the ceiling.
@@ -43,12 +44,12 @@ class Track:
         """
         if len(raw) > self.max_record:
             return self.too_long(offset=offset, line=line)
-        if self._before_noise:
-            self._before_noise = False
+        if self.before_noise:
+            self.before_noise = False
             if raw.startswith((b"{", b"[")):
                 return LogLine(SourceRef(self.uri, line, offset), b"", None, self.console, _NOISE)
         elif raw.endswith(_BEFORE_NOISE):
-            self._before_noise = b"LiteLLM" in raw
+            self.before_noise = b"LiteLLM" in raw
         if not self.console and raw.startswith(_CONSOLE_STARTS):
             self.console = raw[1:2] != b'"' or is_console_line(raw)
         return LogLine(SourceRef(self.uri, line, offset), raw, None, self.console, warnings=warnings)

@@ -259,6 +259,32 @@ def test_the_total_of_an_embedding_is_its_input_where_nothing_else_was_counted(n
     assert "$ai_input_tokens" not in to_properties(payload(metadata={"usage_object": usage}, **counts))
 
 
+@pytest.mark.parametrize("provider", ["anthropic", "bedrock", "vertex_ai"])
+def test_what_claude_wrote_to_its_cache_is_input_in_every_release(provider: str) -> None:
+    # 1,026 + 500 read + 200 written, as LiteLLM 1.67 to 1.76 log it, and as those before and after do
+    usage = {"cache_read_input_tokens": 500, "cache_creation_input_tokens": 200, "completion_tokens": 326}
+    details = {"audio_tokens": None, "cached_tokens": 500}
+    logged = {"prompt_tokens": 1526, "completion_tokens": 326, "total_tokens": 1852}
+    whole = {"prompt_tokens": 1726, "completion_tokens": 326, "total_tokens": 2052}
+    releases: list[tuple[dict[str, int], Any, Any]] = [
+        (logged, {"usage_object": {**usage, **logged, "prompt_tokens_details": details}}, None),
+        (whole, {}, {**usage, **whole, "prompt_tokens_details": details}),
+        (whole, {"usage_object": {**usage, "prompt_tokens_details": {**details, "cache_creation_tokens": 200}}}, None),
+    ]
+    for counts, metadata, answered in releases:
+        record = payload(**counts, metadata=metadata, response={"usage": answered}, custom_llm_provider=provider)
+        found = to_properties(record)
+        kinds = ("input", "output", "total", "cache_read_input", "cache_creation_input")
+        assert [found[f"$ai_{kind}_tokens"] for kind in kinds] == [1726, 326, 2052, 500, 200]
+    metadata = {"usage_object": {**usage, **logged, "prompt_tokens_details": details}}
+    other = payload(**logged, metadata=metadata, custom_llm_provider="openrouter")
+    assert to_properties(other)["$ai_input_tokens"] == 1526
+    texts = payload(**logged | {"prompt_tokens": "1526"}, metadata=metadata, custom_llm_provider=provider)
+    assert to_properties(texts)["$ai_input_tokens"] == 1526
+    apart = payload(**logged | {"total_tokens": 1352}, metadata=metadata, custom_llm_provider=provider)
+    assert to_properties(apart)["$ai_total_tokens"] == 1352
+
+
 def test_token_kinds_are_read_in_the_spelling_of_responses_too() -> None:
     usage = {
         "input_tokens": 10, "output_tokens": 20, "input_tokens_details": {"cached_tokens": 4},
@@ -557,7 +583,7 @@ def test_what_litellms_router_notes_in_the_callers_metadata_stays_here() -> None
         "file_checksum": "0a", "tag_routing": {"tags": ["a"]}, "routing_decision": {"reason": "the prompt"},
         "routing_plugin_signals": {}, "adaptive_router_decision": {}, "adaptive_router_chosen_model": "m",
         "quality_router_decision": {}, "is_silent_experiment": True, "internal_call_origin": "judge",
-        "encrypted_content_affinity_enabled": True,
+        "encrypted_content_affinity_enabled": True, "kubernetes_pod_routing": {"pod": "p"},
     }  # fmt: skip
     found = to_properties(kwargs({**notes, "feature": "search"}))
     assert found["feature"] == "search"

@@ -117,6 +117,17 @@ def test_every_place_that_was_reached_can_be_gone_on_from(tmp_path: Path) -> Non
         assert found == behind(path, skipped)
 
 
+def test_no_place_is_reached_behind_a_line_that_tells_what_the_next_one_is(tmp_path: Path) -> None:
+    path, notes = tmp_path / "a.log", Notes()
+    lines = [b'{"id": "%d"}\n' % number for number in range(400)]
+    path.write_bytes(b"".join(lines) + b"03:01 - LiteLLM:DEBUG: utils.py:311 - RAW RESPONSE:\n")
+    read(path, notes)
+    with path.open("ab") as file:
+        file.write(b'{"id": "raw"}\n{"id": "mine"}\n')
+    _, found = read(path, notes)
+    assert [item[2] for item in found[-2:] if isinstance(item, tuple)] == [b"", b'{"id": "mine"}']
+
+
 def test_of_several_that_begin_alike_the_longest_that_still_is_what_it_was_is_taken(tmp_path: Path) -> None:
     path, notes = tmp_path / "log", Notes()
     common = b"".join(b'{"n": %d}\n' % number for number in range(300))
