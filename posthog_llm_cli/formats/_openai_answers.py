@@ -22,8 +22,8 @@ REQUEST_KEYS = (
 )  # fmt: skip
 CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})
-_NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false"})
-"""Words for no error, in small letters."""
+_NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false", "nonetype: none"})
+"""Words for no error, in small letters; the last is Python's traceback of none."""
 _OTHER_FAMILIES = frozenset({
     "assistant", "batch", "container", "conversation", "eval", "file", "fine_tuning", "fine-tune", "image", "model",
     "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload", "vector_store",

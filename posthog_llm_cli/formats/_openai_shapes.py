@@ -20,6 +20,7 @@ from posthog_llm_cli.formats._openai_answers import (
     is_error,
     is_error_body,
 )
+from posthog_llm_cli.formats._openai_exceptions import logged_exception
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
 from posthog_llm_cli.formats._openai_times import TIME_KEYS
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
@@ -163,7 +164,9 @@ class Candidate:
         record = self.record
         if is_error(record.get("error")) or any(is_error(record.get(key)) for key in FAILURE_KEYS):
             return True
-        if says_failed(record) or is_error(self.request.get("exception")):  # what LiteLLM tells its callbacks
+        if says_failed(record) or logged_exception(record) is not None:
+            return True
+        if is_error(self.request.get("exception")):  # what LiteLLM tells its callbacks
             return True
         if any(is_error(mapping(nested.value).get("error")) for nested in self._responses):
             return True

@@ -62,7 +62,10 @@ def wrapped(record: Mapping[str, Json]) -> Iterator[tuple[str, dict[str, Json]]]
         except RecordError:  # too deep to be opened
             continue
         if isinstance(inner, dict) and inner:
-            yield _path(place), {**_context(record), **_time(record, inner), **inner}
+            opened = {**_context(record), **_time(record, inner), **inner}
+            yield _path(place), opened
+            if isinstance(raised := mapping(record.get("record")).get("exception"), dict):  # loguru's
+                yield _path(place), {**opened, "exc_info": raised}
 
 
 def _is_exchange(item: Mapping[str, Json]) -> bool:
