@@ -29,7 +29,7 @@ from posthog_llm_cli.formats import (
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, open_envelope
 from posthog_llm_cli.formats._openai_shapes import classify, classify_response
-from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, wrapped
+from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, members, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
 
@@ -94,6 +94,12 @@ _LITELLM = DETECTION.index(litellm.FORMAT)
 _EARLIER_KEYS = frozenset[str]().union(*(row.needs for row in DETECTION[:_LITELLM]))
 """An object without any of these keys is none of the rows before a bare payload, which most records are."""
 _HOLDERS = frozenset({"plh_dead_letter", "data", "Items", *ENVELOPE_KEYS, *HOLDERS})
+_HOLLOW = frozenset({"no-response", "fine-tuning-data"})
+"""Rows of records in which something is missing that may lie under a name nobody knows."""
+_ANSWERS = frozenset({
+    openai_chat.FORMAT.name, openai_responses.FORMAT.name, openai_completions.FORMAT.name,
+    openai_embeddings.FORMAT.name,
+})  # fmt: skip
 _MOST_UNKNOWN = 1000
 """With so many rows that nobody knows at its beginning an array under a name is no table of calls."""
 _BY_NAME = {found.name: found for found in FORMATS}
@@ -130,11 +136,36 @@ def parse(record: Json, context: ParseContext, *, name: str | None = None) -> tu
         RecordError: the record cannot become a call. Its `format` stays unknown then; ask `detect` for it.
     """
     found = detect(record) if name is None else _fixed(record, name)
+    if name is None and (found is None or found.name in _HOLLOW) and (held := _held_call(record)) is not None:
+        record, found = held
     if found is None:
         raise refusals.unknown_format(record)
     if isinstance(found, LogFormat):
         return found.name, found.parse(record, context)
     return found.format, found.answer(record)
+
+
+def _held_call(record: Json) -> tuple[Json, LogFormat | Refusal | None] | None:
+    """The one call that lies under a name of the writer's own in a record, or in a logger's line, that is none itself.
+
+    A bare answer there is the answer of the record around it, which may know what was asked. Two calls are none: which
+    of them the record is about is not known.
+    """
+    if not isinstance(record, dict):
+        return None
+    found: list[tuple[Json, LogFormat | Refusal | None]] = []
+    for holder in (record, *(inner for _, inner in wrapped(record))):
+        for key, inner, with_context in members(holder):
+            if classify_response(inner) in _ANSWERS:
+                call: Json = {**{name: value for name, value in holder.items() if name != key}, "response": inner}
+            else:
+                call = with_context
+            row = detect(call)
+            if isinstance(row, LogFormat) and _is_whole_call(call) and classify(call) != "error-body":
+                found.append((call, row))
+        if found:
+            break
+    return found[0] if len(found) == 1 else None
 
 
 def _fixed(record: Json, name: str) -> LogFormat | Refusal:
