@@ -97,18 +97,20 @@ def _message(error: Json, exception: Json, exchange: Exchange) -> str | None:
     if isinstance(error, str):
         return error
     details = mapping(error)
-    body = mapping(details.get("error"))
-    nested = first_text(details.get("message"), details.get("detail"), body.get("message"), body.get("detail"))
-    if nested is not None:
-        return nested
-    told = first_text(
-        outer.get("error_message"), outer.get("errorMessage"), exception, mapping(exception).get("message")
-    )
+    if (said := _said(details)) is not None:
+        return said
+    told = first_text(outer.get("error_message"), outer.get("errorMessage"), exception, _said(mapping(exception)))
     if told is not None:
         return told
     if details:
         return compact(without_secrets(details))
     return first_text(response.get("detail"), outer.get("detail"), response.get("message"))
+
+
+def _said(error: Mapping[str, Json]) -> str | None:
+    """An error object's message; an SDK throws one that holds the body's."""
+    body = mapping(error.get("error"))
+    return first_text(error.get("message"), error.get("detail"), body.get("message"), body.get("detail"))
 
 
 def _code_text(code: Json) -> str | None:

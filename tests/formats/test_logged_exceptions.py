@@ -33,6 +33,7 @@ def logged(**changes: Any) -> dict[str, Any]:
     [
         (logged(err=PINO), ("RateLimitError", f"429 {SAID}", 429)),
         (logged(err=PINO, response=None), ("RateLimitError", f"429 {SAID}", 429)),
+        (logged(err={"status": 429, "error": {"message": SAID}, "type": "tokens"}), ("tokens", SAID, 429)),
         (logged(err=f"429 {SAID}"), (None, f"429 {SAID}", None)),
         (logged(exc_info=TRACEBACK), ("RateLimitError", SAID, None)),
         (logged(exception=TRACEBACK), ("RateLimitError", SAID, None)),
