@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._metadata import is_secret_name
+from posthog_llm_cli.formats._openai_prints import read_item
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import VALUE_PART, Json
 
@@ -79,8 +80,8 @@ def _is_int(value: Json) -> bool:
 
 
 def _input_item(item: Json) -> Json:
-    if isinstance(item, str) and item.startswith("ChatCompletionMessage("):  # an earlier answer, as Python prints it
-        return {"role": "assistant", "content": item}
+    if isinstance(item, str):
+        item = read_item(item)
     if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
         return _user(item)
     if not isinstance(item, dict):

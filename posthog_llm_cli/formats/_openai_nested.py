@@ -8,6 +8,7 @@ from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, items, mapping, text
 from posthog_llm_cli.formats._openai_answers import PART_KEYS, RESPONSE_KEYS, classify_response, is_unfinished
+from posthog_llm_cli.formats._openai_prints import read_print
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats.sse import is_json_lines, is_sse, stream_values
 from posthog_llm_cli.model import Json
@@ -35,6 +36,8 @@ class Nested:
         self.status: Json = None
         self.url: str | None = None
         inner = self._unwrap(_decoded_twice(value))
+        if is_answer and isinstance(inner, str):
+            inner = read_print(inner)
         self.value = _whole_answer(inner) if is_answer else inner
 
     def _unwrap(self, value: Json) -> Json:

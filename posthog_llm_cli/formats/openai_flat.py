@@ -6,7 +6,6 @@ the operator asks for it (`--metadata-only send`).
 Smallest record: `{"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "prompt": "Hi", "response": "Ho"}`.
 """
 
-import re
 from collections.abc import Mapping
 
 from posthog_llm_cli.errors import RecordError
@@ -20,6 +19,7 @@ from posthog_llm_cli.formats._openai_exchange import (
     url_of,
 )
 from posthog_llm_cli.formats._openai_output import completion_answer
+from posthog_llm_cli.formats._openai_prints import is_print
 from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, MODEL_KEYS, PROMPT_TEXT_KEYS, classify, read_status
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.refusals import key_names
@@ -29,11 +29,6 @@ from posthog_llm_cli.values import replace
 NAME = "openai-flat"
 METADATA_ONLY = "metadata-only"
 _STOP_KEYS = ("finish_reason", "stop_reason", "finishReason", "stopReason")
-_PYTHON_PRINT = re.compile(
-    r"\s*(?:(?:Parsed|Create)?(?:Chat)?(?:Completion|Embedding|Model)?(?:Response|Completion|CompletionMessage)"
-    r"(?:\[\w+\])?\([a-z_]+=|b['\"]\{|\{'(?:id|object|choices|model)': |<[\w.]+ object at 0x[0-9a-f]+>\s*\Z)"
-)
-"""How Python prints an answer: of the SDK's objects, of bytes, of a dict."""
 
 
 def matches(record: Json) -> bool:
@@ -66,10 +61,10 @@ def _answer(record: Mapping[str, Json]) -> Answer:
     """The text; of a row of simonw/llm also what was thought, the tool calls, and the last part's stop reason."""
     key = next((key for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str) and record[key]), None)
     said = None if key is None else record[key]
-    if said is not None and _PYTHON_PRINT.match(said):
+    if said is not None and is_print(said):
         raise RecordError(
             "python-repr",
-            "the answer is Python's print of an object, not its text or its JSON",
+            "the answer is the print of an object, not its text or its JSON",
             path=f"$.{key}",
             hint='write response.model_dump(mode="json") in its place',
         )

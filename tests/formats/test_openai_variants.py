@@ -178,7 +178,14 @@ def test_a_message_alone_is_no_answer() -> None:
     "answer",
     [
         "ChatCompletion(id='chatcmpl-1', choices=[])",
-        "ChatCompletionMessage(content='ho', refusal=None, role='assistant')",
+        "ChatCompletion(id='chatcmpl-1', choices=[Choice(message=<Message>)])",
+        "<OpenAIObject chat.completion id=chatcmpl-1 at 0x7f1e8d1e5740> JSON: {",
+        "<Response [200 OK]>",
+        "<coroutine object AsyncCompletions.create at 0x7f1e8d1e5740>",
+        "AIMessage(content='ho', response_metadata={})",
+        "content='ho' additional_kwargs={'refusal': None} response_metadata={'id': 'chatcmpl-1'} id='run-1'",
+        "[object Object]",
+        "{\n  id: 'chatcmpl-1',\n  object: 'chat.completion',\n  choices: [ [Object] ]\n}",
         "Response(id='resp_1', created_at=1.0)",
         "ParsedChatCompletion[Answer](id='chatcmpl-1')",
         "CreateEmbeddingResponse(data=[])",
@@ -191,6 +198,74 @@ def test_pythons_print_of_an_answer_is_no_text_of_an_answer(answer: str) -> None
     error = to_rejection({"timestamp": CREATED, "model": "gpt-4o", "prompt": "hi", "response": answer})
     assert (error.code, error.path) == ("python-repr", "$.response")
     assert "chatcmpl" not in str(error)
+
+
+WHOLE_PRINT = (
+    "ChatCompletion(id='chatcmpl-AbC123', choices=[Choice(finish_reason='tool_calls', index=0, logprobs=None, "
+    "message=ChatCompletionMessage(content=\"it's\\n(high)\", refusal=None, role='assistant', annotations=[], "
+    "function_call=None, tool_calls=[ChatCompletionMessageFunctionToolCall(id='call_1', function=Function("
+    "arguments='{\"port\":\"Kiel\"}', name='tide'), type='function')]))], created=1748772000, "
+    "model='gpt-4o-2024-08-06', object='chat.completion', service_tier='default', usage=CompletionUsage("
+    "completion_tokens=9, prompt_tokens=17, total_tokens=26, prompt_tokens_details=PromptTokensDetails("
+    "audio_tokens=0, cached_tokens=4)))"
+)
+
+
+@pytest.mark.parametrize(
+    "printed", [WHOLE_PRINT, WHOLE_PRINT.replace("ChatCompletion(", "ParsedChatCompletion[Tide](")]
+)
+def test_the_print_of_a_whole_answer_is_that_answer(printed: str) -> None:
+    record = {"timestamp": CREATED, "request": {"model": "gpt-4o", "messages": MESSAGES}, "response": printed}
+    found = to_properties(record)
+    assert found["$ai_output_choices"] == [
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "it's\n(high)"},
+                {"type": "function", "id": "call_1", "function": {"name": "tide", "arguments": '{"port":"Kiel"}'}},
+            ],
+        }
+    ]
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"], found["$ai_cache_read_input_tokens"]) == (17, 9, 4)
+    assert (found["$ai_model"], found["$ai_stop_reason"]) == ("gpt-4o-2024-08-06", "tool_calls")
+    bare = {"id": "chatcmpl-AbC123", "object": "chat.completion", "created": 1748772000, "model": "m", "choices": []}
+    assert to_event(record).uuid == to_event(bare).uuid
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "ChatCompletionMessage(content='ho', refusal=None, role='assistant')",
+        "[Choice(finish_reason='stop', index=0, message=ChatCompletionMessage(content='ho', role='assistant'))]",
+        ("Response(id='r', object='response', created_at=1748772000.0, model='m', status='completed', output=["
+        "ResponseOutputMessage(id='i', content=[ResponseOutputText(annotations=[], text='ho', type='output_text')], "
+        "role='assistant', status='completed', type='message')])"),
+        ("ModelResponse(id='r', created=1748772000, model='m', object='chat.completion', choices=[Choices("
+        "finish_reason='stop', index=0, message=Message(content='ho', role='assistant'))], usage=Usage())"),
+        ('<OpenAIObject chat.completion id=r at 0x7f> JSON: {"id": "r", "object": "chat.completion", "model": "m", '
+        '"choices": [{"index": 0, "message": {"role": "assistant", "content": "ho"}}]}'),
+        {"id": "r", "object": "chat.completion", "model": "m", "usage": "CompletionUsage(prompt_tokens=3)", "choices": [
+            "Choice(finish_reason='stop', index=0, message=ChatCompletionMessage(content='ho', role='assistant'))"
+        ]},
+    ],
+)  # fmt: skip
+def test_prints_of_answers_and_of_their_parts_are_read(printed: Any) -> None:
+    record = {"timestamp": CREATED, "request": {"model": "gpt-4o", "messages": MESSAGES}, "response": printed}
+    assert to_properties(record)["$ai_output_choices"] == [
+        {"role": "assistant", "content": [{"type": "text", "text": "ho"}]}
+    ]
+
+
+def test_items_of_an_earlier_answer_that_python_printed_are_those_items() -> None:
+    printed = [
+        "ResponseReasoningItem(id='rs', summary=[], type='reasoning', encrypted_content='SECRET')",
+        "ResponseFunctionToolCall(arguments='{}', call_id='c', name='tide', type='function_call', id='fc')",
+        {"type": "function_call_output", "call_id": "c", "output": "high"},
+    ]
+    asked = {"model": "gpt-4o", "input": [{"role": "user", "content": "tide?"}, *printed]}
+    found = to_properties({"request": asked, "response": chat()})["$ai_input"]
+    assert [item.get("type") for item in found] == [None, "reasoning", "function_call", "function_call_output"]
+    assert "SECRET" not in str(found)
 
 
 def test_an_earlier_answer_that_python_printed_is_the_assistants() -> None:
