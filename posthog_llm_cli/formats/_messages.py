@@ -301,6 +301,8 @@ def _item_parts(item: Mapping[str, Json]) -> Iterator[Json]:
     match item.get("type"):
         case "message":
             yield from _content_parts(item.get("content"))
+        case None if item.get("role") == "assistant":
+            yield from _message_parts(item)
         case "function_call":
             yield _called(item, item.get("arguments"))
         case "custom_tool_call":

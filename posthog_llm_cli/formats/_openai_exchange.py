@@ -51,8 +51,10 @@ class Exchange(Value, frozen=True):
 
 def read_exchange(record: Mapping[str, Json]) -> Exchange:
     """Find request and response in a record: the record is an answer itself, or a pair in any of its spellings."""
-    if classify_response(record) not in {None, "openai-error"}:
+    if (shape := classify_response(record)) not in {None, "openai-error"}:
         request, url = _request(record, None, keys=_BARE_REQUEST_KEYS)
+        if shape == "openai-responses" and not request and isinstance(record.get("input"), (str, list)):
+            request = {"input": input_value(record["input"])}  # what was asked was written beside the answer's fields
         answer = with_printed_parts(record)
         return Exchange(record, request, answer, read_status(record), url or url_of(record), is_bare=True)
     found = Candidate(record).answer

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from posthog_llm_cli.formats._errors import error_text, error_type
-from posthog_llm_cli.formats._fields import compact, first_text, is_number, items, mapping, text
+from posthog_llm_cli.formats._fields import compact, decoded_if_shallow, first_text, is_number, items, mapping, text
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.formats._openai_exceptions import as_error, logged_exception
 from posthog_llm_cli.formats._openai_exchange import Exchange
@@ -31,7 +31,7 @@ def find_failure(exchange: Exchange) -> Failure | None:
     outer, response = exchange.outer, exchange.response
     status = exchange.status
     logged = (response.get("error"), outer.get("error"), *_choice_errors(response))
-    errors = [as_error(value) for value in logged if is_error(value)]
+    errors = [as_error(_read(value)) for value in logged if is_error(value)]
     if response.get("object") == "error":  # vLLM's error body is the error itself
         errors.append(response)
     if set(response) == {"detail"}:
@@ -49,7 +49,7 @@ def find_failure(exchange: Exchange) -> Failure | None:
         return None
     error = errors[0] if errors else None
     details = mapping(error) or mapping(exception)
-    body = mapping(details.get("error"))  # of an error as an SDK throws it
+    body = _body(details)
     if status is None:
         status = read_status(details)
     message = _message(error, exception, exchange)
@@ -70,6 +70,11 @@ def find_failure(exchange: Exchange) -> Failure | None:
         ),
         status if status is not None else _status_from_code(details.get("code")),
     )
+
+
+def _read(error: Json) -> Json:
+    """An error that was made a text of JSON, as the object that it was."""
+    return mapping(decoded_if_shallow(error)) or error
 
 
 def _exception(exchange: Exchange) -> Json:
@@ -109,8 +114,13 @@ def _message(error: Json, exception: Json, exchange: Exchange) -> str | None:
 
 def _said(error: Mapping[str, Json]) -> str | None:
     """An error object's message; an SDK throws one that holds the body's."""
-    body = mapping(error.get("error"))
+    body = _body(error)
     return first_text(error.get("message"), error.get("detail"), body.get("message"), body.get("detail"))
+
+
+def _body(error: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The error of the HTTP body in an error as OpenAI's SDKs throw it (`error`), or the AI SDK (`data`)."""
+    return mapping(error.get("error")) or mapping(mapping(error.get("data")).get("error"))
 
 
 def _code_text(code: Json) -> str | None:

@@ -36,7 +36,9 @@ def _counts(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Usage:
 def _logged(exchange: Exchange) -> Mapping[str, Json]:
     """The first usage object that says something: the server's before the client's."""
     outer = exchange.outer
-    candidates = (exchange.response.get("usage"), outer.get("usage"), outer.get("token_usage"))
+    candidates = (
+        exchange.response.get("usage"), outer.get("usage"), outer.get("token_usage"), outer.get("usage_metadata"),
+    )  # fmt: skip
     found = (_usage_object(candidate) for candidate in candidates)
     return next((usage for usage in found if any(value is not None for value in usage.values())), {})
 

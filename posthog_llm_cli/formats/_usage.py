@@ -58,8 +58,13 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         prompt = completion = None
     into, out = _details(usage)
     claude_read, claude_written = (usage.get(key) for key in _CLAUDE_KEYS)
-    cached = (into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"), claude_read)
-    written = (into.get("cache_write_tokens"), into.get("cache_creation_tokens"), claude_written)
+    cached = (
+        into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"), claude_read,
+        usage.get("cachedInputTokens"), into.get("cache_read"),  # the AI SDK's and LangChain's
+    )  # fmt: skip
+    written = (
+        into.get("cache_write_tokens"), into.get("cache_creation_tokens"), claude_written, into.get("cache_creation"),
+    )  # fmt: skip
     cache_read = first_count(warn, *cached, least=1)  # a part of none does not hide another server's name
     cache_creation = first_count(warn, *written, least=1)
     is_beside = bool(claude_read or claude_written) and _is_more((cache_read, cache_creation), prompt)
@@ -70,7 +75,9 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         cache_read=cache_read if is_beside else _part(cache_read, prompt, warn),
         cache_creation=cache_creation if is_beside else _part(cache_creation, prompt, warn),
         cache_exclusive=is_beside,
-        reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
+        reasoning=first_count(
+            warn, out.get("reasoning_tokens"), usage.get("reasoningTokens"), out.get("reasoning"), least=1
+        ),
         raw=_believed(usage, warn) or None,
     )
 

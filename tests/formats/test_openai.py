@@ -336,6 +336,28 @@ def test_without_a_model_a_record_is_rejected() -> None:
             None,
         ),
         (pair({"detail": "Nope"}, timestamp=CREATED), "Nope", None, None),
+        (
+            pair({}, error='{"message": "slow down", "type": "tokens"}', timestamp=CREATED),
+            "slow down",
+            "tokens",
+            None,
+        ),
+        (pair({}, error="{}", timestamp=CREATED), "{}", None, None),
+        (
+            pair(
+                {},
+                error={  # what the AI SDK throws
+                    "name": "AI_APICallError",
+                    "statusCode": 429,
+                    "requestBodyValues": {"messages": MESSAGES},
+                    "data": {"error": {"message": "slow down", "type": "tokens"}},
+                },
+                timestamp=CREATED,
+            ),
+            "slow down",
+            "tokens",
+            429,
+        ),
     ],
 )
 def test_a_failure_says_what_the_log_says(record: Any, text: str, kind: Any, status: Any) -> None:
@@ -627,3 +649,64 @@ def test_of_a_proxys_metadata_only_the_requesters_leaves_and_its_key_is_nobody(r
 def test_a_users_hash_beside_another_key_is_a_user() -> None:
     record = {**REQUEST, "user": "cd" * 32, "response": chat(), "metadata": PROXYS}
     assert to_event(record).distinct_id == "cd" * 32
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"inputTokens": 17, "outputTokens": 9, "totalTokens": 26, "reasoningTokens": 5, "cachedInputTokens": 4},
+        {
+            "input_tokens": 17,
+            "output_tokens": 9,
+            "total_tokens": 26,
+            "input_token_details": {"cache_read": 4},
+            "output_token_details": {"reasoning": 5},
+        },
+    ],
+    ids=["the AI SDK", "LangChain"],
+)
+@pytest.mark.parametrize("key", ["usage", "usage_metadata"])
+def test_the_kinds_of_tokens_are_read_in_the_names_of_sdks(key: str, usage: Any) -> None:
+    found = to_properties({"timestamp": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "Ho", key: usage})
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"]) == (17, 9)
+    assert (found["$ai_cache_read_input_tokens"], found["$ai_reasoning_tokens"]) == (4, 5)
+
+
+def test_what_was_asked_beside_the_fields_of_a_response_is_its_input() -> None:
+    answer = {"object": "response", "id": "resp_1", "model": "gpt-4o", "created_at": CREATED, "status": "completed"}
+    output = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Ho"}]}]
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    for whole in ({**answer, "output": output}, {"model": "gpt-4o", "created_at": CREATED, "output": output}):
+        found = to_properties({**whole, "usage": usage, "input": "Hi", "instructions": "Be brief."})
+        assert found["$ai_input"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+        assert "$ai_input" not in to_properties({**whole, "usage": usage, "prompt": {"id": "pmpt_1"}})
+
+
+def test_a_message_among_the_items_of_a_response_is_a_message() -> None:
+    """What home-made logs have there: the message of a chat completion, without a type."""
+    item = {"role": "assistant", "content": "Ho", "refusal": None, "tool_calls": None}
+    answer = {"model": "gpt-4o", "created_at": CREATED, "output": [item], "usage": {"input_tokens": 3}}
+    assert to_properties(answer)["$ai_output_choices"] == [
+        {"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"object": "trace", "id": "trace_1", "workflow_name": "w", "group_id": None, "metadata": None},
+        {"object": "trace.span", "id": "s", "trace_id": "t", "started_at": CREATED, "span_data": {"type": "response"}},
+        {
+            "object": "trace.span",
+            "id": "s",
+            "ended_at": CREATED,
+            "span_data": {"type": "generation", "input": MESSAGES, "output": [], "usage": {"input_tokens": 3}},
+        },
+    ],
+)
+def test_traces_of_openais_agents_are_refused_by_name(span: Any) -> None:
+    error = to_rejection(span)
+    assert (error.code, error.message) == (
+        "unsupported-format",
+        "looks like an OpenAI Agents trace record; plh reads LiteLLM and OpenAI formats",
+    )
