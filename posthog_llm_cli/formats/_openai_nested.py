@@ -83,9 +83,10 @@ def _decoded_twice(value: Json) -> Json:
 def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
     """Return the body of one side of a recorded HTTP exchange (openai-logs.md 3.2); None for any other value.
 
-    It is `body` (VCR: `body.string`), with browsers `content.text` and `postData.text`, with HTTP clients `data`.
+    It is `body` (VCR: `body.string`), with browsers `content.text` and `postData.text`, with HTTP clients `data`; the
+    AI SDK keeps nothing but a request's body.
     """
-    if not any(key in value for key in (*_HTTP_KEYS, *_CLIENT_KEYS)):
+    if value.keys() != {"body"} and not any(key in value for key in (*_HTTP_KEYS, *_CLIENT_KEYS)):
         return None
     if "body" in value:
         body = decoded(value["body"])

@@ -38,6 +38,8 @@ _S_KEYS = (
     "latency", "latency_s", "latency_seconds", "duration", "duration_s", "duration_seconds", "elapsed", "elapsed_s",
     "elapsed_seconds", "response_time", "timing.duration", "time",
 )  # fmt: skip
+DURATION_KEYS = frozenset(key for key in (*_MS_KEYS, *_S_KEYS) if "." not in key and key != "time")
+"""Where a record itself may say how long the call took."""
 _UNITLESS = frozenset({"latency", "duration", "elapsed", "response_time", "ttft", "time_to_first_token"})
 _FIRST_TOKEN_S_KEYS = ("ttft", "ttft_s", "time_to_first_token")
 _FIRST_TOKEN_MS_KEYS = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")

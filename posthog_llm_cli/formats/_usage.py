@@ -42,7 +42,7 @@ def positive(count: int | None) -> int | None:
 def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = False) -> Usage:
     """Read a usage object in chat or Responses spelling; the details may be null.
 
-    An embedding has no output count, and Voyage gives it only a total. A part that is more than its whole, or two
+    An embedding has no output count, and some give it only a total. A part that is more than its whole, or two
     zeros beside a total, contradict themselves: left out with `bad-usage`.
     """
     prompt = first_count(warn, *(usage.get(key) for key in INPUT_KEYS))
@@ -50,6 +50,7 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
     total = positive(first_count(warn, *(usage.get(key) for key in TOTAL_KEYS)))
     if embedding:
         completion = None
+        total = positive(first_count(warn, usage.get("tokens"))) if total is None else total  # the AI SDK's
         prompt = total if prompt is None else prompt
     if not any((prompt, completion, total)):
         return Usage()

@@ -20,7 +20,15 @@ from posthog_llm_cli.formats._openai_exchange import (
 )
 from posthog_llm_cli.formats._openai_output import completion_answer
 from posthog_llm_cli.formats._openai_prints import is_print
-from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, MODEL_KEYS, PROMPT_TEXT_KEYS, classify, read_status
+from posthog_llm_cli.formats._openai_shapes import (
+    ANSWER_TEXT_KEYS,
+    MODEL_KEYS,
+    PROMPT_TEXT_KEYS,
+    classify,
+    counted_answer,
+    read_status,
+)
+from posthog_llm_cli.formats._values import value_part
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.refusals import key_names
 from posthog_llm_cli.model import Json, Operation, ParseContext
@@ -51,17 +59,24 @@ def parse(record: Json, context: ParseContext) -> Parsed:
             hint="--metadata-only send sends such calls without content",
         )
     exchange = _exchange(record)
-    answer = _answer(record)
-    if is_bare and "embed" in str(exchange.request.get("model")).lower():
-        answer = Answer(Operation.EMBEDDING)
-    return build_call(exchange, answer, context)
+    key = next((key for key in ANSWER_TEXT_KEYS if text(record.get(key)) is not None), None)
+    if key is None and not is_bare:
+        key = counted_answer(record)
+    if key == "" or (is_bare and "embed" in str(exchange.request.get("model")).lower()):
+        return build_call(exchange, Answer(Operation.EMBEDDING), context)
+    answer = _answer(record, key)
+    call = build_call(exchange, answer, context)
+    is_value = key is not None and not isinstance(record[key], str)
+    return replace(call, warnings=(*call.warnings, "unknown-output")) if is_value else call
 
 
-def _answer(record: Mapping[str, Json]) -> Answer:
-    """The text; of a row of simonw/llm also what was thought, the tool calls, and the last part's stop reason."""
-    key = next((key for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str) and record[key]), None)
+def _answer(record: Mapping[str, Json], key: str | None) -> Answer:
+    """The text; of a row of simonw/llm also what was thought, the tool calls, and the last part's stop reason.
+
+    `key`: where the answer is; None for none. It may also be an object, or several.
+    """
     said = None if key is None else record[key]
-    if said is not None and is_print(said):
+    if isinstance(said, str) and is_print(said):
         raise RecordError(
             "python-repr",
             "the answer is the print of an object, not its text or its JSON",
@@ -69,6 +84,8 @@ def _answer(record: Mapping[str, Json]) -> Answer:
             hint='write response.model_dump(mode="json") in its place',
         )
     calls = [_tool_call(mapping(call)) for call in items(record.get("tool_calls"))]
+    if isinstance(said, (dict, list)):
+        said = [value_part(said)]
     message = {"content": said, "reasoning": record.get("reasoning"), "tool_calls": calls}
     last_part = mapping(decoded(record.get("response_json")))
     stop_reason = first_text(*(record.get(key) for key in _STOP_KEYS), last_part.get("finish_reason"))
@@ -85,14 +102,23 @@ def _tool_call(call: Mapping[str, Json]) -> Json:
 
 
 def _exchange(record: Mapping[str, Json]) -> Exchange:
-    resolved = text(record.get("resolved_model"))  # simonw/llm: `model` may be an alias
     return Exchange(
         outer=record,
         request=_request(record),
-        response={} if resolved is None else {"model": resolved},
+        response=_response(record),
         status=read_status(record),
         url=url_of(record),
     )
+
+
+def _response(record: Mapping[str, Json]) -> dict[str, Json]:
+    """What is known of the answer beside its text: simonw/llm's model (`model` may be an alias), the AI SDK's ids."""
+    resolved, response = text(record.get("resolved_model")), mapping(record.get("response"))
+    if resolved is not None:
+        return {"model": resolved}
+    if text(response.get("modelId")) is None:
+        return {}
+    return {"model": response["modelId"], "id": response.get("id"), "created": response.get("timestamp")}
 
 
 def _request(record: Mapping[str, Json]) -> dict[str, Json]:

@@ -596,3 +596,77 @@ def test_a_stream_of_azures_on_data_of_ones_own_is_azures() -> None:
 def test_a_word_for_no_error_is_none(key: str, word: str) -> None:
     found = to_properties({"timestamp": AT, "request": ASKED, "response": chat(), key: word})
     assert not any("error" in name for name in found)
+
+
+COUNTED = {"timestamp": CREATED, "model": "gpt-4o", "messages": MESSAGES, "usage": {"prompt_tokens": 5}}
+
+
+@pytest.mark.parametrize("key", ["response", "output", "result", "completion"])
+@pytest.mark.parametrize("answer", [{"name": "Oder", "km": 866}, [{"name": "Oder"}, {"name": "Elbe"}]])
+def test_a_structured_answer_beside_what_it_counted_is_sent_as_json(key: str, answer: Any) -> None:
+    record = {**COUNTED, key: answer}
+    (part,) = to_properties(record)["$ai_output_choices"][0]["content"]
+    assert (part["type"], json.loads(part["text"])) == ("text", answer)
+    assert "unknown-output" in convert_value(record).warnings
+    assert to_properties(record)["$ai_input_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"usage": None},  # any API's answer
+        {"model": None},
+        {"messages": None},
+        {"response": {}},
+        {"response": [1, 2]},
+    ],
+)
+def test_an_object_of_which_nothing_tells_that_a_model_wrote_it_is_no_answer(changes: Any) -> None:
+    assert not hasattr(convert_value({**COUNTED, "response": {"name": "Oder"}, **changes}).result, "uuid")
+
+
+def test_the_text_of_the_ai_sdk_is_the_answer() -> None:
+    answered = {"id": "chatcmpl-AbC123", "timestamp": "2025-06-01T10:00:00.000Z", "modelId": "gpt-4o-2024-08-06"}
+    record = {**COUNTED, "text": "Ho", "finishReason": "stop", "response": {**answered, "headers": {"set-cookie": "x"}}}
+    found = to_properties(record)
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}]
+    assert (found["$ai_model"], found["$ai_stop_reason"]) == ("gpt-4o-2024-08-06", "stop")
+    bare = {"id": "chatcmpl-AbC123", "object": "chat.completion", "created": CREATED, "model": "m", "choices": []}
+    assert to_event(record).uuid == to_event(bare).uuid
+    assert to_properties({**record, "model": {"provider": "openai.chat", "modelId": "gpt-4o"}})["$ai_model"] == (
+        "gpt-4o-2024-08-06"
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"usage": {"prompt_tokens": 8, "total_tokens": 8}},
+        {"usage": {"prompt_tokens": 8}, "embedding": [0.25, 0.5]},
+        {"embeddings": [[0.25, 0.5]], "prompt_tokens": 8},
+        {"prompt_tokens": 8, "latency_ms": 20},
+        {"usage": {"tokens": 8}},  # the AI SDK
+        {"usage": {"prompt_tokens": 8}, "output": [0.25, 0.5]},
+    ],
+)
+def test_an_embedding_of_which_no_vector_was_logged_is_one(told: Any) -> None:
+    asked = {"model": "text-embedding-3-small", "input": ["a", "b"]}
+    for record in ({"timestamp": CREATED, **asked, **told}, {"timestamp": CREATED, "request": asked, **told}):
+        found = to_properties(record)
+        assert to_event(record).name == "$ai_embedding"
+        assert (found["$ai_input"], found["$ai_input_tokens"]) == (["a", "b"], 8)
+        assert not {"$ai_output_tokens", "$ai_output_choices"} & found.keys()
+        assert "0.25" not in str(found)
+
+
+@pytest.mark.parametrize("told", [{}, {"prompt_tokens": 8}, {"dimensions": 1536}])
+def test_a_request_for_an_embedding_alone_is_no_call(told: Any) -> None:
+    record = {"timestamp": CREATED, "model": "text-embedding-3-small", "input": "a", **told}
+    assert to_rejection(record).code == "no-response"
+
+
+@pytest.mark.parametrize("body", [{"model": "gpt-4o", "messages": MESSAGES}, '{"model": "gpt-4o", "messages": []}'])
+def test_a_request_of_nothing_but_its_body_is_that_body(body: Any) -> None:
+    found = to_properties({"timestamp": CREATED, "request": {"body": body}, "response": chat()})
+    assert found["requested_model"] == "gpt-4o"
+    assert found.get("$ai_input") == (MESSAGES if isinstance(body, dict) else None)
