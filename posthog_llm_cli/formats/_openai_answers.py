@@ -126,10 +126,18 @@ def _stream_event(value: Mapping[str, Json]) -> str | None:
 def _other_object(value: Mapping[str, Json]) -> str | None:
     kind = value.get("object")
     if not isinstance(kind, str):
-        return None
+        return "other" if _is_of_another_route(value) else None
     return "other" if kind.split(".")[0] in _OTHER_FAMILIES or kind.endswith(".deleted") else None
 
 
+def _is_of_another_route(value: Mapping[str, Json]) -> bool:
+    """Whether this is a body of moderations or of images, which name no `object`; in batches they are no calls, too."""
+    first = mapping(next(iter(items(value.get("results")) or items(value.get("data"))), None))
+    is_body = "flagged" in first or ("created" in value and not _IMAGE_KEYS.isdisjoint(first))
+    return is_body and value.keys().isdisjoint((*RESPONSE_KEYS, *REQUEST_KEYS))
+
+
+_IMAGE_KEYS = frozenset({"b64_json", "url", "revised_prompt"})
 _USABLE_OBJECTS = frozenset({"chat.completion", "text_completion", "response", CHUNK, "list"})
 
 

@@ -74,6 +74,10 @@ def test_what_is_no_call_is_rejected_by_its_own_code(record: Any, code: str) -> 
     assert to_rejection(record).code == code
 
 
+MODERATION = {"id": "modr-1", "model": "omni-moderation-latest", "results": [{"flagged": False, "categories": {}}]}
+IMAGES = {"created": 1748772000, "data": [{"b64_json": "aGk="}], "usage": {"input_tokens": 5, "output_tokens": 50}}
+
+
 @pytest.mark.parametrize(
     ("record", "code"),
     [
@@ -81,6 +85,10 @@ def test_what_is_no_call_is_rejected_by_its_own_code(record: Any, code: str) -> 
         ({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}, "batch-input"),
         ({"id": "batch_1", "object": "batch", "status": "completed"}, "not-a-model-call"),
         ({"id": "file-1", "object": "file"}, "not-a-model-call"),
+        (MODERATION, "not-a-model-call"),
+        ({"timestamp": 1, "request": {"model": "m", "input": "a"}, "response": MODERATION}, "not-a-model-call"),
+        (IMAGES, "not-a-model-call"),
+        ({"timestamp": 1, "request": {"model": "m", "prompt": "a"}, "response": IMAGES}, "not-a-model-call"),
         ({"id": "resp_1", "object": "response", "status": "queued", "output": []}, "pending-response"),
         ({"message": "m", "level": "INFO", "timestamp": "t", "component": "c", "logger": "l"}, "console-log"),
         ({"action": "created", "table_name": "t", "changed_by": "u"}, "audit-log"),
