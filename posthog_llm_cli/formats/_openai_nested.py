@@ -15,6 +15,9 @@ from posthog_llm_cli.model import Json
 
 _HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "statusCode", "headers")
 _CLIENT_KEYS = ("headers", "statusText", "config")
+_SIDES = (("status_code", int), ("status", int), ("url", str), ("method", str))
+_BODY_KEYS = ("json", "text", "content")
+"""Where httpx and requests have a body, and hooks write it by the same names."""
 _STREAMED = frozenset({
     "openai-stream", "openai-chat", "openai-completions", "openai-responses", "ollama", "openai-error",
 })  # fmt: skip
@@ -96,7 +99,11 @@ def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
         if "mimeType" in mapping(value.get(key)):
             return (mapping(value[key]).get("text"),)
     is_client = isinstance(value.get("status"), int) and any(key in value for key in _CLIENT_KEYS)
-    return (value["data"],) if is_client and isinstance(value.get("data"), (dict, str)) else None
+    if is_client and isinstance(value.get("data"), (dict, str)):
+        return (value["data"],)
+    is_side = any(isinstance(value.get(key), kind) for key, kind in _SIDES) and "role" not in value
+    found = (value[key] for key in _BODY_KEYS if is_side and isinstance(value.get(key), (dict, str)) and value[key])
+    return next(((body,) for body in found), None)
 
 
 def _whole_answer(value: Json) -> Json:

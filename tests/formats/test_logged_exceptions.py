@@ -20,7 +20,9 @@ PINO = {
     "stack": "Error: …\n    at APIError.generate",
     "status": 429,
 }
-STRUCTLOG = [{"exc_type": "RateLimitError", "exc_value": SAID, "syntax_error": None, "is_cause": False, "frames": []}]
+STRUCTLOG: list[dict[str, Any]] = [
+    {"exc_type": "RateLimitError", "exc_value": SAID, "syntax_error": None, "is_cause": False, "frames": []}
+]
 
 
 def logged(**changes: Any) -> dict[str, Any]:

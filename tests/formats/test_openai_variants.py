@@ -670,3 +670,31 @@ def test_a_request_of_nothing_but_its_body_is_that_body(body: Any) -> None:
     found = to_properties({"timestamp": CREATED, "request": {"body": body}, "response": chat()})
     assert found["requested_model"] == "gpt-4o"
     assert found.get("$ai_input") == (MESSAGES if isinstance(body, dict) else None)
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("json", "json"), ("content", "text"), ("content", "content")])
+def test_bodies_are_read_by_the_names_that_http_clients_give_them(asked: str, answered: str) -> None:
+    """What a hook of httpx writes; headers stay where they are."""
+    body, answer = {"model": "gpt-4o", "messages": MESSAGES}, chat()
+    record = {
+        "timestamp": CREATED + 1,
+        "request": {
+            "method": "POST",
+            "url": "https://api.openai.com/v1/chat/completions",
+            "headers": {"authorization": "Bearer sk-1"},
+            asked: body if asked == "json" else json.dumps(body),
+        },
+        "response": {"status_code": 200, "headers": {}, answered: answer if answered == "json" else json.dumps(answer)},
+    }
+    found = to_properties(record)
+    assert to_event(record).uuid == to_event(answer).uuid
+    assert (found["$ai_input"], found["$ai_http_status"], found["$ai_provider"]) == (MESSAGES, 200, "openai")
+    assert found["$ai_request_url"] == "https://api.openai.com/v1/chat/completions"
+    failed = {**record, "response": {"status_code": 429, answered: '{"error": {"message": "slow down"}}'}}
+    assert (to_properties(failed)["$ai_error"], to_properties(failed)["$ai_http_status"]) == ("slow down", 429)
+
+
+def test_a_message_with_a_status_is_no_recording() -> None:
+    message = {"role": "assistant", "status": 200, "content": "Ho"}
+    found = to_properties({"timestamp": CREATED, "model": "m", "prompt": "Hi", "response": message})
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}]
