@@ -413,7 +413,16 @@ def test_ids_users_and_properties_come_from_where_the_rules_say() -> None:
     assert own == {"run": 7, "team": "a", "tags": ["a"], "requested_model": "m"}
 
 
-@pytest.mark.parametrize(("user", "distinct_id"), [({"id": 5}, "5"), (7, "7"), ("", "req"), ("guest", "req")])
+@pytest.mark.parametrize(
+    ("user", "distinct_id"),
+    [
+        ({"id": 5}, "5"),
+        (7, "7"),
+        ("", "req"),
+        ("guest", "req"),
+        ({"name": "Bob", "seen": 3}, "req"),  # a logger's; another person with every field that changes
+    ],
+)
 def test_a_user_is_text_a_number_or_an_objects_id(user: Any, distinct_id: str) -> None:
     assert to_event(pair(request={"messages": MESSAGES, "user": "req"}, user=user)).distinct_id == distinct_id
 
