@@ -8,6 +8,7 @@ from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, items, mapping, text
 from posthog_llm_cli.formats._openai_answers import PART_KEYS, RESPONSE_KEYS, classify_response, is_unfinished
+from posthog_llm_cli.formats._openai_langchain import answer_in
 from posthog_llm_cli.formats._openai_prints import read_print
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats.sse import is_json_lines, is_sse, stream_values
@@ -18,6 +19,7 @@ _CLIENT_KEYS = ("headers", "statusText", "config")
 _SIDES = (("status_code", int), ("status", int), ("url", str), ("method", str))
 _BODY_KEYS = ("json", "text", "content")
 """Where httpx and requests have a body, and hooks write it by the same names."""
+_LANGCHAINS = frozenset({"generations", "response_metadata", "lc"})
 _STREAMED = frozenset({
     "openai-stream", "openai-chat", "openai-completions", "openai-responses", "ollama", "openai-error",
 })  # fmt: skip
@@ -107,7 +109,12 @@ def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
 
 
 def _whole_answer(value: Json) -> Json:
-    """Return a chat completion for what a writer took out of one: its choices, one of them, or its message."""
+    """Return a chat completion for what a writer took out of one: its choices, one of them, or its message.
+
+    Likewise for what LangChain makes of one.
+    """
+    if isinstance(value, dict) and not value.keys().isdisjoint(_LANGCHAINS) and (found := answer_in(value)) is not None:
+        return found
     choices = value if isinstance(value, list) else [value]
     if choices and all("finish_reason" in mapping(item) and _is_message(item.get("message")) for item in choices):
         return {"choices": choices}
