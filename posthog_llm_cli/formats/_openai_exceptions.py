@@ -11,7 +11,9 @@ from posthog_llm_cli.formats._fields import mapping, text
 from posthog_llm_cli.formats._openai_answers import is_error
 from posthog_llm_cli.model import Json
 
-_KEYS = ("err", "exc_info", "exception")
+_ECS = "error.message"
+"""Elastic's Common Schema, as its loggers write it."""
+_KEYS = ("err", "exc_info", "exception", _ECS)
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^[ |+]{2,20}File "[^"\n]*", line \d+[^\n]*(?:\n {4,}[^\n]*)*\n', re.MULTILINE)
 _NAMED = re.compile(r"(?:\w+\.){0,20}(\w+): ", re.ASCII)
@@ -21,6 +23,8 @@ def logged_exception(record: Mapping[str, Json]) -> Json:
     """Return the exception that a logger noted in a record, as `as_error` gives it; None for none."""
     if record.keys().isdisjoint(_KEYS):
         return None
+    if (said := text(record.get(_ECS))) is not None:
+        return {"type": record.get("error.type"), "message": said}
     return next((error for key in _KEYS if (error := as_error(record.get(key))) is not None), None)
 
 

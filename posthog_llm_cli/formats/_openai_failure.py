@@ -60,6 +60,7 @@ def find_failure(exchange: Exchange) -> Failure | None:
             error_type(
                 first_text(
                     details.get("type"),
+                    details.get("class"),
                     _code_text(details.get("code")),
                     body.get("type"),
                     _code_text(body.get("code")),

@@ -19,6 +19,9 @@ _PRINT = re.compile(
     r"|content=(?:'|\"|\[).*\badditional_kwargs=\{"  # LangChain's messages
     r"|b['\"]\{|\{'(?:id|object|choices|model)': |\{\s{1,9}id: '[^'\n]{1,200}',\s{1,9}object: '"  # the last is Node's
     r"|<OpenAIObject |<(?:\w*API)?Response \[\d{3}"
+    r"|\w{0,40}(?:Completion|ChatResponse) ?[\[{] ?\w+ ?= ?"  # Java
+    r"|\{ID:\S{1,200} Object:|\{\"id\"=>|#<[A-Z]\w*(?:::\w+)+[: ]"  # Go, Ruby
+    r"|OpenAI(?:\.\w+){1,5}\s*\Z"  # C#
     r"|<[\w.]+ object (?:[\w.<>]+ )?at 0x[0-9a-fA-F]+>\s*\Z|\[object Object\]\s*\Z)",
     re.DOTALL,
 )
@@ -30,7 +33,7 @@ _ITEM = re.compile(r"(?:Parsed)?(?:ChatCompletionMessage|Response[A-Z]\w+)(?:\[\
 
 
 def is_print(text: str) -> bool:
-    """Whether a text is by its beginning what Python or Node prints of an answer, or of what may give one."""
+    """Whether a text is by its beginning what a language prints of an answer, or of what may give one."""
     return _PRINT.match(text) is not None
 
 

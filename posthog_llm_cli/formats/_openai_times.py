@@ -21,6 +21,7 @@ _END_KEYS = (
 _LOG_KEYS = (
     "timestamp", "ts", "ts_utc", "utc_time", "time_utc", "datetime_utc", "datetime", "date", "created_at", "logged_at",
     "createdAt", "loggedAt", "@timestamp", "timestamp_ms", "asctime", "recorded_at",
+    "@t",
 )  # fmt: skip
 _START_KEYS = (
     "started_at", "start_time", "startTime", "startedAt", "request_timestamp", "requestedAt", "timing.started_at",

@@ -41,6 +41,8 @@ def logged(**changes: Any) -> dict[str, Any]:
         (logged(exception=TRACEBACK), ("RateLimitError", SAID, None)),
         (logged(error=TRACEBACK), ("RateLimitError", SAID, None)),
         (logged(exception=STRUCTLOG), ("RateLimitError", SAID, None)),
+        (logged(**{"error.message": SAID, "error.type": "RateLimitError"}), ("RateLimitError", SAID, None)),
+        (logged(exception={"class": "ErrorException", "message": SAID, "code": 0}), ("ErrorException", SAID, None)),
         ({**ASKED, "timestamp": "2025-06-01T10:00:00Z", "exception": STRUCTLOG}, ("RateLimitError", SAID, None)),
         (
             {

@@ -44,6 +44,7 @@ def test_a_day_alone_gives_way_to_whatever_knows_the_hour() -> None:
         ("loggedAt", 1748772000000),
         ("finishedAt", "2025-06-01T10:00:00Z"),
         ("@timestamp", "2025-06-01T10:00:00Z"),
+        ("@t", "2025-06-01T10:00:00.0000000Z"),
         ("asctime", "2025-06-01 10:00:00,000"),
         ("timestamp_ms", 1748772000000),
         ("created", 1748772000),

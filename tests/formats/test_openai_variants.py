@@ -185,6 +185,12 @@ def test_a_message_alone_is_no_answer() -> None:
         "AIMessage(content='ho', response_metadata={})",
         "content='ho' additional_kwargs={'refusal': None} response_metadata={'id': 'chatcmpl-1'} id='run-1'",
         "[object Object]",
+        "ChatCompletion{id=chatcmpl-1, choices=[Choice{finishReason=stop}]}",
+        'ChatResponse { aiMessage = AiMessage { text = "yo" } }',
+        "{ID:chatcmpl-1 Object:chat.completion Created:1748772000}",
+        '{"id"=>"chatcmpl-1", "object"=>"chat.completion"}',
+        "#<OpenAI::Models::Chat::ChatCompletion:0x0000 id: 1>",
+        "OpenAI.Chat.ChatCompletion",
         "{\n  id: 'chatcmpl-1',\n  object: 'chat.completion',\n  choices: [ [Object] ]\n}",
         "Response(id='resp_1', created_at=1.0)",
         "ParsedChatCompletion[Answer](id='chatcmpl-1')",
@@ -276,7 +282,19 @@ def test_an_earlier_answer_that_python_printed_is_the_assistants() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["Response(s) were good", "ChatCompletion is a class", "{'a': 1}", '{"id": 1}', "Model(x=1)"]
+    "answer",
+    [
+        "Response(s) were good",
+        "ChatCompletion is a class",
+        "{'a': 1}",
+        '{"id": 1}',
+        "Model(x=1)",
+        "OpenAI.",
+        "#<div> is no tag",
+        "Completion [sic] = done",
+        "OpenAI is a company",
+        "{ID: 1}",
+    ],
 )
 def test_a_text_about_code_is_a_text(answer: str) -> None:
     found = to_properties({"timestamp": CREATED, "model": "gpt-4o", "prompt": "hi", "response": answer})
