@@ -87,11 +87,11 @@ def _input_item(item: Json) -> Json:
         item = read_item(item)
     if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
         return _user(item)
-    item = opened(item)
     if not isinstance(item, dict):
         return _user_value(item)
-    item = with_role(item)
-    if not item.keys() & _MESSAGE_KEYS:
+    if "role" not in item:
+        item = with_role(opened(item))
+    if item.keys().isdisjoint(_MESSAGE_KEYS):
         return without_encrypted(_with_clean_session(item))
     return without_encrypted(item) if item.get("type") == "reasoning" else _message(item)
 

@@ -126,7 +126,7 @@ def _stream_event(value: Mapping[str, Json]) -> str | None:
 def _other_object(value: Mapping[str, Json]) -> str | None:
     kind = value.get("object")
     if not isinstance(kind, str):
-        return "other" if _is_of_another_route(value) else None
+        return "other" if ("results" in value or "data" in value) and _is_of_another_route(value) else None
     return "other" if kind.split(".")[0] in _OTHER_FAMILIES or kind.endswith(".deleted") else None
 
 

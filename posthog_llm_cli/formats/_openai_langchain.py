@@ -26,22 +26,18 @@ def with_role(message: Mapping[str, Json]) -> Mapping[str, Json]:
     return {"role": role, "content": message["content"], **({"tool_calls": calls} if calls else {}), **named}
 
 
-def opened(value: Json) -> Json:
-    """Return the fields of an object that LangChain serialized, anything else as it is."""
-    if isinstance(value, dict) and value.get("lc") == 1 and isinstance(value.get("kwargs"), dict):
-        return value["kwargs"]
-    return value
+def opened(value: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return the fields of an object that LangChain serialized, any other as it is."""
+    return mapping(value.get("kwargs")) or value if value.get("lc") == 1 else value
 
 
 def answer_in(value: Json) -> dict[str, Json] | None:
     """Return the chat completion in a message of an assistant, or in a result of one prompt; None for anything else."""
-    value = opened(value)
-    if not isinstance(value, dict):
-        return None
+    value = opened(mapping(value))
     if "generations" in value:
         prompts = items(value["generations"])
         generations = items(prompts[0]) if len(prompts) == 1 else []
-        found = [mapping(opened(mapping(item).get("message"))) for item in generations]
+        found = [opened(mapping(mapping(item).get("message"))) for item in generations]
         return _completion(found, mapping(value.get("llm_output"))) if found and all(map(_is_answer, found)) else None
     return _completion([value], {}) if _is_answer(value) and "response_metadata" in value else None
 

@@ -103,6 +103,8 @@ def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
     is_client = isinstance(value.get("status"), int) and any(key in value for key in _CLIENT_KEYS)
     if is_client and isinstance(value.get("data"), (dict, str)):
         return (value["data"],)
+    if value.keys().isdisjoint(_BODY_KEYS):
+        return None
     is_side = any(isinstance(value.get(key), kind) for key, kind in _SIDES) and "role" not in value
     found = (value[key] for key in _BODY_KEYS if is_side and isinstance(value.get(key), (dict, str)) and value[key])
     return next(((body,) for body in found), None)

@@ -7,7 +7,7 @@ answer's text either.
 import re
 from collections.abc import Mapping
 
-from posthog_llm_cli.formats._fields import decoded_if_shallow, items
+from posthog_llm_cli.formats._fields import decoded_if_shallow
 from posthog_llm_cli.formats._python_literals import python_literal
 from posthog_llm_cli.model import Json
 
@@ -52,8 +52,8 @@ def read_print(text: str) -> Json:
 def with_printed_parts(answer: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return an answer whose choices or items were printed (`json.dumps(dict(response), default=str)`) with them."""
     for key in ("choices", "output"):
-        parts = items(answer.get(key))
-        if parts and isinstance(parts[0], str):
+        parts = answer.get(key)
+        if isinstance(parts, list) and parts and isinstance(parts[0], str):
             return {**answer, key: [_part(part) for part in parts]}
     return answer
 
