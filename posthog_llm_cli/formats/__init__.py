@@ -28,7 +28,7 @@ from posthog_llm_cli.formats import (
 )
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, open_envelope
-from posthog_llm_cli.formats._openai_shapes import classify, classify_response
+from posthog_llm_cli.formats._openai_shapes import Candidate, Nested, classify, classify_response
 from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, members, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
@@ -155,17 +155,27 @@ def _held_call(record: Json) -> tuple[Json, LogFormat | Refusal | None] | None:
         return None
     found: list[tuple[Json, LogFormat | Refusal | None]] = []
     for holder in (record, *(inner for _, inner in wrapped(record))):
-        for key, inner, with_context in members(holder):
-            if classify_response(inner) in _ANSWERS:
-                call: Json = {**{name: value for name, value in holder.items() if name != key}, "response": inner}
-            else:
-                call = with_context
+        held = list(members(holder))
+        for key, inner, with_context in held:
+            is_answer = Nested(inner).shape in _ANSWERS
+            call: Json = _answered(holder, key, inner, held) if is_answer else with_context
             row = detect(call)
             if isinstance(row, LogFormat) and _is_whole_call(call) and classify(call) != "error-body":
                 found.append((call, row))
         if found:
             break
     return found[0] if len(found) == 1 else None
+
+
+def _answered(
+    holder: Mapping[str, Json], key: str, answer: Json, held: list[tuple[str, dict[str, Json], dict[str, Json]]]
+) -> dict[str, Json]:
+    """The record around an answer under a key of its own, and around the one request that lies under another."""
+    call = {**{name: value for name, value in holder.items() if name != key}, "response": answer}
+    if Candidate(call).has_request:
+        return call
+    asked = [inner for name, inner, _ in held if name != key and Candidate({"request": inner}).request]
+    return {**call, "request": asked[0]} if len(asked) == 1 else call
 
 
 def _fixed(record: Json, name: str) -> LogFormat | Refusal:

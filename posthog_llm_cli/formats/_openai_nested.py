@@ -14,7 +14,7 @@ from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats.sse import is_json_lines, is_sse, stream_values
 from posthog_llm_cli.model import Json
 
-_HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "statusCode", "headers")
+_HTTP_KEYS = ("url", "uri", "path", "method", "status", "status_code", "statusCode", "headers")
 _CLIENT_KEYS = ("headers", "statusText", "config")
 _SIDES = (("status_code", int), ("status", int), ("url", str), ("method", str))
 _BODY_KEYS = ("json", "text", "content")

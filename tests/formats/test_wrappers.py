@@ -308,6 +308,18 @@ UNDER_OTHER_NAMES: dict[str, Any] = {
     "GELF": {"version": "1.1", "host": "h", "short_message": json.dumps(PAIR), "timestamp": EPOCH + 0.0},
     "an answer under a key of one's own": {"timestamp": LATER, **ASKED, "openai_response": chat()},
     "an answer beside a request": {"timestamp": LATER, "request": ASKED, "data": chat()},
+    "a gateway's bodies": {
+        "timestamp": LATER,
+        "requestBody": json.dumps(ASKED),
+        "responseBody": json.dumps(chat()),
+        "responseCode": 200,
+    },
+    "Express's request and response": {
+        "time": EPOCH * 1000,
+        "req": {"method": "POST", "headers": {}, "body": ASKED},
+        "res": {"statusCode": 200, "body": chat()},
+    },
+    "a request with its path": {"timestamp": LATER, "request": {"path": "/v1/x", "body": ASKED}, "response": chat()},
     "an answer beside messages alone": {"messages": MESSAGES, "timestamp": LATER, "gpt": json.dumps(chat())},
 }
 
@@ -352,3 +364,9 @@ def test_what_is_no_whole_call_under_a_name_stays_unknown(member: Any) -> None:
 @pytest.mark.parametrize("key", ["previous_response", "lastResponse", "cached", "expected_response"])
 def test_the_answer_of_another_call_is_no_answer_to_the_request_beside_it(key: str) -> None:
     assert to_rejection({"timestamp": LATER, "request": ASKED, key: chat()}).code == "no-response"
+
+
+def test_a_message_under_a_name_is_no_answer() -> None:
+    """The row of a table of conversations."""
+    row = {"id": 1, "created_at": LATER, "model": "gpt-4o", "msg": {"role": "assistant", "content": "Ho"}}
+    assert to_rejection(row).code == "unknown-format"
