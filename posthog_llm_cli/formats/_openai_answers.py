@@ -25,7 +25,7 @@ PENDING = frozenset({"queued", "in_progress"})
 _NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false", "nonetype: none"})
 """Words for no error, in small letters; the last is Python's traceback of none."""
 _OTHER_FAMILIES = frozenset({
-    "assistant", "batch", "container", "conversation", "eval", "file", "fine_tuning", "fine-tune", "image", "model",
+    "assistant", "batch", "container", "conversation", "eval", "event", "file", "fine_tuning", "fine-tune", "image", "model",
     "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload", "vector_store",
     "video", "webhook",
 })  # fmt: skip
@@ -117,7 +117,7 @@ def _list(value: Mapping[str, Json]) -> str | None:
 
 def _stream_event(value: Mapping[str, Json]) -> str | None:
     kind = value.get("type")
-    if not isinstance(kind, str):
+    if not isinstance(kind, str) or value.get("object") == "event":  # a webhook's
         return None
     is_event = kind.startswith("response.") or (kind == "error" and "code" in value and "message" in value)
     return "openai-stream" if is_event and not _has_usable_object(value) else None

@@ -85,6 +85,10 @@ IMAGES = {"created": 1748772000, "data": [{"b64_json": "aGk="}], "usage": {"inpu
         ({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}, "batch-input"),
         ({"id": "batch_1", "object": "batch", "status": "completed"}, "not-a-model-call"),
         ({"id": "file-1", "object": "file"}, "not-a-model-call"),
+        (
+            {"id": "evt_1", "object": "event", "created_at": 1, "type": "response.completed", "data": {"id": "resp_1"}},
+            "not-a-model-call",  # a webhook: the answer itself is fetched with its id
+        ),
         (MODERATION, "not-a-model-call"),
         ({"timestamp": 1, "request": {"model": "m", "input": "a"}, "response": MODERATION}, "not-a-model-call"),
         (IMAGES, "not-a-model-call"),
