@@ -25,9 +25,9 @@ PENDING = frozenset({"queued", "in_progress"})
 _NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false", "nonetype: none"})
 """Words for no error, in small letters; the last is Python's traceback of none."""
 _OTHER_FAMILIES = frozenset({
-    "assistant", "batch", "container", "conversation", "eval", "event", "file", "fine_tuning", "fine-tune", "image", "model",
-    "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload", "vector_store",
-    "video", "webhook",
+    "assistant", "batch", "container", "conversation", "eval", "event", "file", "fine_tuning", "fine-tune", "image",
+    "model", "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload",
+    "vector_store", "video", "webhook",
 })  # fmt: skip
 """The first words of `object` of what OpenAI's API returns and no model answered: `thread.message`, `file.deleted`."""
 
