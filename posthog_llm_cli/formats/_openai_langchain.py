@@ -6,13 +6,17 @@ What the model said of itself is in `response_metadata`, or for a whole result i
 
 from collections.abc import Mapping
 
-from posthog_llm_cli.formats._fields import first_text, items, mapping
+from posthog_llm_cli.formats._fields import first_text, items, mapping, text
 from posthog_llm_cli.model import Json
 
 _ROLES = {
     "human": "user", "HumanMessageChunk": "user", "ai": "assistant", "AIMessageChunk": "assistant",
     "system": "system", "SystemMessageChunk": "system", "tool": "tool", "ToolMessageChunk": "tool",
 }  # fmt: skip
+
+
+_UNIQUE = 20
+"""Characters from which on an id is one without the second that LangChain drops: Ollama numbers answers to 999."""
 
 
 def with_role(message: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -48,9 +52,10 @@ def _is_answer(message: Mapping[str, Json]) -> bool:
 
 def _completion(messages: list[Mapping[str, Json]], told: Mapping[str, Json]) -> dict[str, Json]:
     about = {**mapping(messages[0].get("response_metadata")), **told}
+    answer_id = text(about.get("id")) or ""
     usage = mapping(about.get("token_usage")) or mapping(messages[0].get("usage_metadata"))
     return {
-        "id": about.get("id"),
+        "id": answer_id if len(answer_id) >= _UNIQUE else None,
         "model": first_text(about.get("model_name"), about.get("model")),
         "system_fingerprint": about.get("system_fingerprint"),
         "service_tier": about.get("service_tier"),

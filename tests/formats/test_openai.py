@@ -324,6 +324,15 @@ def test_an_azure_deployment_names_the_model_where_nothing_else_does() -> None:
     assert to_properties(record)["$ai_model"] == "my-gpt"
 
 
+@pytest.mark.parametrize("key", ["engine", "deployment_id"])
+def test_an_engine_of_openai_before_1_0_names_the_model_where_nothing_else_does(key: str) -> None:
+    failed = {"timestamp": CREATED, "request": {key: "mine", "messages": MESSAGES}, "error": "boom"}
+    assert to_properties(failed)["$ai_model"] == "mine"
+    flat = {"timestamp": CREATED, key: "mine", "prompt": "Hi", "response": "Ho"}
+    assert to_properties(flat)["$ai_model"] == "mine"
+    assert to_properties({"request": {key: "mine", "messages": MESSAGES}, "response": chat()})["$ai_model"] != "mine"
+
+
 def test_without_a_model_a_record_is_rejected() -> None:
     error = to_rejection(chat(model=None))
     assert (error.code, error.path) == ("missing-field", "$.model")

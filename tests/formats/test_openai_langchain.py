@@ -11,7 +11,7 @@ ABOUT = {
     "token_usage": {"prompt_tokens": 17, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}},
     "model_name": "gpt-4o-2024-08-06",
     "model_provider": "openai",
-    "id": "chatcmpl-AbC123",
+    "id": "chatcmpl-AbC123def456GHI789jk",
     "finish_reason": "tool_calls",
 }
 CALL = {"name": "tide", "args": {"port": "Kiel"}, "id": "call_1", "type": "tool_call"}
@@ -60,8 +60,21 @@ def test_a_dumped_answer_is_the_chat_completion_that_it_was(answer: Any, asked: 
     assert found["$ai_input"][2]["tool_calls"][0]["function"]["name"] == "tide"
     assert (found["$ai_input_tokens"], found["$ai_output_tokens"], found["$ai_cache_read_input_tokens"]) == (17, 9, 4)
     assert (found["$ai_model"], found["$ai_stop_reason"]) == ("gpt-4o-2024-08-06", "tool_calls")
-    assert (found["$ai_span_id"], found["$ai_provider"], found["$ai_latency"]) == ("chatcmpl-AbC123", "openai", 0.812)
+    assert (found["$ai_span_id"], found["$ai_provider"], found["$ai_latency"]) == (
+        "chatcmpl-AbC123def456GHI789jk",
+        "openai",
+        0.812,
+    )
     assert convert_value(record).format == "openai-chat"
+
+
+def test_answers_whose_ids_are_numbers_are_as_many_calls() -> None:
+    """Ollama's; of an answer's second, which tells them apart, LangChain keeps nothing."""
+    numbered = {**SAID, "response_metadata": {**ABOUT, "id": "chatcmpl-421"}}
+    first, second = (
+        to_event({"timestamp": CREATED + seconds, "messages": ASKED, "response": numbered}) for seconds in (0, 9)
+    )
+    assert first.uuid != second.uuid
 
 
 def test_results_of_several_prompts_are_no_call() -> None:
