@@ -22,8 +22,8 @@ REQUEST_KEYS = (
 )  # fmt: skip
 CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})
-_NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false", "nonetype: none"})
-"""Words for no error, in small letters; the last is Python's traceback of none."""
+_NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false", "nonetype: none", "nil", "<nil>"})
+"""Words for no error, in small letters; the last three are Python's traceback of none, Ruby's and Go's print of it."""
 _OTHER_FAMILIES = frozenset({
     "assistant", "batch", "container", "conversation", "eval", "event", "file", "fine_tuning", "fine-tune", "image",
     "model", "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload",

@@ -388,7 +388,7 @@ def test_a_failure_says_what_the_log_says(record: Any, text: str, kind: Any, sta
     assert (found.get("$ai_error_type"), found.get("$ai_http_status")) == (kind, status)
 
 
-@pytest.mark.parametrize("no_error", [None, "", {}, "None", "null"])
+@pytest.mark.parametrize("no_error", [None, "", {}, "None", "null", "<nil>", "nil"])
 def test_an_error_key_that_means_none_is_no_failure(no_error: Any) -> None:
     found = to_properties(pair(error=no_error, status_code=200))
     assert "$ai_is_error" not in found
