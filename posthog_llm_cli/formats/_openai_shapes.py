@@ -24,16 +24,37 @@ from posthog_llm_cli.formats._openai_exceptions import logged_exception
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
 from posthog_llm_cli.formats._openai_times import DURATION_KEYS, TIME_KEYS
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
-from posthog_llm_cli.formats.sse import is_rest_of_stream
+from posthog_llm_cli.formats.sse import is_rest_of_stream, is_sse
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value, field
 
 __all__ = [
-    "ANSWER_TEXT_KEYS", "CHUNK", "CONTENT_KEYS", "ENVELOPE_KEYS", "FAILURE_KEYS", "INPUT_KEY", "MODEL_KEYS",
-    "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "USAGE_KEYS", "Candidate",
-    "Nested", "Row",
-    "classify", "classify_response", "counted_answer", "is_error", "is_error_body", "read_status", "says_failed",
-]  # fmt: skip
+    "ANSWER_TEXT_KEYS",
+    "CHUNK",
+    "CONTENT_KEYS",
+    "ENVELOPE_KEYS",
+    "FAILURE_KEYS",
+    "INPUT_KEY",
+    "MODEL_KEYS",
+    "MORE_PROMPT_KEYS",
+    "PART_KEYS",
+    "PENDING",
+    "PROMPT_TEXT_KEYS",
+    "REQUEST_KEYS",
+    "RESPONSE_KEYS",
+    "ROWS",
+    "USAGE_KEYS",
+    "Candidate",
+    "Nested",
+    "Row",
+    "classify",
+    "classify_response",
+    "counted_answer",
+    "is_error",
+    "is_error_body",
+    "read_status",
+    "says_failed",
+]
 
 CONTENT_KEYS = ("messages", "prompt", "input")
 _BARE_INPUT_KEYS = frozenset({"messages", "request_messages", "input", "inputs", "prompt"})
@@ -76,10 +97,19 @@ _TEXT_KEYS = frozenset({
 })  # fmt: skip
 
 
-USAGE_KEYS = ("usage", "token_usage", "usage_metadata")
+USAGE_KEYS = ("usage", "token_usage", "usage_metadata", "tokenUsage")
 """Where a record has what its call counted."""
 _VECTOR_KEYS = ("embedding", "embeddings", "vector", "vectors")
 _OBJECT_KEYS = (*ANSWER_TEXT_KEYS, "result")
+MORE_PROMPT_KEYS = (
+    "user_input", "user_prompt", "userPrompt", "userMessage", "userInput", "query", "user_query", "instruction",
+)  # fmt: skip
+_MORE_ANSWER_KEYS = (
+    "text", "content", "reply", "generated_text", "assistant_message", "ai_response", "bot_response", "model_response",
+    "llm_output", "generation", "responseText", "outputText", "generatedText", "aiResponse", "modelResponse",
+    "assistantMessage",
+)  # fmt: skip
+"""Names of texts in home-made records that are believed only beside what the answer took."""
 _TAKEN_KEYS = frozenset({*USAGE_KEYS, *OUTPUT_KEYS, *_VECTOR_KEYS, *DURATION_KEYS})
 
 
@@ -371,12 +401,15 @@ def _flat(seen: Candidate) -> str | None:
 def counted_answer(record: Mapping[str, Json]) -> str | None:
     """Return the key of what a model answered where it is no answer's text by its name or by its form; "" for vectors.
 
-    That is an object or objects (of a structured answer), a `text` (the AI SDK's), and nothing, or the vectors, of an
-    embedding: beside a model, what was asked, and what the answer took, which no mere request knows.
+    That is an object or objects (of a structured answer), a text under names that others have for much else, and
+    nothing, or the vectors, of an embedding: beside a model, what was asked, and what the answer took, which no mere
+    request knows.
     """
     if record.keys().isdisjoint(_TAKEN_KEYS) or not (model := _model_name(record)):
         return None
-    prompt = next((record[key] for key in PROMPT_TEXT_KEYS if record.get(key)), None) or Candidate(record).request
+    known = next((record[key] for key in PROMPT_TEXT_KEYS if record.get(key)), None)
+    prompt = known or next((record[key] for key in MORE_PROMPT_KEYS if text(record.get(key))), None)
+    prompt = prompt or Candidate(record).request
     if not prompt or is_error(record.get("error")):
         return None
     is_counted = any(any(map(is_number, mapping(record.get(key)).values())) for key in USAGE_KEYS)
@@ -386,8 +419,10 @@ def counted_answer(record: Mapping[str, Json]) -> str | None:
         return "" if is_taken and not any(text(record.get(key)) for key in ANSWER_TEXT_KEYS) else None
     if not is_counted and not any(is_number(record.get(key)) for key in OUTPUT_KEYS):
         return None
-    if text(record.get("text")) is not None:
-        return "text"
+    names = _MORE_ANSWER_KEYS if known else (*ANSWER_TEXT_KEYS, *_MORE_ANSWER_KEYS)
+    for key in names:
+        if (said := text(record.get(key))) is not None:
+            return None if is_sse(said) or is_rest_of_stream(said) else key
     return next((key for key in _OBJECT_KEYS if _is_structured(record.get(key))), None)
 
 

@@ -22,7 +22,9 @@ from posthog_llm_cli.formats._openai_output import completion_answer
 from posthog_llm_cli.formats._openai_prints import is_print
 from posthog_llm_cli.formats._openai_shapes import (
     ANSWER_TEXT_KEYS,
+    CONTENT_KEYS,
     MODEL_KEYS,
+    MORE_PROMPT_KEYS,
     PROMPT_TEXT_KEYS,
     classify,
     counted_answer,
@@ -131,7 +133,9 @@ def _request(record: Mapping[str, Json]) -> dict[str, Json]:
         value = input_value(record[key]) if record.get(key) else None
         if isinstance(value, (str, list)) and value:
             return {**request, "messages" if _holds_messages(value) else "prompt": value}
-    return {**request, **read_exchange(record).request}
+    request |= read_exchange(record).request
+    more = first_text(*(record.get(key) for key in MORE_PROMPT_KEYS))
+    return request if more is None or any(request.get(key) for key in CONTENT_KEYS) else {**request, "prompt": more}
 
 
 def _holds_messages(value: Json) -> bool:

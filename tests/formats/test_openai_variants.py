@@ -716,3 +716,28 @@ def test_a_message_with_a_status_is_no_recording() -> None:
     message = {"role": "assistant", "status": 200, "content": "Ho"}
     found = to_properties({"timestamp": CREATED, "model": "m", "prompt": "Hi", "response": message})
     assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}]
+
+
+@pytest.mark.parametrize("asked", ["prompt", "query", "user_input", "userPrompt"])
+@pytest.mark.parametrize("answered", ["response", "reply", "content", "generated_text", "modelResponse"])
+def test_other_names_of_texts_are_believed_beside_what_the_answer_took(asked: str, answered: str) -> None:
+    record = {"timestamp": CREATED, "model": "gpt-4o", asked: "Hi", answered: "Ho", "tokenUsage": {"promptTokens": 5}}
+    found = to_properties(record)
+    assert found["$ai_input"] == [{"role": "user", "content": "Hi"}]
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}]
+    assert found["$ai_input_tokens"] == 5
+
+
+@pytest.mark.parametrize("record", [{"query": "SELECT 1", "response": "1"}, {"prompt": "Hi", "content": "Ho"}])
+def test_other_names_of_texts_alone_are_no_call(record: Any) -> None:
+    assert not hasattr(convert_value({"timestamp": CREATED, "model": "User", **record}).result, "uuid")
+
+
+def test_the_text_of_a_logger_is_no_answer() -> None:
+    record = {"timestamp": CREATED, "model": "m", "prompt": "Hi", "message": "llm call", "result": "ok"}
+    assert to_rejection({**record, "usage": {"prompt_tokens": 5}}).code == "unknown-format"
+
+
+def test_a_request_goes_before_a_text_that_may_be_a_part_of_it() -> None:
+    record = {"timestamp": CREATED, "request": {"model": "m", "messages": MESSAGES}, "query": "q", "response": "Ho"}
+    assert to_properties({**record, "usage": {"prompt_tokens": 5}})["$ai_input"] == MESSAGES
