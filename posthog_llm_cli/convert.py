@@ -139,8 +139,8 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
         return Converted(record.ref, record.error, raw=record.raw, from_letter=record.from_letter)
     found = None
     try:
-        found = formats.row_of(record.value, name=options.format)
-        parsed = formats.read(found, record.value, options.parse)
+        found, value = formats.reader_of(record.value, name=options.format)
+        parsed = formats.read(found, value, options.parse)
     except RecordError as error:
         return Converted(
             record.ref,

@@ -28,8 +28,8 @@ from posthog_llm_cli.formats import (
 )
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, open_envelope
-from posthog_llm_cli.formats._openai_shapes import classify, classify_response
-from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, wrapped
+from posthog_llm_cli.formats._openai_shapes import Candidate, Nested, classify, classify_response
+from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, members, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
 
@@ -94,6 +94,12 @@ _LITELLM = DETECTION.index(litellm.FORMAT)
 _EARLIER_KEYS = frozenset[str]().union(*(row.needs for row in DETECTION[:_LITELLM]))
 """An object without any of these keys is none of the rows before a bare payload, which most records are."""
 _HOLDERS = frozenset({"plh_dead_letter", "data", "Items", *ENVELOPE_KEYS, *HOLDERS})
+_HOLLOW = frozenset({"no-response", "fine-tuning-data"})
+"""Rows of records in which something is missing that may lie under a name nobody knows."""
+_ANSWERS = frozenset({
+    openai_chat.FORMAT.name, openai_responses.FORMAT.name, openai_completions.FORMAT.name,
+    openai_embeddings.FORMAT.name,
+})  # fmt: skip
 _MOST_UNKNOWN = 1000
 """With so many rows that nobody knows at its beginning an array under a name is no table of calls."""
 _BY_NAME = {found.name: found for found in FORMATS}
@@ -129,17 +135,24 @@ def parse(record: Json, context: ParseContext, *, name: str | None = None) -> tu
     Raises:
         RecordError: the record cannot become a call.
     """
-    found = row_of(record, name=name)
+    found, record = reader_of(record, name=name)
     return name_of(found), read(found, record, context)
 
 
-def row_of(record: Json, *, name: str | None = None) -> LogFormat | Refusal | None:
-    """Return the row that reads a record: the one of a format's `name`, or what `detect` finds.
+def reader_of(record: Json, *, name: str | None = None) -> tuple[LogFormat | Refusal | None, Json]:
+    """Return the row that reads a record, the one of a format's `name` or what `detect` finds, and what it reads.
+
+    That is the record, or the one call that lies in it.
 
     Raises:
         RecordError: the record is not of that format, or a text in it is too deep to be looked into.
     """
-    return detect(record) if name is None else _fixed(record, name)
+    if name is not None:
+        return _fixed(record, name), record
+    found = detect(record)
+    if (found is None or found.name in _HOLLOW) and (held := _held_call(record)) is not None:
+        record, found = held
+    return found, record
 
 
 def read(found: LogFormat | Refusal | None, record: Json, context: ParseContext) -> Parsed:
@@ -154,6 +167,39 @@ def name_of(found: LogFormat | Refusal | None) -> str | None:
     if found is None:
         return None
     return found.name if isinstance(found, LogFormat) else found.format
+
+
+def _held_call(record: Json) -> tuple[Json, LogFormat | Refusal | None] | None:
+    """The one call that lies under a name of the writer's own in a record, or in a logger's line, that is none itself.
+
+    A bare answer there is the answer of the record around it, which may know what was asked. Two calls are none: which
+    of them the record is about is not known.
+    """
+    if not isinstance(record, dict):
+        return None
+    found: list[tuple[Json, LogFormat | Refusal | None]] = []
+    for holder in (record, *(inner for _, inner in wrapped(record))):
+        held = list(members(holder))
+        for key, inner, with_context in held:
+            is_answer = Nested(inner).shape in _ANSWERS
+            call: Json = _answered(holder, key, inner, held) if is_answer else with_context
+            row = detect(call)
+            if isinstance(row, LogFormat) and _is_whole_call(call) and classify(call) != "error-body":
+                found.append((call, row))
+        if found:
+            break
+    return found[0] if len(found) == 1 else None
+
+
+def _answered(
+    holder: Mapping[str, Json], key: str, answer: Json, held: list[tuple[str, dict[str, Json], dict[str, Json]]]
+) -> dict[str, Json]:
+    """The record around an answer under a key of its own, and around the one request that lies under another."""
+    call = {**{name: value for name, value in holder.items() if name != key}, "response": answer}
+    if Candidate(call).has_request:
+        return call
+    asked = [inner for name, inner, _ in held if name != key and Candidate({"request": inner}).request]
+    return {**call, "request": asked[0]} if len(asked) == 1 else call
 
 
 def _fixed(record: Json, name: str) -> LogFormat | Refusal:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._metadata import is_secret_name
+from posthog_llm_cli.formats._openai_langchain import opened, with_role
+from posthog_llm_cli.formats._openai_prints import read_item
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import VALUE_PART, Json
 
@@ -36,6 +38,8 @@ def input_messages(value: Json) -> list[Json] | None:
         return None
     if _is_int(value[0]) and all(_is_int(item) for item in value):
         return [_user(value)]
+    if len(value) == 1 and (inner := items(value[0])) and all("role" in with_role(mapping(item)) for item in inner):
+        value = inner  # LangChain's callbacks are given the messages of several prompts
     return [item if _is_canonical(item) else _input_item(item) for item in value if item is not None] or None
 
 
@@ -79,25 +83,32 @@ def _is_int(value: Json) -> bool:
 
 
 def _input_item(item: Json) -> Json:
-    if isinstance(item, str) and item.startswith("ChatCompletionMessage("):  # an earlier answer, as Python prints it
-        return {"role": "assistant", "content": item}
+    if isinstance(item, str):
+        item = read_item(item)
     if isinstance(item, str) or (isinstance(item, list) and all(_is_int(token) for token in item)):
         return _user(item)
     if not isinstance(item, dict):
         return _user_value(item)
-    if not item.keys() & _MESSAGE_KEYS:
+    if "role" not in item:
+        item = with_role(opened(item))
+    if item.keys().isdisjoint(_MESSAGE_KEYS):
         return without_encrypted(_with_clean_session(item))
-    if item.get("type") == "reasoning":
-        return without_encrypted(item)
+    return without_encrypted(item) if item.get("type") == "reasoning" else _message(item)
+
+
+def _message(item: Mapping[str, Json]) -> Json:
     role = item["role"] if isinstance(item.get("role"), str) else "user"
-    if item.get("content") is None and isinstance(item.get("parts"), list):
+    content = item.get("content")
+    if content is None and isinstance(item.get("parts"), list):
         return _from_gemini(role, item["parts"])
-    message = {"role": role, "content": item.get("content")}
+    if content is None and isinstance(item.get("blocks"), list):
+        content = [_from_block(block) for block in item["blocks"]]
+    message = {"role": role, "content": content}
     for key in _MESSAGE_EXTRAS:
         if item.get(key) is not None:
             message[key] = item[key]
-    if isinstance(message["content"], list):
-        message["content"] = [without_encrypted(part) for part in message["content"]]
+    if isinstance(content, list):
+        message["content"] = [without_encrypted(part) for part in content]
     return message
 
 
@@ -122,6 +133,12 @@ def _from_gemini(role: str, parts: list[Json]) -> Json:
         text_part(part["text"]) if isinstance(part, dict) and part.keys() == {"text"} else part for part in parts
     ]
     return {"role": "assistant" if role == "model" else role, "content": content}
+
+
+def _from_block(block: Json) -> Json:
+    """A block of LlamaIndex's messages: a text as a text part, any other as it is."""
+    said = mapping(block).get("text")
+    return text_part(said) if isinstance(said, str) and mapping(block).get("block_type") == "text" else block
 
 
 def without_encrypted(item: Json) -> Json:
@@ -300,6 +317,8 @@ def _item_parts(item: Mapping[str, Json]) -> Iterator[Json]:
     match item.get("type"):
         case "message":
             yield from _content_parts(item.get("content"))
+        case None if item.get("role") == "assistant":
+            yield from _message_parts(item)
         case "function_call":
             yield _called(item, item.get("arguments"))
         case "custom_tool_call":

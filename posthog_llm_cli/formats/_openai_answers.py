@@ -22,12 +22,12 @@ REQUEST_KEYS = (
 )  # fmt: skip
 CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})
-_NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false"})
-"""Words for no error, in small letters."""
+_NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false", "nonetype: none", "nil", "<nil>"})
+"""Words for no error, in small letters; the last three are Python's traceback of none, Ruby's and Go's print of it."""
 _OTHER_FAMILIES = frozenset({
-    "assistant", "batch", "container", "conversation", "eval", "file", "fine_tuning", "fine-tune", "image", "model",
-    "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload", "vector_store",
-    "video", "webhook",
+    "assistant", "batch", "container", "conversation", "eval", "event", "file", "fine_tuning", "fine-tune", "image",
+    "model", "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload",
+    "vector_store", "video", "webhook",
 })  # fmt: skip
 """The first words of `object` of what OpenAI's API returns and no model answered: `thread.message`, `file.deleted`."""
 
@@ -117,7 +117,7 @@ def _list(value: Mapping[str, Json]) -> str | None:
 
 def _stream_event(value: Mapping[str, Json]) -> str | None:
     kind = value.get("type")
-    if not isinstance(kind, str):
+    if not isinstance(kind, str) or value.get("object") == "event":  # a webhook's
         return None
     is_event = kind.startswith("response.") or (kind == "error" and "code" in value and "message" in value)
     return "openai-stream" if is_event and not _has_usable_object(value) else None
@@ -126,10 +126,18 @@ def _stream_event(value: Mapping[str, Json]) -> str | None:
 def _other_object(value: Mapping[str, Json]) -> str | None:
     kind = value.get("object")
     if not isinstance(kind, str):
-        return None
+        return "other" if ("results" in value or "data" in value) and _is_of_another_route(value) else None
     return "other" if kind.split(".")[0] in _OTHER_FAMILIES or kind.endswith(".deleted") else None
 
 
+def _is_of_another_route(value: Mapping[str, Json]) -> bool:
+    """Whether this is a body of moderations or of images, which name no `object`; in batches they are no calls, too."""
+    first = mapping(next(iter(items(value.get("results")) or items(value.get("data"))), None))
+    is_body = "flagged" in first or ("created" in value and not _IMAGE_KEYS.isdisjoint(first))
+    return is_body and value.keys().isdisjoint((*RESPONSE_KEYS, *REQUEST_KEYS))
+
+
+_IMAGE_KEYS = frozenset({"b64_json", "url", "revised_prompt"})
 _USABLE_OBJECTS = frozenset({"chat.completion", "text_completion", "response", CHUNK, "list"})
 
 

@@ -147,6 +147,7 @@ def _model(exchange: Exchange) -> str:
         outer.get("model_name"),
         outer.get("modelName"),
         outer.get("modelId"),
+        *(side.get(key) for side in (request, outer) for key in ("engine", "deployment_id")),  # openai before 1.0
         deployment[1] if deployment is not None else None,
     )
     if model is None:

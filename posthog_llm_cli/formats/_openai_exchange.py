@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from posthog_llm_cli.formats._fields import first_text, mapping, text
 from posthog_llm_cli.formats._openai_answers import REQUEST_KEYS, classify_response
+from posthog_llm_cli.formats._openai_prints import with_printed_parts
 from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested, read_status
 from posthog_llm_cli.formats._parameters import PARAMETERS
 from posthog_llm_cli.model import Json
@@ -50,9 +51,12 @@ class Exchange(Value, frozen=True):
 
 def read_exchange(record: Mapping[str, Json]) -> Exchange:
     """Find request and response in a record: the record is an answer itself, or a pair in any of its spellings."""
-    if classify_response(record) not in {None, "openai-error"}:
+    if (shape := classify_response(record)) not in {None, "openai-error"}:
         request, url = _request(record, None, keys=_BARE_REQUEST_KEYS)
-        return Exchange(record, request, record, read_status(record), url or url_of(record), is_bare=True)
+        if shape == "openai-responses" and not request and isinstance(record.get("input"), (str, list)):
+            request = {"input": input_value(record["input"])}  # what was asked was written beside the answer's fields
+        answer = with_printed_parts(record)
+        return Exchange(record, request, answer, read_status(record), url or url_of(record), is_bare=True)
     found = Candidate(record).answer
     key, nested = found if found is not None else (None, None)
     request, request_url = _request(record, key)
@@ -60,7 +64,7 @@ def read_exchange(record: Mapping[str, Json]) -> Exchange:
         (Nested(record[name], is_answer=True) for name in RESPONSE_KEYS if isinstance(record.get(name), dict)), None
     )
     # A response that is no answer may still say why there is none.
-    response = mapping(answered.value) if answered is not None else {}
+    response = with_printed_parts(mapping(answered.value)) if answered is not None else {}
     return Exchange(
         outer=record,
         request=request,

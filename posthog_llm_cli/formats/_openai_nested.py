@@ -8,12 +8,18 @@ from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, items, mapping, text
 from posthog_llm_cli.formats._openai_answers import PART_KEYS, RESPONSE_KEYS, classify_response, is_unfinished
+from posthog_llm_cli.formats._openai_langchain import answer_in
+from posthog_llm_cli.formats._openai_prints import read_print
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats.sse import is_json_lines, is_sse, stream_values
 from posthog_llm_cli.model import Json
 
-_HTTP_KEYS = ("url", "uri", "method", "status", "status_code", "statusCode", "headers")
+_HTTP_KEYS = ("url", "uri", "path", "method", "status", "status_code", "statusCode", "headers")
 _CLIENT_KEYS = ("headers", "statusText", "config")
+_SIDES = (("status_code", int), ("status", int), ("url", str), ("method", str))
+_BODY_KEYS = ("json", "text", "content")
+"""Where httpx and requests have a body, and hooks write it by the same names."""
+_LANGCHAINS = frozenset({"generations", "response_metadata", "lc"})
 _STREAMED = frozenset({
     "openai-stream", "openai-chat", "openai-completions", "openai-responses", "ollama", "openai-error",
 })  # fmt: skip
@@ -35,6 +41,8 @@ class Nested:
         self.status: Json = None
         self.url: str | None = None
         inner = self._unwrap(_decoded_twice(value))
+        if is_answer and isinstance(inner, str):
+            inner = read_print(inner)
         self.value = _whole_answer(inner) if is_answer else inner
 
     def _unwrap(self, value: Json) -> Json:
@@ -80,9 +88,10 @@ def _decoded_twice(value: Json) -> Json:
 def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
     """Return the body of one side of a recorded HTTP exchange (openai-logs.md 3.2); None for any other value.
 
-    It is `body` (VCR: `body.string`), with browsers `content.text` and `postData.text`, with HTTP clients `data`.
+    It is `body` (VCR: `body.string`), with browsers `content.text` and `postData.text`, with HTTP clients `data`; the
+    AI SDK keeps nothing but a request's body.
     """
-    if not any(key in value for key in (*_HTTP_KEYS, *_CLIENT_KEYS)):
+    if value.keys() != {"body"} and not any(key in value for key in (*_HTTP_KEYS, *_CLIENT_KEYS)):
         return None
     if "body" in value:
         body = decoded(value["body"])
@@ -92,11 +101,22 @@ def _recorded_body(value: Mapping[str, Json]) -> tuple[Json] | None:
         if "mimeType" in mapping(value.get(key)):
             return (mapping(value[key]).get("text"),)
     is_client = isinstance(value.get("status"), int) and any(key in value for key in _CLIENT_KEYS)
-    return (value["data"],) if is_client and isinstance(value.get("data"), (dict, str)) else None
+    if is_client and isinstance(value.get("data"), (dict, str)):
+        return (value["data"],)
+    if value.keys().isdisjoint(_BODY_KEYS):
+        return None
+    is_side = any(isinstance(value.get(key), kind) for key, kind in _SIDES) and "role" not in value
+    found = (value[key] for key in _BODY_KEYS if is_side and isinstance(value.get(key), (dict, str)) and value[key])
+    return next(((body,) for body in found), None)
 
 
 def _whole_answer(value: Json) -> Json:
-    """Return a chat completion for what a writer took out of one: its choices, one of them, or its message."""
+    """Return a chat completion for what a writer took out of one: its choices, one of them, or its message.
+
+    Likewise for what LangChain makes of one.
+    """
+    if isinstance(value, dict) and not value.keys().isdisjoint(_LANGCHAINS) and (found := answer_in(value)) is not None:
+        return found
     choices = value if isinstance(value, list) else [value]
     if choices and all("finish_reason" in mapping(item) and _is_message(item.get("message")) for item in choices):
         return {"choices": choices}

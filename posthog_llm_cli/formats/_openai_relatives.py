@@ -13,6 +13,8 @@ _ANTHROPIC_EVENTS = frozenset({
     "message_start", "message_delta", "message_stop", "content_block_start", "content_block_delta",
     "content_block_stop", "ping",
 })  # fmt: skip
+_AGENTS_OBJECTS = frozenset({"trace", "trace.span"})
+"""What the tracing of OpenAI's Agents SDK exports; its spans of answers hold no text, only the answer's id."""
 _AZURE_CATEGORIES = frozenset({"RequestResponse", "AzureOpenAIRequestUsage"})
 
 
@@ -68,6 +70,7 @@ _RELATIVES: tuple[tuple[str, Callable[[Mapping[str, Json]], bool]], ...] = (
     ("inspect_ai event", lambda r: r.get("event") == "model" and isinstance(r.get("output"), dict)),
     ("Gemini", _is_gemini),
     ("Cohere", _is_cohere),
+    ("OpenAI Agents trace", lambda r: is_one_of(r.get("object"), _AGENTS_OBJECTS)),
     ("Phoenix", lambda r: "context.trace_id" in r and "span_kind" in r),
     ("Braintrust", lambda r: "root_span_id" in r and "span_id" in r and "metrics" in r),
     ("MLflow", lambda r: "info" in r and "spans" in mapping(r.get("data"))),
@@ -79,6 +82,7 @@ _ANYWHERE = frozenset({"Cohere", "Anthropic"})
 _OTHERS_NEED = frozenset({
     "schemaType", "stopReason", "resourceSpans", "resourceLogs", "resourceMetrics", "attributes", "run_type", "traceId",
     "trace_id", "response_id", "category", "run_id", "event", "candidates", "context.trace_id", "root_span_id", "info",
+    "span_data", "workflow_name",
 })  # fmt: skip
 """A record without any of these keys is none of theirs but those in `_ANYWHERE`, which have no key of their own."""
 _UNMARKED = tuple(row for row in _RELATIVES if row[0] in _ANYWHERE)

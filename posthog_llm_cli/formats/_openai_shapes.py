@@ -20,18 +20,41 @@ from posthog_llm_cli.formats._openai_answers import (
     is_error,
     is_error_body,
 )
+from posthog_llm_cli.formats._openai_exceptions import logged_exception
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
-from posthog_llm_cli.formats._openai_times import TIME_KEYS
+from posthog_llm_cli.formats._openai_times import DURATION_KEYS, TIME_KEYS
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
-from posthog_llm_cli.formats.sse import is_rest_of_stream
+from posthog_llm_cli.formats.sse import is_rest_of_stream, is_sse
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value, field
 
 __all__ = [
-    "ANSWER_TEXT_KEYS", "CHUNK", "CONTENT_KEYS", "ENVELOPE_KEYS", "FAILURE_KEYS", "INPUT_KEY", "MODEL_KEYS",
-    "PART_KEYS", "PENDING", "PROMPT_TEXT_KEYS", "REQUEST_KEYS", "RESPONSE_KEYS", "ROWS", "Candidate", "Nested", "Row",
-    "classify", "classify_response", "is_error", "is_error_body", "read_status", "says_failed",
-]  # fmt: skip
+    "ANSWER_TEXT_KEYS",
+    "CHUNK",
+    "CONTENT_KEYS",
+    "ENVELOPE_KEYS",
+    "FAILURE_KEYS",
+    "INPUT_KEY",
+    "MODEL_KEYS",
+    "MORE_PROMPT_KEYS",
+    "PART_KEYS",
+    "PENDING",
+    "PROMPT_TEXT_KEYS",
+    "REQUEST_KEYS",
+    "RESPONSE_KEYS",
+    "ROWS",
+    "USAGE_KEYS",
+    "Candidate",
+    "Nested",
+    "Row",
+    "classify",
+    "classify_response",
+    "counted_answer",
+    "is_error",
+    "is_error_body",
+    "read_status",
+    "says_failed",
+]
 
 CONTENT_KEYS = ("messages", "prompt", "input")
 _BARE_INPUT_KEYS = frozenset({"messages", "request_messages", "input", "inputs", "prompt"})
@@ -72,6 +95,22 @@ ENVELOPE_KEYS = ("body", "status_code")
 _TEXT_KEYS = frozenset({
     *PROMPT_TEXT_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS, *RESPONSE_KEYS, "content", "text", "system", "system_prompt",
 })  # fmt: skip
+
+
+USAGE_KEYS = ("usage", "token_usage", "usage_metadata", "tokenUsage")
+"""Where a record has what its call counted."""
+_VECTOR_KEYS = ("embedding", "embeddings", "vector", "vectors")
+_OBJECT_KEYS = (*ANSWER_TEXT_KEYS, "result")
+MORE_PROMPT_KEYS = (
+    "user_input", "user_prompt", "userPrompt", "userMessage", "userInput", "query", "user_query", "instruction",
+)  # fmt: skip
+_MORE_ANSWER_KEYS = (
+    "text", "content", "reply", "generated_text", "assistant_message", "ai_response", "bot_response", "model_response",
+    "llm_output", "generation", "responseText", "outputText", "generatedText", "aiResponse", "modelResponse",
+    "assistantMessage",
+)  # fmt: skip
+"""Names of texts in home-made records that are believed only beside what the answer took."""
+_TAKEN_KEYS = frozenset({*USAGE_KEYS, *OUTPUT_KEYS, *_VECTOR_KEYS, *DURATION_KEYS})
 
 
 class Candidate:
@@ -163,7 +202,9 @@ class Candidate:
         record = self.record
         if is_error(record.get("error")) or any(is_error(record.get(key)) for key in FAILURE_KEYS):
             return True
-        if says_failed(record) or is_error(self.request.get("exception")):  # what LiteLLM tells its callbacks
+        if says_failed(record) or logged_exception(record) is not None:
+            return True
+        if is_error(self.request.get("exception")):  # what LiteLLM tells its callbacks
             return True
         if any(is_error(mapping(nested.value).get("error")) for nested in self._responses):
             return True
@@ -352,7 +393,51 @@ def _training(seen: Candidate) -> str | None:
 
 
 def _flat(seen: Candidate) -> str | None:
-    return "openai-flat" if seen.answer is None and _is_flat(seen) else None
+    return (
+        "openai-flat" if seen.answer is None and (_is_flat(seen) or counted_answer(seen.record) is not None) else None
+    )
+
+
+def counted_answer(record: Mapping[str, Json]) -> str | None:
+    """Return the key of what a model answered where it is no answer's text by its name or by its form; "" for vectors.
+
+    That is an object or objects (of a structured answer), a text under names that others have for much else, and
+    nothing, or the vectors, of an embedding: beside a model, what was asked, and what the answer took, which no mere
+    request knows.
+    """
+    if record.keys().isdisjoint(_TAKEN_KEYS) or not (model := _model_name(record)):
+        return None
+    known = next((record[key] for key in PROMPT_TEXT_KEYS if record.get(key)), None)
+    prompt = known or next((record[key] for key in MORE_PROMPT_KEYS if text(record.get(key))), None)
+    prompt = prompt or Candidate(record).request
+    if not prompt or is_error(record.get("error")):
+        return None
+    is_counted = any(any(map(is_number, mapping(record.get(key)).values())) for key in USAGE_KEYS)
+    if "embed" in model.lower():
+        has_vectors = any(isinstance(record.get(key), list) for key in _VECTOR_KEYS)
+        is_taken = is_counted or has_vectors or not record.keys().isdisjoint(DURATION_KEYS)
+        return "" if is_taken and not any(text(record.get(key)) for key in ANSWER_TEXT_KEYS) else None
+    if not is_counted and not any(is_number(record.get(key)) for key in OUTPUT_KEYS):
+        return None
+    names = _MORE_ANSWER_KEYS if known else (*ANSWER_TEXT_KEYS, *_MORE_ANSWER_KEYS)
+    for key in names:
+        if (said := text(record.get(key))) is not None:
+            return None if is_sse(said) or is_rest_of_stream(said) else key
+    return next((key for key in _OBJECT_KEYS if _is_structured(record.get(key))), None)
+
+
+def _model_name(record: Mapping[str, Json]) -> str | None:
+    own = next((found for key in MODEL_KEYS if (found := text(record.get(key))) is not None), None)
+    return own or text(Candidate(record).request.get("model")) or text(mapping(record.get("response")).get("modelId"))
+
+
+def _is_structured(value: Json) -> bool:
+    """Whether a value is an object of the caller's, or a list of them, and no answer or error of any API."""
+    objects = value if isinstance(value, list) else [value]
+    return bool(objects) and all(
+        isinstance(item, dict) and bool(item) and "error" not in item and classify_response(item) is None
+        for item in objects
+    )
 
 
 def _is_flat(seen: Candidate) -> bool:
@@ -434,7 +519,7 @@ ROWS: tuple[Row, ...] = (
     Row(17, _pair),
     Row(18, _failed, {19: "messages with an error are a call", 20: "an empty text beside an error is no answer"}),
     Row(19, _training, {20: "a prompt and a completion alone", 21: "messages beside parameters alone"}),
-    Row(20, _flat, {21: "an empty text is an answer, and so is one that begins like a stream"}),
+    Row(20, _flat, {21: "an empty text is an answer, one that begins like a stream, and what an embedding counted"}),
     Row(21, _unanswered),
     Row(22, _metadata_only),
     Row(23, _having("chatgpt-export", "mapping", "create_time")),

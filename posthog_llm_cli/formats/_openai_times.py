@@ -1,7 +1,7 @@
 """When a call of an OpenAI-format log ended, and how long it took (openai-logs.md, 3.3 and 3.4)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TypeGuard
@@ -21,6 +21,7 @@ _END_KEYS = (
 _LOG_KEYS = (
     "timestamp", "ts", "ts_utc", "utc_time", "time_utc", "datetime_utc", "datetime", "date", "created_at", "logged_at",
     "createdAt", "loggedAt", "@timestamp", "timestamp_ms", "asctime", "recorded_at",
+    "@t",
 )  # fmt: skip
 _START_KEYS = (
     "started_at", "start_time", "startTime", "startedAt", "request_timestamp", "requestedAt", "timing.started_at",
@@ -38,6 +39,8 @@ _S_KEYS = (
     "latency", "latency_s", "latency_seconds", "duration", "duration_s", "duration_seconds", "elapsed", "elapsed_s",
     "elapsed_seconds", "response_time", "timing.duration", "time",
 )  # fmt: skip
+DURATION_KEYS = frozenset(key for key in (*_MS_KEYS, *_S_KEYS) if "." not in key and key != "time")
+"""Where a record itself may say how long the call took."""
 _UNITLESS = frozenset({"latency", "duration", "elapsed", "response_time", "ttft", "time_to_first_token"})
 _FIRST_TOKEN_S_KEYS = ("ttft", "ttft_s", "time_to_first_token")
 _FIRST_TOKEN_MS_KEYS = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
@@ -49,7 +52,7 @@ _EPOCH_ABOVE = 1e8
 _MOST_WHOLE_SECONDS = 1000
 """Nobody waits so many whole seconds: these are milliseconds. A float is seconds."""
 _FEWEST_ODD_SECONDS = 100
-"""From here on a duration without unit is compared with the times of its record: a few hundred are milliseconds."""
+"""From here on a duration without unit must be borne out by what else its record says."""
 _ROUNDED_S = 2
 """What whole seconds may hide between an answer's own second and the log's time."""
 _MOST_TOKENS_A_MS = 3
@@ -178,8 +181,8 @@ def _latency(
             if is_number(value) and abs(value) <= _EPOCH_ABOVE:
                 return _seconds(value / 1000 if "startedDateTime" in outer else float(value), warn)  # HAR: in ms
         elif _is_duration(value, warn):
-            if key in _UNITLESS and _is_contradicted(value, measured, outer, response, context):
-                warn("ambiguous-latency")  # the record's own times say that these are no seconds
+            if key in _UNITLESS and _is_doubtful(value, measured, outer, response, context):
+                warn("ambiguous-latency")
                 return None
             return _seconds_under(key, value, warn)
     if measured is not None:
@@ -187,30 +190,37 @@ def _latency(
     return _provider_latency(outer, response, warn)
 
 
-def _is_contradicted(
+def _is_doubtful(
     value: float,
     measured: float | None,
     outer: Mapping[str, Json],
     response: Mapping[str, Json],
     context: ParseContext,
 ) -> bool:
-    """Whether a duration without unit is far more than its record's own times leave room for.
+    """Whether the record contradicts that a duration without unit is in seconds, or does not bear out so many of them.
 
-    Without a start and an end those are the log's time and the answer's own second. With most servers and logs they are
-    the call's two ends; where both are the same one they tell nothing, but then a long answer does.
+    A few hundred are milliseconds in most logs (what JavaScript's and Go's clocks give), and few calls take so many
+    seconds. What bears them out are a start and an end, the log's time and the answer's own second (with most servers
+    and logs the call's two ends), or an answer that nobody writes in as many milliseconds.
     """
     if measured is not None:
         return value > _MOST_TIMES * max(measured, 1.0) > 0
     if not _FEWEST_ODD_SECONDS <= value <= _LONGEST_S:
         return False
-    usage = mapping(response.get("usage"))
-    if any(is_number(usage.get(key)) and usage[key] > _MOST_TOKENS_A_MS * value for key in OUTPUT_KEYS):
+    if any(is_number(count) and count > _MOST_TOKENS_A_MS * value for count in _output_counts(outer, response)):
         return False
     clock = Clock(context, Warnings())
     logged, created = clock.first(_log_times(outer)), clock.first(_found(response, ("created_at", "created")))
     if logged is None or created is None:
-        return False
-    return value > _MOST_TIMES * (abs(logged - created) / 1_000_000 + _ROUNDED_S)
+        return True
+    apart = abs(logged - created) / 1_000_000
+    return value > _MOST_TIMES * (apart + _ROUNDED_S) or apart > _MOST_TIMES * value
+
+
+def _output_counts(outer: Mapping[str, Json], response: Mapping[str, Json]) -> Iterator[Json]:
+    """Wherever a record says how many tokens the answer has."""
+    for counts in (response.get("usage"), outer.get("usage"), outer.get("token_usage"), outer):
+        yield from map(mapping(counts).get, OUTPUT_KEYS)
 
 
 def _is_duration(value: Json, warn: Warnings) -> TypeGuard[int | float]:
@@ -264,6 +274,9 @@ def _first_token(
         return None
     for key, value in _found(outer, _FIRST_TOKEN_S_KEYS):
         if _is_duration(value, warn):
+            if key in _UNITLESS and value >= _FEWEST_ODD_SECONDS and latency is None:
+                warn("ambiguous-latency")
+                return None
             return _below(_seconds_under(key, value, warn), latency)
     for _, value in _found(outer, _FIRST_TOKEN_MS_KEYS):
         if _is_duration(value, warn):

@@ -6,6 +6,7 @@ from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mappin
 from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._openai_exchange import Exchange
+from posthog_llm_cli.formats._openai_shapes import USAGE_KEYS
 from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage, printed_usage
 from posthog_llm_cli.model import Cost, Json, Usage
 from posthog_llm_cli.values import replace
@@ -36,7 +37,7 @@ def _counts(exchange: Exchange, warn: Warnings, *, embedding: bool) -> Usage:
 def _logged(exchange: Exchange) -> Mapping[str, Json]:
     """The first usage object that says something: the server's before the client's."""
     outer = exchange.outer
-    candidates = (exchange.response.get("usage"), outer.get("usage"), outer.get("token_usage"))
+    candidates = (exchange.response.get("usage"), *map(outer.get, USAGE_KEYS))
     found = (_usage_object(candidate) for candidate in candidates)
     return next((usage for usage in found if any(value is not None for value in usage.values())), {})
 

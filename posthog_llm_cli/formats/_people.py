@@ -36,7 +36,8 @@ def find_person(
 
     Neither null, empty nor a reserved word names somebody.
     `nobody`: further words that name nobody in this record, its API key's hash for one.
-    `take_object_id`: an object's `id` stands for it (OpenAI-format logs); else objects become compact JSON.
+    `take_object_id`: an object's `id` stands for it, and one without says nobody (OpenAI-format logs); else objects
+    become compact JSON.
     """
     user = session_id = None
     for candidate in candidates:
@@ -82,9 +83,9 @@ def _from_object(value: Mapping[str, Json], candidate: Json, *, take_object_id: 
     user = first_id(value.get("account_uuid"), value.get("user_id"), value.get("device_id"))
     if user is None and take_object_id:
         user = id_text(value.get("id"))
-    if user is None:
+    if user is None and not (take_object_id and isinstance(candidate, dict)):
         user = candidate if isinstance(candidate, str) else compact(value)
-    return Person(None if _is_reserved(user) else user, id_text(value.get("session_id")))
+    return Person(None if user is None or _is_reserved(user) else user, id_text(value.get("session_id")))
 
 
 def _is_reserved(user: str) -> bool:

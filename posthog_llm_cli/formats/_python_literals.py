@@ -51,11 +51,12 @@ def with_lists(value: Json) -> Json:
     return value if found is None else found
 
 
-def python_literal(text: str) -> Json:
+def python_literal(text: str, *, objects: bool = False) -> Json:
     """Return the value that `text` prints as JSON knows it; None where it is no print of plain values.
 
     Tuples and sets become lists, keys become texts, NaN and bytes become null. A member of a dictionary that is no
-    literal (an object's print, a call) is left out, and the others stay.
+    literal (an object's print, a call) is left out, and the others stay. `objects`: the print of an object by its
+    fields (`Choice(index=0, …)`) is a dictionary of them.
     """
     if is_too_large(text):
         return None
@@ -63,7 +64,7 @@ def python_literal(text: str) -> Json:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd escape in somebody's text is no concern of the operator
             tree = ast.parse(text.strip(), mode="eval")
-        found = _value(tree.body)
+        found = _value(tree.body, objects=objects)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
     if found is _NOTHING or is_deeper(found, MAX_DEPTH):
@@ -81,7 +82,7 @@ def is_too_large(text: str) -> bool:
     return len(structure) > _MAX_STRUCTURE or _HIDING.search(structure) is not None
 
 
-def _value(node: ast.expr) -> Json:
+def _value(node: ast.expr, *, objects: bool = False) -> Json:
     match node:
         case ast.Constant(value=value):
             return _constant(value)
@@ -90,19 +91,22 @@ def _value(node: ast.expr) -> Json:
         case ast.Name(id=name) if name in _SPECIAL:
             return _SPECIAL[name]
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
-            values = [_value(element) for element in elements]
+            values = [_value(element, objects=objects) for element in elements]
             return _NOTHING if any(value is _NOTHING for value in values) else values
         case ast.Dict(keys=keys, values=members):
-            return _members(keys, members)
+            return _members(keys, members, objects=objects)
+        case ast.Call(args=[], keywords=fields) if objects and all(field.arg is not None for field in fields):
+            names = [ast.Constant(field.arg) for field in fields]
+            return _members([*names], [field.value for field in fields], objects=objects)
         case _:
             return _NOTHING
 
 
-def _members(keys: list[ast.expr | None], members: list[ast.expr]) -> Json:
+def _members(keys: list[ast.expr | None], members: list[ast.expr], *, objects: bool) -> Json:
     found: dict[str, Json] = {}
     for key, member in zip(keys, members, strict=True):
         name = _NOTHING if key is None else _value(key)
-        value = _value(member)
+        value = _value(member, objects=objects)
         if isinstance(name, (str, int, float)) and value is not _NOTHING:
             found[name if isinstance(name, str) else str(name)] = value
     return found

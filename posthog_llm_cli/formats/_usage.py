@@ -42,7 +42,7 @@ def positive(count: int | None) -> int | None:
 def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = False) -> Usage:
     """Read a usage object in chat or Responses spelling; the details may be null.
 
-    An embedding has no output count, and Voyage gives it only a total. A part that is more than its whole, or two
+    An embedding has no output count, and some give it only a total. A part that is more than its whole, or two
     zeros beside a total, contradict themselves: left out with `bad-usage`.
     """
     prompt = first_count(warn, *(usage.get(key) for key in INPUT_KEYS))
@@ -50,6 +50,7 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
     total = positive(first_count(warn, *(usage.get(key) for key in TOTAL_KEYS)))
     if embedding:
         completion = None
+        total = positive(first_count(warn, usage.get("tokens"))) if total is None else total  # the AI SDK's
         prompt = total if prompt is None else prompt
     if not any((prompt, completion, total)):
         return Usage()
@@ -58,8 +59,13 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         prompt = completion = None
     into, out = _details(usage)
     claude_read, claude_written = (usage.get(key) for key in _CLAUDE_KEYS)
-    cached = (into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"), claude_read)
-    written = (into.get("cache_write_tokens"), into.get("cache_creation_tokens"), claude_written)
+    cached = (
+        into.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"), claude_read,
+        usage.get("cachedInputTokens"), into.get("cache_read"),  # the AI SDK's and LangChain's
+    )  # fmt: skip
+    written = (
+        into.get("cache_write_tokens"), into.get("cache_creation_tokens"), claude_written, into.get("cache_creation"),
+    )  # fmt: skip
     cache_read = first_count(warn, *cached, least=1)  # a part of none does not hide another server's name
     cache_creation = first_count(warn, *written, least=1)
     is_beside = bool(claude_read or claude_written) and _is_more((cache_read, cache_creation), prompt)
@@ -70,7 +76,9 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
         cache_read=cache_read if is_beside else _part(cache_read, prompt, warn),
         cache_creation=cache_creation if is_beside else _part(cache_creation, prompt, warn),
         cache_exclusive=is_beside,
-        reasoning=positive(token_count(out.get("reasoning_tokens"), warn)),
+        reasoning=first_count(
+            warn, out.get("reasoning_tokens"), usage.get("reasoningTokens"), out.get("reasoning"), least=1
+        ),
         raw=_believed(usage, warn) or None,
     )
 

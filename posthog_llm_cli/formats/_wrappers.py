@@ -4,7 +4,9 @@ A logger's line is opened only where the line itself is no record that is known 
 of the call (its time, user and session) goes along where the record inside does not say it.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, is_number, mapping
@@ -29,6 +31,14 @@ _LISTS = (("interactions",), ("http_interactions",), ("calls",), ("entries",), (
 
 _PAGES = (("logEvents",), ("events",), ("hits", "hits"), ("data",))
 """Where the lines of a page of a log lie: CloudWatch as it is shipped and as it is asked, Elasticsearch, Datadog."""
+
+_MORE_TIMES = (
+    "__REALTIME_TIMESTAMP", "TimeGenerated", "TimeStamp", "Timestamp", "time_generated", "eventTime", "@t",
+)  # fmt: skip
+"""The journal, Azure, .NET; where the record lies under a name of the writer's own."""
+_MOST_MEMBERS = 100
+_OF_ANOTHER = re.compile(r"(?:prev|last|prior|old|cache|example|expected|reference|sample|golden)", re.IGNORECASE)
+"""How a name begins that says that what it names is of another call."""
 
 HOLDERS = frozenset(place[0] for place in (*_PLACES, *_LISTS, *_PAGES))
 """An object without any of these keys holds no other record."""
@@ -62,7 +72,26 @@ def wrapped(record: Mapping[str, Json]) -> Iterator[tuple[str, dict[str, Json]]]
         except RecordError:  # too deep to be opened
             continue
         if isinstance(inner, dict) and inner:
-            yield _path(place), {**_context(record), **_time(record, inner), **inner}
+            opened = {**_context(record), **_time(record, inner), **inner}
+            yield _path(place), opened
+            if isinstance(raised := mapping(record.get("record")).get("exception"), dict):  # loguru's
+                yield _path(place), {**opened, "exc_info": raised}
+
+
+def members(record: Mapping[str, Json]) -> Iterator[tuple[str, dict[str, Json], dict[str, Json]]]:
+    """Yield the members of a record that are objects, also as text of JSON, each with its key.
+
+    First as it is, then with what the record around it knows of the call.
+    """
+    for key, value in islice(record.items(), _MOST_MEMBERS):
+        if _OF_ANOTHER.match(key):
+            continue
+        try:
+            inner = decoded(value)
+        except RecordError:
+            continue
+        if isinstance(inner, dict) and inner:
+            yield key, inner, {**_context(record), **_time(record, inner, (*_TIMES, *_MORE_TIMES)), **inner}
 
 
 def _is_exchange(item: Mapping[str, Json]) -> bool:
@@ -79,13 +108,13 @@ def _context(record: Mapping[str, Json]) -> dict[str, Json]:
     return {key: record[key] for key in _CONTEXT if isinstance(record.get(key), (str, int))}
 
 
-def _time(record: Mapping[str, Json], inner: Mapping[str, Json]) -> dict[str, Json]:
+def _time(record: Mapping[str, Json], inner: Mapping[str, Json], keys: tuple[str, ...] = _TIMES) -> dict[str, Json]:
     """The line's own time, unless the record inside has one."""
     if not inner.keys().isdisjoint(TIME_KEYS) or isinstance(inner.get("time"), str):
         return {}
     loguru = mapping(mapping(record.get("record")).get("time")).get("timestamp")
     datadog, splunk = mapping(record.get("attributes")).get("timestamp"), mapping(record.get("result")).get("_time")
-    said = (loguru, *(record.get(key) for key in _TIMES), datadog, splunk)
+    said = (loguru, *(record.get(key) for key in keys), datadog, splunk)
     time = next((value for value in said if isinstance(value, str) or is_number(value)), None)
     return {} if time is None else {"timestamp": time}
 

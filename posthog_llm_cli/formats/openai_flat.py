@@ -6,7 +6,6 @@ the operator asks for it (`--metadata-only send`).
 Smallest record: `{"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "prompt": "Hi", "response": "Ho"}`.
 """
 
-import re
 from collections.abc import Mapping
 
 from posthog_llm_cli.errors import RecordError
@@ -20,7 +19,18 @@ from posthog_llm_cli.formats._openai_exchange import (
     url_of,
 )
 from posthog_llm_cli.formats._openai_output import completion_answer
-from posthog_llm_cli.formats._openai_shapes import ANSWER_TEXT_KEYS, MODEL_KEYS, PROMPT_TEXT_KEYS, classify, read_status
+from posthog_llm_cli.formats._openai_prints import is_print
+from posthog_llm_cli.formats._openai_shapes import (
+    ANSWER_TEXT_KEYS,
+    CONTENT_KEYS,
+    MODEL_KEYS,
+    MORE_PROMPT_KEYS,
+    PROMPT_TEXT_KEYS,
+    classify,
+    counted_answer,
+    read_status,
+)
+from posthog_llm_cli.formats._values import value_part
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.refusals import key_names
 from posthog_llm_cli.model import Json, Operation, ParseContext
@@ -29,11 +39,6 @@ from posthog_llm_cli.values import replace
 NAME = "openai-flat"
 METADATA_ONLY = "metadata-only"
 _STOP_KEYS = ("finish_reason", "stop_reason", "finishReason", "stopReason")
-_PYTHON_PRINT = re.compile(
-    r"\s*(?:(?:Parsed|Create)?(?:Chat)?(?:Completion|Embedding|Model)?(?:Response|Completion|CompletionMessage)"
-    r"(?:\[\w+\])?\([a-z_]+=|b['\"]\{|\{'(?:id|object|choices|model)': |<[\w.]+ object at 0x[0-9a-f]+>\s*\Z)"
-)
-"""How Python prints an answer: of the SDK's objects, of bytes, of a dict."""
 
 
 def matches(record: Json) -> bool:
@@ -56,24 +61,33 @@ def parse(record: Json, context: ParseContext) -> Parsed:
             hint="--metadata-only send sends such calls without content",
         )
     exchange = _exchange(record)
-    answer = _answer(record)
-    if is_bare and "embed" in str(exchange.request.get("model")).lower():
-        answer = Answer(Operation.EMBEDDING)
-    return build_call(exchange, answer, context)
+    key = next((key for key in ANSWER_TEXT_KEYS if text(record.get(key)) is not None), None)
+    if key is None and not is_bare:
+        key = counted_answer(record)
+    if key == "" or (is_bare and "embed" in str(exchange.request.get("model")).lower()):
+        return build_call(exchange, Answer(Operation.EMBEDDING), context)
+    answer = _answer(record, key)
+    call = build_call(exchange, answer, context)
+    is_value = key is not None and not isinstance(record[key], str)
+    return replace(call, warnings=(*call.warnings, "unknown-output")) if is_value else call
 
 
-def _answer(record: Mapping[str, Json]) -> Answer:
-    """The text; of a row of simonw/llm also what was thought, the tool calls, and the last part's stop reason."""
-    key = next((key for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str) and record[key]), None)
+def _answer(record: Mapping[str, Json], key: str | None) -> Answer:
+    """The text; of a row of simonw/llm also what was thought, the tool calls, and the last part's stop reason.
+
+    `key`: where the answer is; None for none. It may also be an object, or several.
+    """
     said = None if key is None else record[key]
-    if said is not None and _PYTHON_PRINT.match(said):
+    if isinstance(said, str) and is_print(said):
         raise RecordError(
             "python-repr",
-            "the answer is Python's print of an object, not its text or its JSON",
+            "the answer is the print of an object, not its text or its JSON",
             path=f"$.{key}",
             hint='write response.model_dump(mode="json") in its place',
         )
     calls = [_tool_call(mapping(call)) for call in items(record.get("tool_calls"))]
+    if isinstance(said, (dict, list)):
+        said = [value_part(said)]
     message = {"content": said, "reasoning": record.get("reasoning"), "tool_calls": calls}
     last_part = mapping(decoded(record.get("response_json")))
     stop_reason = first_text(*(record.get(key) for key in _STOP_KEYS), last_part.get("finish_reason"))
@@ -90,14 +104,23 @@ def _tool_call(call: Mapping[str, Json]) -> Json:
 
 
 def _exchange(record: Mapping[str, Json]) -> Exchange:
-    resolved = text(record.get("resolved_model"))  # simonw/llm: `model` may be an alias
     return Exchange(
         outer=record,
         request=_request(record),
-        response={} if resolved is None else {"model": resolved},
+        response=_response(record),
         status=read_status(record),
         url=url_of(record),
     )
+
+
+def _response(record: Mapping[str, Json]) -> dict[str, Json]:
+    """What is known of the answer beside its text: simonw/llm's model (`model` may be an alias), the AI SDK's ids."""
+    resolved, response = text(record.get("resolved_model")), mapping(record.get("response"))
+    if resolved is not None:
+        return {"model": resolved}
+    if text(response.get("modelId")) is None:
+        return {}
+    return {"model": response["modelId"], "id": response.get("id"), "created": response.get("timestamp")}
 
 
 def _request(record: Mapping[str, Json]) -> dict[str, Json]:
@@ -110,7 +133,9 @@ def _request(record: Mapping[str, Json]) -> dict[str, Json]:
         value = input_value(record[key]) if record.get(key) else None
         if isinstance(value, (str, list)) and value:
             return {**request, "messages" if _holds_messages(value) else "prompt": value}
-    return {**request, **read_exchange(record).request}
+    request |= read_exchange(record).request
+    more = first_text(*(record.get(key) for key in MORE_PROMPT_KEYS))
+    return request if more is None or any(request.get(key) for key in CONTENT_KEYS) else {**request, "prompt": more}
 
 
 def _holds_messages(value: Json) -> bool:

@@ -51,7 +51,9 @@ def _article(name: str) -> str:
 
 def _other_object(record: Json) -> Skipped:
     answer = Candidate(record).answer
-    kind = record["object"] if answer is None else answer[1].value["object"]
+    kind = (record if answer is None else answer[1].value).get("object")
+    if not isinstance(kind, str):
+        return Skipped("not-a-model-call", "an answer of moderations or of images is no call to a language model")
     return Skipped("not-a-model-call", f"an object of kind {kind[:_MAX_KEY_CHARACTERS]!r} is no call to a model")
 
 

@@ -74,6 +74,10 @@ def test_what_is_no_call_is_rejected_by_its_own_code(record: Any, code: str) -> 
     assert to_rejection(record).code == code
 
 
+MODERATION = {"id": "modr-1", "model": "omni-moderation-latest", "results": [{"flagged": False, "categories": {}}]}
+IMAGES = {"created": 1748772000, "data": [{"b64_json": "aGk="}], "usage": {"input_tokens": 5, "output_tokens": 50}}
+
+
 @pytest.mark.parametrize(
     ("record", "code"),
     [
@@ -81,6 +85,14 @@ def test_what_is_no_call_is_rejected_by_its_own_code(record: Any, code: str) -> 
         ({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}, "batch-input"),
         ({"id": "batch_1", "object": "batch", "status": "completed"}, "not-a-model-call"),
         ({"id": "file-1", "object": "file"}, "not-a-model-call"),
+        (
+            {"id": "evt_1", "object": "event", "created_at": 1, "type": "response.completed", "data": {"id": "resp_1"}},
+            "not-a-model-call",  # a webhook: the answer itself is fetched with its id
+        ),
+        (MODERATION, "not-a-model-call"),
+        ({"timestamp": 1, "request": {"model": "m", "input": "a"}, "response": MODERATION}, "not-a-model-call"),
+        (IMAGES, "not-a-model-call"),
+        ({"timestamp": 1, "request": {"model": "m", "prompt": "a"}, "response": IMAGES}, "not-a-model-call"),
         ({"id": "resp_1", "object": "response", "status": "queued", "output": []}, "pending-response"),
         ({"message": "m", "level": "INFO", "timestamp": "t", "component": "c", "logger": "l"}, "console-log"),
         ({"action": "created", "table_name": "t", "changed_by": "u"}, "audit-log"),
@@ -199,7 +211,8 @@ def test_an_embedding_without_a_wrapper_cannot_be_dated() -> None:
         ({"latency": 2.25}, 2.25),
         ({"latency": 2}, 2.0),
         ({"latency": 1500}, None),
-        ({"duration": 1500.5}, 1500.5),
+        ({"duration": 1500.5}, None),
+        ({"duration_s": 1500.5}, 1500.5),
         ({"latency": -1}, None),
         ({"latency": True}, None),
         ({"started_at": CREATED, "ended_at": CREATED + 2.5}, 2.5),
@@ -311,6 +324,15 @@ def test_an_azure_deployment_names_the_model_where_nothing_else_does() -> None:
     assert to_properties(record)["$ai_model"] == "my-gpt"
 
 
+@pytest.mark.parametrize("key", ["engine", "deployment_id"])
+def test_an_engine_of_openai_before_1_0_names_the_model_where_nothing_else_does(key: str) -> None:
+    failed = {"timestamp": CREATED, "request": {key: "mine", "messages": MESSAGES}, "error": "boom"}
+    assert to_properties(failed)["$ai_model"] == "mine"
+    flat = {"timestamp": CREATED, key: "mine", "prompt": "Hi", "response": "Ho"}
+    assert to_properties(flat)["$ai_model"] == "mine"
+    assert to_properties({"request": {key: "mine", "messages": MESSAGES}, "response": chat()})["$ai_model"] != "mine"
+
+
 def test_without_a_model_a_record_is_rejected() -> None:
     error = to_rejection(chat(model=None))
     assert (error.code, error.path) == ("missing-field", "$.model")
@@ -335,6 +357,28 @@ def test_without_a_model_a_record_is_rejected() -> None:
             None,
         ),
         (pair({"detail": "Nope"}, timestamp=CREATED), "Nope", None, None),
+        (
+            pair({}, error='{"message": "slow down", "type": "tokens"}', timestamp=CREATED),
+            "slow down",
+            "tokens",
+            None,
+        ),
+        (pair({}, error="{}", timestamp=CREATED), "{}", None, None),
+        (
+            pair(
+                {},
+                error={  # what the AI SDK throws
+                    "name": "AI_APICallError",
+                    "statusCode": 429,
+                    "requestBodyValues": {"messages": MESSAGES},
+                    "data": {"error": {"message": "slow down", "type": "tokens"}},
+                },
+                timestamp=CREATED,
+            ),
+            "slow down",
+            "tokens",
+            429,
+        ),
     ],
 )
 def test_a_failure_says_what_the_log_says(record: Any, text: str, kind: Any, status: Any) -> None:
@@ -344,7 +388,7 @@ def test_a_failure_says_what_the_log_says(record: Any, text: str, kind: Any, sta
     assert (found.get("$ai_error_type"), found.get("$ai_http_status")) == (kind, status)
 
 
-@pytest.mark.parametrize("no_error", [None, "", {}, "None", "null"])
+@pytest.mark.parametrize("no_error", [None, "", {}, "None", "null", "<nil>", "nil"])
 def test_an_error_key_that_means_none_is_no_failure(no_error: Any) -> None:
     found = to_properties(pair(error=no_error, status_code=200))
     assert "$ai_is_error" not in found
@@ -382,7 +426,16 @@ def test_ids_users_and_properties_come_from_where_the_rules_say() -> None:
     assert own == {"run": 7, "team": "a", "tags": ["a"], "requested_model": "m"}
 
 
-@pytest.mark.parametrize(("user", "distinct_id"), [({"id": 5}, "5"), (7, "7"), ("", "req"), ("guest", "req")])
+@pytest.mark.parametrize(
+    ("user", "distinct_id"),
+    [
+        ({"id": 5}, "5"),
+        (7, "7"),
+        ("", "req"),
+        ("guest", "req"),
+        ({"name": "Bob", "seen": 3}, "req"),  # a logger's; another person with every field that changes
+    ],
+)
 def test_a_user_is_text_a_number_or_an_objects_id(user: Any, distinct_id: str) -> None:
     assert to_event(pair(request={"messages": MESSAGES, "user": "req"}, user=user)).distinct_id == distinct_id
 
@@ -626,3 +679,64 @@ def test_of_a_proxys_metadata_only_the_requesters_leaves_and_its_key_is_nobody(r
 def test_a_users_hash_beside_another_key_is_a_user() -> None:
     record = {**REQUEST, "user": "cd" * 32, "response": chat(), "metadata": PROXYS}
     assert to_event(record).distinct_id == "cd" * 32
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"inputTokens": 17, "outputTokens": 9, "totalTokens": 26, "reasoningTokens": 5, "cachedInputTokens": 4},
+        {
+            "input_tokens": 17,
+            "output_tokens": 9,
+            "total_tokens": 26,
+            "input_token_details": {"cache_read": 4},
+            "output_token_details": {"reasoning": 5},
+        },
+    ],
+    ids=["the AI SDK", "LangChain"],
+)
+@pytest.mark.parametrize("key", ["usage", "usage_metadata"])
+def test_the_kinds_of_tokens_are_read_in_the_names_of_sdks(key: str, usage: Any) -> None:
+    found = to_properties({"timestamp": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "Ho", key: usage})
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"]) == (17, 9)
+    assert (found["$ai_cache_read_input_tokens"], found["$ai_reasoning_tokens"]) == (4, 5)
+
+
+def test_what_was_asked_beside_the_fields_of_a_response_is_its_input() -> None:
+    answer = {"object": "response", "id": "resp_1", "model": "gpt-4o", "created_at": CREATED, "status": "completed"}
+    output = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Ho"}]}]
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    for whole in ({**answer, "output": output}, {"model": "gpt-4o", "created_at": CREATED, "output": output}):
+        found = to_properties({**whole, "usage": usage, "input": "Hi", "instructions": "Be brief."})
+        assert found["$ai_input"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+        assert "$ai_input" not in to_properties({**whole, "usage": usage, "prompt": {"id": "pmpt_1"}})
+
+
+def test_a_message_among_the_items_of_a_response_is_a_message() -> None:
+    """What home-made logs have there: the message of a chat completion, without a type."""
+    item = {"role": "assistant", "content": "Ho", "refusal": None, "tool_calls": None}
+    answer = {"model": "gpt-4o", "created_at": CREATED, "output": [item], "usage": {"input_tokens": 3}}
+    assert to_properties(answer)["$ai_output_choices"] == [
+        {"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"object": "trace", "id": "trace_1", "workflow_name": "w", "group_id": None, "metadata": None},
+        {"object": "trace.span", "id": "s", "trace_id": "t", "started_at": CREATED, "span_data": {"type": "response"}},
+        {
+            "object": "trace.span",
+            "id": "s",
+            "ended_at": CREATED,
+            "span_data": {"type": "generation", "input": MESSAGES, "output": [], "usage": {"input_tokens": 3}},
+        },
+    ],
+)
+def test_traces_of_openais_agents_are_refused_by_name(span: Any) -> None:
+    error = to_rejection(span)
+    assert (error.code, error.message) == (
+        "unsupported-format",
+        "looks like an OpenAI Agents trace record; plh reads LiteLLM and OpenAI formats",
+    )

@@ -135,9 +135,16 @@ def test_every_shape_that_the_table_names_has_its_line_in_detection() -> None:
 
 
 LITELLM_OVER = {
-    "litellm": {"openai-chat", "openai-responses", "openai-embeddings", "openai-error"},
+    "litellm": {
+        "openai-chat",
+        "openai-responses",
+        "openai-embeddings",
+        "openai-error",
+        "openai-flat",
+        "other-object",
+    },
     "litellm-spend": {"openai-chat", "openai-embeddings", "openai-flat"},
-    "litellm-legacy": {"openai-flat"},
+    "litellm-legacy": {"openai-chat"},
 }
 """LiteLLM's records hold a request and an answer, as OpenAI's pairs do: they are looked for first, and no others so."""
 

@@ -44,6 +44,7 @@ def test_a_day_alone_gives_way_to_whatever_knows_the_hour() -> None:
         ("loggedAt", 1748772000000),
         ("finishedAt", "2025-06-01T10:00:00Z"),
         ("@timestamp", "2025-06-01T10:00:00Z"),
+        ("@t", "2025-06-01T10:00:00.0000000Z"),
         ("asctime", "2025-06-01 10:00:00,000"),
         ("timestamp_ms", 1748772000000),
         ("created", 1748772000),
@@ -101,10 +102,11 @@ def test_the_time_of_a_browsers_recording_is_in_milliseconds() -> None:
         (99, 1, True),  # too few to tell
         (120, 118, True),  # a long call
         (300.5, 301, True),
-        (812, 3600, True),  # a log that was written later knows nothing
+        (812, 3600, True),  # a call of a quarter of an hour, in a log that was written an hour later
+        (150, 3600, False),  # a log that was written later knows nothing
     ],
 )
-def test_a_duration_without_unit_that_the_records_times_contradict_is_left_out(
+def test_a_duration_without_unit_is_left_out_unless_the_records_times_bear_it_out(
     key: str, value: float, seconds_later: int, believed: bool
 ) -> None:
     record = pair(timestamp=CREATED + seconds_later, response=chat(), **{key: value})
@@ -124,9 +126,29 @@ def test_milliseconds_in_which_nobody_writes_so_many_tokens_are_seconds(
     assert to_properties(record).get("$ai_latency") == (150.0 if believed else None)
 
 
-@pytest.mark.parametrize("times", [{"response": chat()}, {"timestamp": CREATED}])
-def test_a_duration_without_unit_and_without_two_times_is_seconds(times: Any) -> None:
-    assert to_properties(pair(latency=812, **times))["$ai_latency"] == 812.0
+@pytest.mark.parametrize("times", [{"response": chat()}, {"timestamp": CREATED}, {"started_at": CREATED}])
+@pytest.mark.parametrize("value", [812, 199.9])
+def test_hundreds_without_unit_that_nothing_bears_out_are_left_out(times: Any, value: float) -> None:
+    """`Date.now() - start`, `performance.now()`: milliseconds, in most logs under a name that does not say so."""
+    record = pair(**{"response": chat(), **times, "latency": value})
+    assert "ambiguous-latency" in convert_value(record).warnings
+    assert "$ai_latency" not in to_properties(record)
+    assert to_event(record).timestamp == TEN
+    assert to_properties({**record, "latency": 81.2})["$ai_latency"] == 81.2
+
+
+@pytest.mark.parametrize("counts", [{"outputTokens": 900}, {"usage": {"completion_tokens": 900}}])
+def test_a_long_answer_bears_out_the_seconds_of_a_flat_record(counts: Any) -> None:
+    record = {"timestamp": CREATED, "model": "gpt-4o", "prompt": "Hi", "output": "Ho", "latency": 120, **counts}
+    assert to_properties(record)["$ai_latency"] == 120.0
+    assert "$ai_latency" not in to_properties({**record, "outputTokens": 9, "usage": None})
+
+
+def test_hundreds_of_seconds_to_a_first_token_alone_are_left_out() -> None:
+    record = pair(timestamp=CREATED, ttft=350)
+    assert "ambiguous-latency" in convert_value(record).warnings
+    assert "$ai_time_to_first_token" not in to_properties(record)
+    assert to_properties({**record, "ttft": 0.35})["$ai_time_to_first_token"] == 0.35
 
 
 def test_a_duration_with_a_unit_is_believed() -> None:

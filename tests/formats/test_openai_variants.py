@@ -178,7 +178,20 @@ def test_a_message_alone_is_no_answer() -> None:
     "answer",
     [
         "ChatCompletion(id='chatcmpl-1', choices=[])",
-        "ChatCompletionMessage(content='ho', refusal=None, role='assistant')",
+        "ChatCompletion(id='chatcmpl-1', choices=[Choice(message=<Message>)])",
+        "<OpenAIObject chat.completion id=chatcmpl-1 at 0x7f1e8d1e5740> JSON: {",
+        "<Response [200 OK]>",
+        "<coroutine object AsyncCompletions.create at 0x7f1e8d1e5740>",
+        "AIMessage(content='ho', response_metadata={})",
+        "content='ho' additional_kwargs={'refusal': None} response_metadata={'id': 'chatcmpl-1'} id='run-1'",
+        "[object Object]",
+        "ChatCompletion{id=chatcmpl-1, choices=[Choice{finishReason=stop}]}",
+        'ChatResponse { aiMessage = AiMessage { text = "yo" } }',
+        "{ID:chatcmpl-1 Object:chat.completion Created:1748772000}",
+        '{"id"=>"chatcmpl-1", "object"=>"chat.completion"}',
+        "#<OpenAI::Models::Chat::ChatCompletion:0x0000 id: 1>",
+        "OpenAI.Chat.ChatCompletion",
+        "{\n  id: 'chatcmpl-1',\n  object: 'chat.completion',\n  choices: [ [Object] ]\n}",
         "Response(id='resp_1', created_at=1.0)",
         "ParsedChatCompletion[Answer](id='chatcmpl-1')",
         "CreateEmbeddingResponse(data=[])",
@@ -193,6 +206,74 @@ def test_pythons_print_of_an_answer_is_no_text_of_an_answer(answer: str) -> None
     assert "chatcmpl" not in str(error)
 
 
+WHOLE_PRINT = (
+    "ChatCompletion(id='chatcmpl-AbC123', choices=[Choice(finish_reason='tool_calls', index=0, logprobs=None, "
+    "message=ChatCompletionMessage(content=\"it's\\n(high)\", refusal=None, role='assistant', annotations=[], "
+    "function_call=None, tool_calls=[ChatCompletionMessageFunctionToolCall(id='call_1', function=Function("
+    "arguments='{\"port\":\"Kiel\"}', name='tide'), type='function')]))], created=1748772000, "
+    "model='gpt-4o-2024-08-06', object='chat.completion', service_tier='default', usage=CompletionUsage("
+    "completion_tokens=9, prompt_tokens=17, total_tokens=26, prompt_tokens_details=PromptTokensDetails("
+    "audio_tokens=0, cached_tokens=4)))"
+)
+
+
+@pytest.mark.parametrize(
+    "printed", [WHOLE_PRINT, WHOLE_PRINT.replace("ChatCompletion(", "ParsedChatCompletion[Tide](")]
+)
+def test_the_print_of_a_whole_answer_is_that_answer(printed: str) -> None:
+    record = {"timestamp": CREATED, "request": {"model": "gpt-4o", "messages": MESSAGES}, "response": printed}
+    found = to_properties(record)
+    assert found["$ai_output_choices"] == [
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "it's\n(high)"},
+                {"type": "function", "id": "call_1", "function": {"name": "tide", "arguments": '{"port":"Kiel"}'}},
+            ],
+        }
+    ]
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"], found["$ai_cache_read_input_tokens"]) == (17, 9, 4)
+    assert (found["$ai_model"], found["$ai_stop_reason"]) == ("gpt-4o-2024-08-06", "tool_calls")
+    bare = {"id": "chatcmpl-AbC123", "object": "chat.completion", "created": 1748772000, "model": "m", "choices": []}
+    assert to_event(record).uuid == to_event(bare).uuid
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "ChatCompletionMessage(content='ho', refusal=None, role='assistant')",
+        "[Choice(finish_reason='stop', index=0, message=ChatCompletionMessage(content='ho', role='assistant'))]",
+        ("Response(id='r', object='response', created_at=1748772000.0, model='m', status='completed', output=["
+        "ResponseOutputMessage(id='i', content=[ResponseOutputText(annotations=[], text='ho', type='output_text')], "
+        "role='assistant', status='completed', type='message')])"),
+        ("ModelResponse(id='r', created=1748772000, model='m', object='chat.completion', choices=[Choices("
+        "finish_reason='stop', index=0, message=Message(content='ho', role='assistant'))], usage=Usage())"),
+        ('<OpenAIObject chat.completion id=r at 0x7f> JSON: {"id": "r", "object": "chat.completion", "model": "m", '
+        '"choices": [{"index": 0, "message": {"role": "assistant", "content": "ho"}}]}'),
+        {"id": "r", "object": "chat.completion", "model": "m", "usage": "CompletionUsage(prompt_tokens=3)", "choices": [
+            "Choice(finish_reason='stop', index=0, message=ChatCompletionMessage(content='ho', role='assistant'))"
+        ]},
+    ],
+)  # fmt: skip
+def test_prints_of_answers_and_of_their_parts_are_read(printed: Any) -> None:
+    record = {"timestamp": CREATED, "request": {"model": "gpt-4o", "messages": MESSAGES}, "response": printed}
+    assert to_properties(record)["$ai_output_choices"] == [
+        {"role": "assistant", "content": [{"type": "text", "text": "ho"}]}
+    ]
+
+
+def test_items_of_an_earlier_answer_that_python_printed_are_those_items() -> None:
+    printed = [
+        "ResponseReasoningItem(id='rs', summary=[], type='reasoning', encrypted_content='SECRET')",
+        "ResponseFunctionToolCall(arguments='{}', call_id='c', name='tide', type='function_call', id='fc')",
+        {"type": "function_call_output", "call_id": "c", "output": "high"},
+    ]
+    asked = {"model": "gpt-4o", "input": [{"role": "user", "content": "tide?"}, *printed]}
+    found = to_properties({"request": asked, "response": chat()})["$ai_input"]
+    assert [item.get("type") for item in found] == [None, "reasoning", "function_call", "function_call_output"]
+    assert "SECRET" not in str(found)
+
+
 def test_an_earlier_answer_that_python_printed_is_the_assistants() -> None:
     printed = "ChatCompletionMessage(content='ho', role='assistant')"
     asked = {"model": "gpt-4o", "messages": [*MESSAGES, printed, {"role": "user", "content": "more"}]}
@@ -201,7 +282,19 @@ def test_an_earlier_answer_that_python_printed_is_the_assistants() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["Response(s) were good", "ChatCompletion is a class", "{'a': 1}", '{"id": 1}', "Model(x=1)"]
+    "answer",
+    [
+        "Response(s) were good",
+        "ChatCompletion is a class",
+        "{'a': 1}",
+        '{"id": 1}',
+        "Model(x=1)",
+        "OpenAI.",
+        "#<div> is no tag",
+        "Completion [sic] = done",
+        "OpenAI is a company",
+        "{ID: 1}",
+    ],
 )
 def test_a_text_about_code_is_a_text(answer: str) -> None:
     found = to_properties({"timestamp": CREATED, "model": "gpt-4o", "prompt": "hi", "response": answer})
@@ -521,3 +614,130 @@ def test_a_stream_of_azures_on_data_of_ones_own_is_azures() -> None:
 def test_a_word_for_no_error_is_none(key: str, word: str) -> None:
     found = to_properties({"timestamp": AT, "request": ASKED, "response": chat(), key: word})
     assert not any("error" in name for name in found)
+
+
+COUNTED = {"timestamp": CREATED, "model": "gpt-4o", "messages": MESSAGES, "usage": {"prompt_tokens": 5}}
+
+
+@pytest.mark.parametrize("key", ["response", "output", "result", "completion"])
+@pytest.mark.parametrize("answer", [{"name": "Oder", "km": 866}, [{"name": "Oder"}, {"name": "Elbe"}]])
+def test_a_structured_answer_beside_what_it_counted_is_sent_as_json(key: str, answer: Any) -> None:
+    record = {**COUNTED, key: answer}
+    (part,) = to_properties(record)["$ai_output_choices"][0]["content"]
+    assert (part["type"], json.loads(part["text"])) == ("text", answer)
+    assert "unknown-output" in convert_value(record).warnings
+    assert to_properties(record)["$ai_input_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"usage": None},  # any API's answer
+        {"model": None},
+        {"messages": None},
+        {"response": {}},
+        {"response": [1, 2]},
+    ],
+)
+def test_an_object_of_which_nothing_tells_that_a_model_wrote_it_is_no_answer(changes: Any) -> None:
+    assert not hasattr(convert_value({**COUNTED, "response": {"name": "Oder"}, **changes}).result, "uuid")
+
+
+def test_the_text_of_the_ai_sdk_is_the_answer() -> None:
+    answered = {"id": "chatcmpl-AbC123", "timestamp": "2025-06-01T10:00:00.000Z", "modelId": "gpt-4o-2024-08-06"}
+    record = {**COUNTED, "text": "Ho", "finishReason": "stop", "response": {**answered, "headers": {"set-cookie": "x"}}}
+    found = to_properties(record)
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}]
+    assert (found["$ai_model"], found["$ai_stop_reason"]) == ("gpt-4o-2024-08-06", "stop")
+    bare = {"id": "chatcmpl-AbC123", "object": "chat.completion", "created": CREATED, "model": "m", "choices": []}
+    assert to_event(record).uuid == to_event(bare).uuid
+    assert to_properties({**record, "model": {"provider": "openai.chat", "modelId": "gpt-4o"}})["$ai_model"] == (
+        "gpt-4o-2024-08-06"
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"usage": {"prompt_tokens": 8, "total_tokens": 8}},
+        {"usage": {"prompt_tokens": 8}, "embedding": [0.25, 0.5]},
+        {"embeddings": [[0.25, 0.5]], "prompt_tokens": 8},
+        {"prompt_tokens": 8, "latency_ms": 20},
+        {"usage": {"tokens": 8}},  # the AI SDK
+        {"usage": {"prompt_tokens": 8}, "output": [0.25, 0.5]},
+    ],
+)
+def test_an_embedding_of_which_no_vector_was_logged_is_one(told: Any) -> None:
+    asked = {"model": "text-embedding-3-small", "input": ["a", "b"]}
+    for record in ({"timestamp": CREATED, **asked, **told}, {"timestamp": CREATED, "request": asked, **told}):
+        found = to_properties(record)
+        assert to_event(record).name == "$ai_embedding"
+        assert (found["$ai_input"], found["$ai_input_tokens"]) == (["a", "b"], 8)
+        assert not {"$ai_output_tokens", "$ai_output_choices"} & found.keys()
+        assert "0.25" not in str(found)
+
+
+@pytest.mark.parametrize("told", [{}, {"prompt_tokens": 8}, {"dimensions": 1536}])
+def test_a_request_for_an_embedding_alone_is_no_call(told: Any) -> None:
+    record = {"timestamp": CREATED, "model": "text-embedding-3-small", "input": "a", **told}
+    assert to_rejection(record).code == "no-response"
+
+
+@pytest.mark.parametrize("body", [{"model": "gpt-4o", "messages": MESSAGES}, '{"model": "gpt-4o", "messages": []}'])
+def test_a_request_of_nothing_but_its_body_is_that_body(body: Any) -> None:
+    found = to_properties({"timestamp": CREATED, "request": {"body": body}, "response": chat()})
+    assert found["requested_model"] == "gpt-4o"
+    assert found.get("$ai_input") == (MESSAGES if isinstance(body, dict) else None)
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("json", "json"), ("content", "text"), ("content", "content")])
+def test_bodies_are_read_by_the_names_that_http_clients_give_them(asked: str, answered: str) -> None:
+    """What a hook of httpx writes; headers stay where they are."""
+    body, answer = {"model": "gpt-4o", "messages": MESSAGES}, chat()
+    record = {
+        "timestamp": CREATED + 1,
+        "request": {
+            "method": "POST",
+            "url": "https://api.openai.com/v1/chat/completions",
+            "headers": {"authorization": "Bearer sk-1"},
+            asked: body if asked == "json" else json.dumps(body),
+        },
+        "response": {"status_code": 200, "headers": {}, answered: answer if answered == "json" else json.dumps(answer)},
+    }
+    found = to_properties(record)
+    assert to_event(record).uuid == to_event(answer).uuid
+    assert (found["$ai_input"], found["$ai_http_status"], found["$ai_provider"]) == (MESSAGES, 200, "openai")
+    assert found["$ai_request_url"] == "https://api.openai.com/v1/chat/completions"
+    failed = {**record, "response": {"status_code": 429, answered: '{"error": {"message": "slow down"}}'}}
+    assert (to_properties(failed)["$ai_error"], to_properties(failed)["$ai_http_status"]) == ("slow down", 429)
+
+
+def test_a_message_with_a_status_is_no_recording() -> None:
+    message = {"role": "assistant", "status": 200, "content": "Ho"}
+    found = to_properties({"timestamp": CREATED, "model": "m", "prompt": "Hi", "response": message})
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}]
+
+
+@pytest.mark.parametrize("asked", ["prompt", "query", "user_input", "userPrompt"])
+@pytest.mark.parametrize("answered", ["response", "reply", "content", "generated_text", "modelResponse"])
+def test_other_names_of_texts_are_believed_beside_what_the_answer_took(asked: str, answered: str) -> None:
+    record = {"timestamp": CREATED, "model": "gpt-4o", asked: "Hi", answered: "Ho", "tokenUsage": {"promptTokens": 5}}
+    found = to_properties(record)
+    assert found["$ai_input"] == [{"role": "user", "content": "Hi"}]
+    assert found["$ai_output_choices"] == [{"role": "assistant", "content": [{"type": "text", "text": "Ho"}]}]
+    assert found["$ai_input_tokens"] == 5
+
+
+@pytest.mark.parametrize("record", [{"query": "SELECT 1", "response": "1"}, {"prompt": "Hi", "content": "Ho"}])
+def test_other_names_of_texts_alone_are_no_call(record: Any) -> None:
+    assert not hasattr(convert_value({"timestamp": CREATED, "model": "User", **record}).result, "uuid")
+
+
+def test_the_text_of_a_logger_is_no_answer() -> None:
+    record = {"timestamp": CREATED, "model": "m", "prompt": "Hi", "message": "llm call", "result": "ok"}
+    assert to_rejection({**record, "usage": {"prompt_tokens": 5}}).code == "unknown-format"
+
+
+def test_a_request_goes_before_a_text_that_may_be_a_part_of_it() -> None:
+    record = {"timestamp": CREATED, "request": {"model": "m", "messages": MESSAGES}, "query": "q", "response": "Ho"}
+    assert to_properties({**record, "usage": {"prompt_tokens": 5}})["$ai_input"] == MESSAGES

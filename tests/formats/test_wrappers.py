@@ -292,3 +292,81 @@ def test_a_litellm_record_in_a_loggers_line_is_what_it_is_alone(record: Any, wra
         assert replace(inside.result, raw=b"") == replace(alone.result, raw=b"")
     else:
         assert getattr(inside.result, "code", None) == getattr(alone.result, "code", None)
+
+
+UNDER_OTHER_NAMES: dict[str, Any] = {
+    "pino, a key of one's own": {"level": 30, "time": EPOCH * 1000, "llm": PAIR, "msg": "call"},
+    "structlog, a key of one's own": {"event": "call", "timestamp": LATER, "openai": PAIR},
+    "loguru, bound": loguru(extra={"call": PAIR}),
+    "winston's metadata": {"level": "info", "message": "call", "timestamp": LATER, "metadata": PAIR},
+    "monolog's context": {"message": "call", "context": PAIR, "level": 200, "channel": "app", "datetime": LATER},
+    "tracing": {"timestamp": LATER, "level": "INFO", "fields": {"message": "call", **PAIR}, "target": "app"},
+    "filebeat's json": {"@timestamp": LATER, "json": PAIR, "log": {"offset": 1}, "agent": {"type": "filebeat"}},
+    "the journal": {"__REALTIME_TIMESTAMP": str(EPOCH * 1_000_000), "MESSAGE": json.dumps(PAIR), "PRIORITY": "6"},
+    "CloudWatch Insights": {"@timestamp": "2025-06-01 10:00:02.000", "@message": PAIR},
+    "Azure's container log": {"TimeGenerated": LATER, "LogEntry": json.dumps(PAIR)},
+    "GELF": {"version": "1.1", "host": "h", "short_message": json.dumps(PAIR), "timestamp": EPOCH + 0.0},
+    "an answer under a key of one's own": {"timestamp": LATER, **ASKED, "openai_response": chat()},
+    "an answer beside a request": {"timestamp": LATER, "request": ASKED, "data": chat()},
+    "a gateway's bodies": {
+        "timestamp": LATER,
+        "requestBody": json.dumps(ASKED),
+        "responseBody": json.dumps(chat()),
+        "responseCode": 200,
+    },
+    "Express's request and response": {
+        "time": EPOCH * 1000,
+        "req": {"method": "POST", "headers": {}, "body": ASKED},
+        "res": {"statusCode": 200, "body": chat()},
+    },
+    "a request with its path": {"timestamp": LATER, "request": {"path": "/v1/x", "body": ASKED}, "response": chat()},
+    "an answer beside messages alone": {"messages": MESSAGES, "timestamp": LATER, "gpt": json.dumps(chat())},
+}
+
+
+@pytest.mark.parametrize("line", UNDER_OTHER_NAMES.values(), ids=UNDER_OTHER_NAMES)
+def test_a_call_under_a_name_of_the_writers_own_is_found(line: Any) -> None:
+    event, found = to_event(line), to_properties(line)
+    assert event.uuid == to_event(PAIR).uuid
+    assert event.timestamp == AT
+    assert (found["$ai_model"], found["$ai_input"]) == (to_properties(PAIR)["$ai_model"], MESSAGES)
+
+
+def test_a_flat_call_in_a_payload_is_no_request_without_an_answer() -> None:
+    flat = {"model": "gpt-4o", "prompt": "Hi", "response": "Ho", "tokens_in": 3, "tokens_out": 1}
+    found = to_properties({"event": "call", "timestamp": LATER, "user_id": "u-1", "payload": flat})
+    assert (found["$ai_input_tokens"], found["$ai_output_tokens"]) == (3, 1)
+    assert found["$ai_input"] == [{"role": "user", "content": "Hi"}]
+
+
+def test_two_calls_under_names_of_their_own_are_no_call() -> None:
+    other = {**PAIR, "response": {**chat(), "id": "chatcmpl-2"}}
+    assert to_rejection({"timestamp": LATER, "answer_call": PAIR, "judge_call": other}).code == "unknown-format"
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"error": {"message": "no", "code": "x"}},
+        {"hello": "world"},
+        {"messages": MESSAGES},
+        {"request": ASKED},
+        {"object": "chat.completion.chunk", "id": "c", "choices": [{"delta": {"content": "a"}}]},
+        {"object": "file", "id": "file-1"},
+        {"model": "gpt-4o", "prompt_tokens": 3},
+        '{"custom_id": "a", "response": {"status_code": 200, "body": {}}, "id": "batch_req_1"}',
+    ],
+)
+def test_what_is_no_whole_call_under_a_name_stays_unknown(member: Any) -> None:
+    assert to_rejection({"timestamp": LATER, "level": "info", "thing": member}).code == "unknown-format"
+
+
+@pytest.mark.parametrize("key", ["previous_response", "lastResponse", "cached", "expected_response"])
+def test_the_answer_of_another_call_is_no_answer_to_the_request_beside_it(key: str) -> None:
+    assert to_rejection({"timestamp": LATER, "request": ASKED, key: chat()}).code == "no-response"
+
+
+def test_a_message_under_a_name_is_no_answer() -> None:
+    """The row of a table of conversations."""
+    row = {"id": 1, "created_at": LATER, "model": "gpt-4o", "msg": {"role": "assistant", "content": "Ho"}}
+    assert to_rejection(row).code == "unknown-format"
