@@ -26,7 +26,7 @@ class KnownDestination(Value, frozen=True):
 
 
 class KnownRun(Value, frozen=True):
-    """A run; `ended_at` and `exit_code` are None where it is under way or was killed, `report` where it is not kept."""
+    """A run; `ended_at` and `exit_code` are None where it is under way or was killed, `report` where none is kept."""
 
     run_id: str
     started_at: str
@@ -137,6 +137,14 @@ def _runs(file: sqlite3.Connection, query: str, *values: object) -> list[KnownRu
     found = []
     for run_id, started_at, ended_at, exit_code, report, tallies in file.execute(query, values):
         accepted, edge, rejected = orjson.loads(tallies)
-        kept = None if report is None else orjson.loads(report)
-        found.append(KnownRun(run_id, started_at, ended_at, exit_code, accepted, edge, rejected, kept))
+        found.append(KnownRun(run_id, started_at, ended_at, exit_code, accepted, edge, rejected, _kept(report)))
     return found
+
+
+def _kept(report: object) -> dict[str, Any] | None:
+    """Return a report as it was kept; None also where damage has left none of it, which hides no run."""
+    try:
+        kept = orjson.loads(report) if isinstance(report, str) else None
+    except orjson.JSONDecodeError:
+        return None
+    return kept if isinstance(kept, dict) else None

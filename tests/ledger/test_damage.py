@@ -124,6 +124,15 @@ def test_an_outcome_that_is_none_is_damage_where_it_is_met(path: Path, outcome: 
         ledger.outcome_of(US, uuid)
 
 
+@pytest.mark.parametrize("report", ["'{\"records\": 1'", "'[]'", "7", "x'ff00'"])
+def test_a_report_that_is_none_is_not_shown_and_hides_no_run(path: Path, report: str) -> None:
+    filled(path, 3)
+    change(path, f"UPDATE runs SET report = {report}")
+    (run,) = reading.runs(path, most=5)
+    assert (run.run_id, run.accepted, run.report) == ("run-1", 3, None)
+    assert reading.status(path).last_run == run
+
+
 def test_repair_saves_what_is_readable_keeps_the_old_file_and_tells_what_is_lost(path: Path) -> None:
     settled = filled(path, 20_000)
     for page in (50, 200, 201):
