@@ -179,6 +179,8 @@ def _held_call(record: Json) -> tuple[Json, LogFormat | Refusal | None] | None:
         return None
     found: list[tuple[Json, LogFormat | Refusal | None]] = []
     for holder in (record, *(inner for _, inner in wrapped(record))):
+        if dead_letter.is_dead_letter(holder):
+            return None  # which is taken up as one, or not at all
         held = list(members(holder))
         for key, inner, with_context in held:
             is_answer = Nested(inner).shape in _ANSWERS
