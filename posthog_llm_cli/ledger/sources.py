@@ -113,7 +113,7 @@ _COLUMNS = (
 )  # fmt: skip
 _NAMES, _VALUES = ", ".join(_COLUMNS), ", ".join(f":{column}" for column in _COLUMNS)
 _INSERT = f"INSERT INTO sources ({_NAMES}) VALUES ({_VALUES})"  # noqa: S608 - made of constants
-_SINCE = "iif(offset = :offset AND digest = :digest, since, :since)"
+_SINCE = "CASE WHEN offset = :offset AND digest = :digest THEN since ELSE :since END"
 """What was settled without a filter stays so where a later run, with one, has only verified it."""
 
 _UPDATE = f"UPDATE sources SET ({_NAMES}) = ({_VALUES.replace(':since', _SINCE)}) WHERE id = :id"  # noqa: S608
