@@ -17,6 +17,9 @@ from posthog_llm_cli.values import Value
 BLOCK = 256 * 1024
 _POLL_S = 0.2
 _STILL_S = 60.0
+_COARSE_NS = 10_000_000
+"""The finest time that exFAT keeps; FAT and sshfs keep seconds. A finer clock hits such a time once in millions."""
+
 _RECURSIVE = "**"
 _STDIN = "-"
 
@@ -75,19 +78,21 @@ def open_source(source: Source, stdin_fd: int) -> int:
 
 
 def state_of(descriptor: int, path: str) -> bytes | None:
-    """Return what stands for a file in the state it is in; None where that is younger than a minute, or no file is.
+    """Return what stands for a file in the state it is in; None where that says too little, or no file is.
 
     The same state is the same content: whoever writes sets the time of the last change (ctime), which nobody can set
-    back. Within a minute a second change may have the same time, on a clock that is coarse or another machine's.
+    back. Within a minute a second change may have the same time, on a clock that is coarse or another machine's. Where
+    times are coarse the system often has no such time of its own, and tells that of the writing, which anybody sets.
     """
     try:
-        found = os.fstat(descriptor)
-    except OSError:
+        found, where = os.fstat(descriptor), os.fsencode(os.path.abspath(path))  # noqa: PTH100
+    except OSError:  # the folder that a path is relative to may be gone, too
         return None
-    if not stat.S_ISREG(found.st_mode) or time.time() - found.st_ctime < _STILL_S:
+    is_young = time.time() - found.st_ctime < _STILL_S
+    if not stat.S_ISREG(found.st_mode) or is_young or found.st_ctime_ns % _COARSE_NS == 0:
         return None
     said = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return hashlib.sha256(b"%d %d %d %d " % said + os.fsencode(os.path.abspath(path))).digest()[:DIGEST_BYTES]  # noqa: PTH100
+    return hashlib.sha256(b"%d %d %d %d " % said + where).digest()[:DIGEST_BYTES]
 
 
 def is_live(descriptor: int, uri: str) -> bool:

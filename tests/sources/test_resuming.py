@@ -3,6 +3,7 @@
 import gzip
 import mmap
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -314,6 +315,29 @@ def test_what_is_written_through_memory_into_a_file_with_room_is_read(tmp_path: 
             memory[len(LOG) : 2 * len(LOG)] = LOG
             assert (path.stat().st_ctime_ns, path.stat().st_size) == (before.st_ctime_ns, 4096), "the fault has fired"
     assert len(read(path, notes)[1]) == 2
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize(("change_ns", "is_known"), [(0, False), (1, True), (10_000_000, False), (10_000_001, True)])
+def test_a_file_whose_time_of_change_is_coarse_has_no_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change_ns: int, is_known: bool
+) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(LOG)
+    found = path.stat()
+    said = {"st_mtime_ns": 0, "st_ctime": 1.7e9, "st_ctime_ns": 1_700_000_000 * 1_000_000_000 + change_ns}
+    monkeypatch.setattr(os, "fstat", lambda _descriptor: os.stat_result(tuple(found), said))
+    assert (files.state_of(0, str(path)) is not None) is is_known
+
+
+@pytest.mark.usefixtures("still")
+def test_a_file_in_a_folder_that_is_gone_has_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    with Path("log").open("wb") as file:
+        shutil.rmtree(tmp_path / "gone")
+        time.sleep(_TICK_S)
+        assert files.state_of(file.fileno(), "log") is None
 
 
 @pytest.mark.usefixtures("still")
