@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from posthog_llm_cli.formats.stream_parts import part_of
 from posthog_llm_cli.identity import event_uuid
 from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
 
@@ -656,18 +657,33 @@ def test_a_flat_call_beside_what_other_routes_answer_is_one(answer: str, beside:
     assert to_event({**record, **beside}).name == "$ai_generation"
 
 
+SERVICES = {"message": "call", "level": "info", "timestamp": "2025-06-01T10:00:00Z", "component": "chat-service"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {**SERVICES, "model": "gpt-4o", "prompt": "Q", "completion": "A"},
+        {**SERVICES, "request": {"model": "m", "messages": MESSAGES}, "response": chat()},
+    ],
+    ids=["flat", "a pair"],
+)
+def test_a_call_in_a_log_with_the_keys_of_litellms_console_is_one(line: Any) -> None:
+    assert to_event(line).name == "$ai_generation"
+    assert to_skip({**line, "component": "LiteLLM Proxy"}).code == "console-log"
+
+
+def test_a_part_of_a_stream_in_such_a_log_is_one() -> None:
+    chunk = {"object": "chat.completion.chunk", "id": "c", "choices": [{"index": 0, "delta": {"content": "A"}}]}
+    assert part_of({**SERVICES, "response": chunk}) is not None
+    assert part_of({**SERVICES, "component": "LiteLLM", "response": chunk}) is None
+
+
 def test_a_pair_that_its_writer_calls_an_event_is_a_call() -> None:
-    answer = {
-        "object": "chat.completion",
-        "id": "c",
-        "model": "m",
-        "created": 1_748_772_000,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "A"}, "finish_reason": "stop"}],
-    }
     pair = {
         "object": "event",
         "request": {"model": "m", "messages": [{"role": "user", "content": "Q"}]},
-        "response": answer,
+        "response": chat(),
     }
     assert to_event(pair).name == "$ai_generation"
 
