@@ -9,8 +9,8 @@ from functools import cached_property
 
 from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
-    ANSWER_TEXT_KEYS,
     ANSWER_ROWS,
+    ANSWER_TEXT_KEYS,
     CHUNK,
     PART_KEYS,
     PENDING,
