@@ -201,9 +201,11 @@ def _held_call(record: Json) -> tuple[Json, LogFormat | Refusal | None] | None:
                 continue
             if is_answer or not _asks_itself(holder, key):
                 found.append((call, row))
+            if len(found) > 1:
+                return None  # and each of the others would be asked about all the members again
         if found:
             break
-    return found[0] if len(found) == 1 else None
+    return found[0] if found else None
 
 
 def _asks_itself(holder: Mapping[str, Json], key: str) -> bool:
