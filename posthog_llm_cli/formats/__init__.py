@@ -28,7 +28,14 @@ from posthog_llm_cli.formats import (
 )
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, open_envelope
-from posthog_llm_cli.formats._openai_shapes import Candidate, Nested, classify, classify_response
+from posthog_llm_cli.formats._openai_shapes import (
+    MORE_PROMPT_KEYS,
+    PROMPT_TEXT_KEYS,
+    Candidate,
+    Nested,
+    classify,
+    classify_response,
+)
 from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, members, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
 from posthog_llm_cli.model import Json, ParseContext
@@ -100,6 +107,8 @@ _ANSWERS = frozenset({
     openai_chat.FORMAT.name, openai_responses.FORMAT.name, openai_completions.FORMAT.name,
     openai_embeddings.FORMAT.name,
 })  # fmt: skip
+_QUOTING = frozenset({*PROMPT_TEXT_KEYS, *MORE_PROMPT_KEYS, "inputs", "system", "instructions", "content"})
+"""Names of texts that were asked or said: one that is JSON of a call quotes it."""
 _MOST_UNKNOWN = 1000
 """With so many rows that nobody knows at its beginning an array under a name is no table of calls."""
 _BY_NAME = {found.name: found for found in FORMATS}
@@ -173,7 +182,7 @@ def _held_call(record: Json) -> tuple[Json, LogFormat | Refusal | None] | None:
     """The one call that lies under a name of the writer's own in a record, or in a logger's line, that is none itself.
 
     A bare answer there is the answer of the record around it, which may know what was asked. Two calls are none: which
-    of them the record is about is not known.
+    of them the record is about is not known. Nor is a call beside another one's request, or one that a prompt quotes.
     """
     if not isinstance(record, dict):
         return None
@@ -183,14 +192,26 @@ def _held_call(record: Json) -> tuple[Json, LogFormat | Refusal | None] | None:
             return None  # which is taken up as one, or not at all
         held = list(members(holder))
         for key, inner, with_context in held:
+            if key in _QUOTING and isinstance(holder[key], str):
+                continue
             is_answer = Nested(inner).shape in _ANSWERS
             call: Json = _answered(holder, key, inner, held) if is_answer else with_context
             row = detect(call)
-            if isinstance(row, LogFormat) and _is_whole_call(call) and classify(call) != "error-body":
+            if not isinstance(row, LogFormat) or not _is_whole_call(call) or classify(call) == "error-body":
+                continue
+            if is_answer or not _asks_itself(holder, key):
                 found.append((call, row))
+            if len(found) > 1:
+                return None  # and each of the others would be asked about all the members again
         if found:
             break
-    return found[0] if len(found) == 1 else None
+    return found[0] if found else None
+
+
+def _asks_itself(holder: Mapping[str, Json], key: str) -> bool:
+    """Whether a record is a request, or messages, also without what it holds under a key."""
+    found = detect({name: value for name, value in holder.items() if name != key})
+    return found is not None and found.name in _HOLLOW
 
 
 def _answered(

@@ -164,3 +164,9 @@ class Warnings:
     def codes(self) -> tuple[str, ...]:
         """Return the codes, in the order they came up."""
         return tuple(self._codes)
+
+
+def is_litellms_console(record: Mapping[str, Json]) -> bool:
+    """Whether this is a line that a logger of LiteLLM's wrote with `json_logs: true`; others use the same four keys."""
+    component = record.get("component")
+    return record.keys() >= CONSOLE_KEYS and isinstance(component, str) and component.startswith("LiteLLM")

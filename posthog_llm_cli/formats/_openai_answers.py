@@ -20,12 +20,15 @@ REQUEST_KEYS = (
     "request", "request_payload", "request_json", "request_body", "request_data", "kwargs", "params", "payload",
     "body", "input", "inputs", "prompt", "messages", "request_messages", "reqPayload", "req_payload", "request_kwargs",
 )  # fmt: skip
+ANSWER_TEXT_KEYS = (
+    "response_text", "response", "completion", "output", "output_text", "answer", "assistant_response", "llm_response",
+)  # fmt: skip
 CHUNK = "chat.completion.chunk"
 PENDING = frozenset({"queued", "in_progress"})
 _NO_ERROR = frozenset({"", "none", "null", "nan", "n/a", "undefined", "false", "nonetype: none", "nil", "<nil>"})
 """Words for no error, in small letters; the last three are Python's traceback of none, Ruby's and Go's print of it."""
 _OTHER_FAMILIES = frozenset({
-    "assistant", "batch", "container", "conversation", "eval", "event", "file", "fine_tuning", "fine-tune", "image",
+    "assistant", "batch", "container", "conversation", "eval", "file", "fine_tuning", "fine-tune", "image",
     "model", "model_permission", "moderation", "organization", "project", "realtime", "thread", "upload",
     "vector_store", "video", "webhook",
 })  # fmt: skip
@@ -117,7 +120,7 @@ def _list(value: Mapping[str, Json]) -> str | None:
 
 def _stream_event(value: Mapping[str, Json]) -> str | None:
     kind = value.get("type")
-    if not isinstance(kind, str) or value.get("object") == "event":  # a webhook's
+    if not isinstance(kind, str) or _is_webhook(value):
         return None
     is_event = kind.startswith("response.") or (kind == "error" and "code" in value and "message" in value)
     return "openai-stream" if is_event and not _has_usable_object(value) else None
@@ -127,14 +130,20 @@ def _other_object(value: Mapping[str, Json]) -> str | None:
     kind = value.get("object")
     if not isinstance(kind, str):
         return "other" if ("results" in value or "data" in value) and _is_of_another_route(value) else None
-    return "other" if kind.split(".")[0] in _OTHER_FAMILIES or kind.endswith(".deleted") else None
+    is_other = kind.split(".")[0] in _OTHER_FAMILIES or kind.endswith(".deleted") or _is_webhook(value)
+    return "other" if is_other else None
+
+
+def _is_webhook(value: Mapping[str, Json]) -> bool:
+    """Whether this is what OpenAI tells a server of an answer; loggers call their own records events, too."""
+    return value.get("object") == "event" and isinstance(value.get("type"), str) and isinstance(value.get("data"), dict)
 
 
 def _is_of_another_route(value: Mapping[str, Json]) -> bool:
     """Whether this is a body of moderations or of images, which name no `object`; in batches they are no calls, too."""
     first = mapping(next(iter(items(value.get("results")) or items(value.get("data"))), None))
     is_body = "flagged" in first or ("created" in value and not _IMAGE_KEYS.isdisjoint(first))
-    return is_body and value.keys().isdisjoint((*RESPONSE_KEYS, *REQUEST_KEYS))
+    return is_body and value.keys().isdisjoint((*RESPONSE_KEYS, *ANSWER_TEXT_KEYS, *REQUEST_KEYS))
 
 
 _IMAGE_KEYS = frozenset({"b64_json", "url", "revised_prompt"})

@@ -147,8 +147,8 @@ def _model(exchange: Exchange) -> str:
         outer.get("model_name"),
         outer.get("modelName"),
         outer.get("modelId"),
-        *(side.get(key) for side in (request, outer) for key in ("engine", "deployment_id")),  # openai before 1.0
         deployment[1] if deployment is not None else None,
+        *(side.get(key) for side in (request, outer) for key in ("engine", "deployment_id")),  # openai before 1.0
     )
     if model is None:
         raise RecordError("missing-field", "the record names no model", path="$.model")

@@ -18,10 +18,10 @@ _PRINT = re.compile(
     r"|(?:AIMessage|LLMResult|AgentRunResult|ChatResult)(?:Chunk)?\([a-z_]+="
     r"|content=(?:'|\"|\[).*\badditional_kwargs=\{"  # LangChain's messages
     r"|b['\"]\{|\{'(?:id|object|choices|model)': |\{\s{1,9}id: '[^'\n]{1,200}',\s{1,9}object: '"  # the last is Node's
-    r"|<OpenAIObject |<(?:\w*API)?Response \[\d{3}"
+    r"|<OpenAIObject |<(?:\w*API)?Response \[\d{3}\b[^\]<>]{0,80}\](?: type=<[^<>]{0,300}>)?>\s*\Z"
     r"|\w{0,40}(?:Completion|ChatResponse) ?[\[{] ?\w+ ?= ?"  # Java
-    r"|\{ID:\S{1,200} Object:|\{\"id\"=>|#<[A-Z]\w*(?:::\w+)+[: ]"  # Go, Ruby
-    r"|OpenAI(?:\.\w+){1,5}\s*\Z"  # C#
+    r"|\{ID:\S{1,200} Object:|\{\"id\" ?=> ?\"[^\"]{0,200}\", ?\"object\" ?=>|#<[A-Z]\w*(?:::\w+)+[: ]"  # Go, Ruby
+    r"|OpenAI(?:\.[A-Z]\w*){1,5}\s*\Z"  # C#
     r"|<[\w.]+ object (?:[\w.<>]+ )?at 0x[0-9a-fA-F]+>\s*\Z|\[object Object\]\s*\Z)",
     re.DOTALL,
 )

@@ -10,6 +10,7 @@ from functools import cached_property
 from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
+    ANSWER_TEXT_KEYS,
     CHUNK,
     PART_KEYS,
     PENDING,
@@ -62,9 +63,6 @@ MODEL_KEYS = ("model", "model_name", "model_id", "modelName", "modelId")
 _TRAINING_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "weight"})
 _CALL_KEYS = frozenset({*MODEL_KEYS, "id", "usage", "created", "time", "timing", *TIME_KEYS})
 PROMPT_TEXT_KEYS = ("prompt_text", "prompt", "messages", "request_messages", "input", "user_message", "question")
-ANSWER_TEXT_KEYS = (
-    "response_text", "response", "completion", "output", "output_text", "answer", "assistant_response", "llm_response",
-)  # fmt: skip
 _MERE_TEXT_KEYS = tuple(key for key in ANSWER_TEXT_KEYS if key not in WHOLE_KEYS)
 _METADATA_ONLY_TELLS = frozenset({
     *INPUT_KEYS, *OUTPUT_KEYS, *TOTAL_KEYS, "tokens_used", "tokens", "usage", "token_usage", "latency", "latency_ms",

@@ -37,7 +37,9 @@ _MORE_TIMES = (
 )  # fmt: skip
 """The journal, Azure, .NET; where the record lies under a name of the writer's own."""
 _MOST_MEMBERS = 100
-_OF_ANOTHER = re.compile(r"(?:prev|last|prior|old|cache|example|expected|reference|sample|golden)", re.IGNORECASE)
+_OF_ANOTHER = re.compile(
+    r"(?:prev|last|prior|old|cache|example|expected|reference|sample|golden|mock|fixture|baseline)", re.IGNORECASE
+)
 """How a name begins that says that what it names is of another call."""
 
 HOLDERS = frozenset(place[0] for place in (*_PLACES, *_LISTS, *_PAGES))

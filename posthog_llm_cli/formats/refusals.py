@@ -6,7 +6,7 @@ A shape that gets a reader moves from here into a format module of its own.
 from collections.abc import Callable
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import CONSOLE_KEYS, items, mapping
+from posthog_llm_cli.formats._fields import CONSOLE_KEYS, is_litellms_console, items, mapping
 from posthog_llm_cli.formats._litellm_datadog import ENVELOPE_KEYS, is_envelope, refuse
 from posthog_llm_cli.formats._openai_relatives import relative_name
 from posthog_llm_cli.formats._openai_shapes import (
@@ -116,6 +116,13 @@ def _is_service(record: Json) -> bool:
     return tells and record.keys().isdisjoint((*PROMPT_TEXT_KEYS, *RESPONSE_KEYS, *REQUEST_KEYS))
 
 
+def _is_console(record: Json) -> bool:
+    """Whether this is a line of a console log of LiteLLM's, or of a server beside it that logs no call."""
+    if not isinstance(record, dict) or not record.keys() >= CONSOLE_KEYS:
+        return False
+    return is_litellms_console(record) or classify(record) == "unknown"
+
+
 BEFORE_LITELLM: tuple[Refusal, ...] = (
     Refusal("empty-record", lambda record: record is None, skipping("empty-record", "null")),
     Refusal(
@@ -147,7 +154,7 @@ AFTER_LITELLM: tuple[Refusal, ...] = (
     ),
     Refusal(
         "console-log",
-        _having(*CONSOLE_KEYS),
+        _is_console,
         skipping(
             "console-log",
             "these are LiteLLM's console logs; export with an s3, gcs_bucket or generic_api callback, or SpendLogs",

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import ClassVar
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import CONSOLE_KEYS, first_id, id_text, items, mapping, text
+from posthog_llm_cli.formats._fields import first_id, id_text, is_litellms_console, items, mapping, text
 from posthog_llm_cli.formats._openai_answers import is_unfinished
 from posthog_llm_cli.formats._openai_chunks import choice_index, finish_reason, has_piece
 from posthog_llm_cli.formats._openai_events import is_terminal, stream_error
@@ -130,7 +130,7 @@ def part_of(record: Json) -> Part | None:
     A record that holds a whole stream is no part, nor is what LiteLLM's console log says of one: a call that the log
     may hold itself.
     """
-    if not isinstance(record, dict) or record.keys() >= CONSOLE_KEYS:
+    if not isinstance(record, dict) or is_litellms_console(record):
         return None
     if record.get("object") == CHUNK:
         return read_part(record)

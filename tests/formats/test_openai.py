@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from posthog_llm_cli.formats.stream_parts import part_of
 from posthog_llm_cli.identity import event_uuid
 from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
 
@@ -324,6 +325,12 @@ def test_an_azure_deployment_names_the_model_where_nothing_else_does() -> None:
     assert to_properties(record)["$ai_model"] == "my-gpt"
 
 
+def test_a_deployment_in_the_url_names_the_model_before_an_engine() -> None:
+    url = "https://x.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=1"
+    record = {"timestamp": "2025-06-01T10:00:00Z", "engine": "vllm", "url": url, "prompt": "Hi", "response": "Ho"}
+    assert to_properties(record)["$ai_model"] == "gpt-4o"
+
+
 @pytest.mark.parametrize("key", ["engine", "deployment_id"])
 def test_an_engine_of_openai_before_1_0_names_the_model_where_nothing_else_does(key: str) -> None:
     failed = {"timestamp": CREATED, "request": {key: "mine", "messages": MESSAGES}, "error": "boom"}
@@ -632,6 +639,61 @@ def test_an_appended_answer_in_parts_is_dropped_too() -> None:
 
 def test_a_numbered_answer_is_one_call_bare_and_in_a_pair() -> None:
     assert to_event(chat(id=7)).uuid == to_event(pair(chat(id=7))).uuid
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"results": [{"flagged": False}]},
+        {"created": 1_748_772_000, "data": [{"url": "https://example.com/found"}]},
+        {"object": "event"},
+        {"object": "event.llm"},
+    ],
+    ids=["moderated", "found pages", "an event", "a kind of event"],
+)
+@pytest.mark.parametrize("answer", ["answer", "response_text"])
+def test_a_flat_call_beside_what_other_routes_answer_is_one(answer: str, beside: Any) -> None:
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "question": "Q", answer: "A"}
+    assert to_event({**record, **beside}).name == "$ai_generation"
+
+
+SERVICES = {"message": "call", "level": "info", "timestamp": "2025-06-01T10:00:00Z", "component": "chat-service"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {**SERVICES, "model": "gpt-4o", "prompt": "Q", "completion": "A"},
+        {**SERVICES, "request": {"model": "m", "messages": MESSAGES}, "response": chat()},
+    ],
+    ids=["flat", "a pair"],
+)
+def test_a_call_in_a_log_with_the_keys_of_litellms_console_is_one(line: Any) -> None:
+    assert to_event(line).name == "$ai_generation"
+    assert to_skip({**line, "component": "LiteLLM Proxy"}).code == "console-log"
+
+
+def test_a_part_of_a_stream_in_such_a_log_is_one() -> None:
+    chunk = {"object": "chat.completion.chunk", "id": "c", "choices": [{"index": 0, "delta": {"content": "A"}}]}
+    assert part_of({**SERVICES, "response": chunk}) is not None
+    assert part_of({**SERVICES, "component": "LiteLLM", "response": chunk}) is None
+
+
+def test_a_pair_that_its_writer_calls_an_event_is_a_call() -> None:
+    pair = {
+        "object": "event",
+        "request": {"model": "m", "messages": [{"role": "user", "content": "Q"}]},
+        "response": chat(),
+    }
+    assert to_event(pair).name == "$ai_generation"
+
+
+@pytest.mark.parametrize(
+    "said", ["OpenAI.com", "<Response [200]> means that all is well.", '{"id"=>1, "name"=>"x"} is a hash in Ruby.']
+)
+def test_a_text_that_only_begins_like_a_print_is_an_answer(said: str) -> None:
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "prompt": "Q", "response": said}
+    assert to_properties(record)["$ai_output_choices"][0]["content"][0]["text"] == said
 
 
 def test_the_engines_first_token_stands_in_for_the_services() -> None:

@@ -181,6 +181,7 @@ def test_a_message_alone_is_no_answer() -> None:
         "ChatCompletion(id='chatcmpl-1', choices=[Choice(message=<Message>)])",
         "<OpenAIObject chat.completion id=chatcmpl-1 at 0x7f1e8d1e5740> JSON: {",
         "<Response [200 OK]>",
+        "<APIResponse [200 OK] type=<class 'openai.types.chat.chat_completion.ChatCompletion'>>",
         "<coroutine object AsyncCompletions.create at 0x7f1e8d1e5740>",
         "AIMessage(content='ho', response_metadata={})",
         "content='ho' additional_kwargs={'refusal': None} response_metadata={'id': 'chatcmpl-1'} id='run-1'",

@@ -339,6 +339,27 @@ def test_a_flat_call_in_a_payload_is_no_request_without_an_answer() -> None:
     assert found["$ai_input"] == [{"role": "user", "content": "Hi"}]
 
 
+QUOTING = {
+    "a prompt": {"model": "gpt-4o", "timestamp": LATER, "prompt": json.dumps(PAIR)},
+    "a bare answer in an input": {"model": "gpt-4o", "timestamp": LATER, "input": json.dumps(chat())},
+    "a question": {"model": "gpt-4o", "timestamp": LATER, "question": json.dumps(PAIR)},
+    "a query": {"user_id": "u-1", "timestamp": LATER, "query": json.dumps(PAIR)},
+    "a system prompt": {**ASKED, "timestamp": LATER, "system": json.dumps(PAIR)},
+    "a tool's message": {"role": "tool", "tool_call_id": "c-1", "content": json.dumps(chat())},
+    "another call's context": {**ASKED, "timestamp": LATER, "context": PAIR},
+    "a state beside a request": {"request": ASKED, "timestamp": LATER, "state": PAIR},
+    "a training example's source": {"messages": MESSAGES, "source": PAIR},
+    "a fixture": {"name": "test_call", "fixture": PAIR},
+    "a mock": {"name": "test_call", "mock_response": chat()},
+    "a baseline": {"item": {"question": "Hi"}, "baseline": chat()},
+}
+
+
+@pytest.mark.parametrize("record", QUOTING.values(), ids=QUOTING)
+def test_a_call_that_is_quoted_in_what_was_asked_or_lies_beside_it_is_none(record: Any) -> None:
+    assert to_rejection(record).code in {"no-response", "unknown-format", "fine-tuning-data"}
+
+
 def test_two_calls_under_names_of_their_own_are_no_call() -> None:
     other = {**PAIR, "response": {**chat(), "id": "chatcmpl-2"}}
     assert to_rejection({"timestamp": LATER, "answer_call": PAIR, "judge_call": other}).code == "unknown-format"
