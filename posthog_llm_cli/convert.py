@@ -4,11 +4,11 @@ One line is usually one record; an array, a page or documents glued together are
 is in the data: a record that cannot become an event is a `RecordError` in its place.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 from posthog_llm_cli import formats
-from posthog_llm_cli.decoding import Decoded, decode, encode, split_documents
+from posthog_llm_cli.decoding import Decoded, decode, encode, split_documents, to_size
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, is_dead_letter, letter_bytes
 from posthog_llm_cli.glance import glance_of
@@ -55,22 +55,36 @@ class _Record(Value, frozen=True):
 
 
 def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
-    """Return what becomes of each record of a line, in order; at least one."""
+    """Return what becomes of each record of a line, in order; at least one.
+
+    The event of a line that is one record is made to be packed at once: whoever keeps it keeps it `to_hold`.
+    """
     if line.problem is not None:
         return [Converted(line.ref, line.problem, warnings=line.warnings)]
     if line.skipped is not None:
         return [Converted(line.ref, line.skipped, line.format, line.warnings)]
     records = _records(line.raw, line.ref, whole=True)
-    found = [_convert(record, options, line) for record in records]
+    if isinstance(records, tuple):
+        found = [_convert(record, options, line) for record in records]
+    else:
+        found = [to_hold(_convert(record, options, line)) for record in records]
     if line.warnings:
         return [replace(converted, warnings=(*line.warnings, *converted.warnings)) for converted in found]
     return found
 
 
+def to_hold(converted: Converted) -> Converted:
+    """Return what became of a record with an event that takes no more memory than its bytes say."""
+    event = converted.result
+    if not isinstance(event, Event):
+        return converted
+    return replace(converted, result=replace(event, properties=to_size(event.properties)))
+
+
 # ------------------------------------------------------------------------------------------------- a line's records
 
 
-def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> Iterable[_Record]:
+def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> tuple[_Record] | Iterator[_Record]:
     own = None if whole else raw
     try:
         decoded = decode(raw)

@@ -71,7 +71,12 @@ def encode(value: Json) -> bytes:
 
     Those of `orjson.dumps` keep the room that it made before it wrote, for the longest of escapes: ten times as much.
     """
-    return bytes(memoryview(orjson.dumps(value)))
+    return to_size(orjson.dumps(value))
+
+
+def to_size(written: bytes) -> bytes:
+    """Return a copy of what `orjson.dumps` wrote, in memory of its size."""
+    return bytes(memoryview(written))
 
 
 def split_documents(raw: bytes) -> list[tuple[int, bytes]]:

@@ -13,7 +13,6 @@ from operator import attrgetter
 
 import orjson
 
-from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.identity import event_uuid, replaced_id
 from posthog_llm_cli.model import (
     VALUE_PART,
@@ -143,7 +142,7 @@ def _event(
         distinct_id=distinct_id,
         timestamp=call.timestamp,
         destination=destination,
-        properties=encode(properties),
+        properties=orjson.dumps(properties),
         legacy_properties=legacy,
         v1_members=v1,
         ref=ref,

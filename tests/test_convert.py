@@ -1,6 +1,7 @@
 """One line → its records, and the law that anything at all is an event, a coded rejection or a coded skip."""
 
 import base64
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -130,6 +131,19 @@ def test_the_elements_of_an_array_are_records_and_do_not_harm_one_another() -> N
     assert isinstance(missing.result, RecordError)
     assert (unknown.result.path, missing.result.path) == ("$[2]", "$[3].model")
     assert missing.raw == orjson.dumps(chat(model=None))
+
+
+def test_the_events_of_an_array_take_the_memory_that_they_say() -> None:
+    raw = orjson.dumps([payload(id=f"chatcmpl-{number}", messages="word " * 600) for number in range(200)])
+    tracemalloc.start()
+    try:
+        events = [found.result for found in convert_bytes(raw)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    said = sum(len(event.properties) + len(event.raw) for event in events if isinstance(event, Event))
+    assert said > 1_200_000
+    assert taken < 2 * said
 
 
 def test_glued_documents_are_records_with_their_own_places() -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import (
@@ -68,10 +68,12 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
     usage = read_usage(exchange, warn, embedding=embedding)
     if usage.input is None and usage.output is None and failure is None:
         warn("no-usage")
-    caller = _caller(exchange)
+    logged = _logged_metadatas(exchange)
+    own = _Metadatas(*map(own_metadata, logged))
+    caller = read_caller_metadata({**own.request, **own.outer} or own.response)
     if caller.has_reserved:
         warn("reserved-metadata")
-    person = _person(exchange)
+    person = _person(exchange, logged, own)
     span_id = _span_id(exchange)
     parameters = model_parameters(request or response)
     tier = text(response.get("service_tier"))
@@ -90,10 +92,10 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
         identity=_identity(exchange),
         timestamp=times.timestamp,
         model=model,
-        trace_id=_trace_id(exchange, caller) or span_id or "",
+        trace_id=_trace_id(exchange, own, caller) or span_id or "",
         span_id=span_id,
         parent_id=caller.wished_parent_id or first_id(outer.get("parent_id"), outer.get("parent_span_id")),
-        session_id=_session_id(exchange, caller) or person.session_id,
+        session_id=_session_id(exchange, own, caller) or person.session_id,
         span_name=caller.span_name,
         trace_name=caller.trace_name,
         prompt_name=caller.prompt_name,
@@ -252,16 +254,17 @@ def _span_id(exchange: Exchange) -> str | None:
     )
 
 
-def _metadatas(exchange: Exchange) -> tuple[Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]]:
-    """The caller's metadata of record, request and answer."""
-    outer, request, response = _logged_metadatas(exchange)
-    return own_metadata(outer), own_metadata(request), own_metadata(response)
+class _Metadatas(NamedTuple):
+    """The metadata of record, request and answer."""
+
+    outer: Mapping[str, Json]
+    request: Mapping[str, Json]
+    response: Mapping[str, Json]
 
 
-def _logged_metadatas(exchange: Exchange) -> tuple[Mapping[str, Json], Mapping[str, Json], Mapping[str, Json]]:
+def _logged_metadatas(exchange: Exchange) -> _Metadatas:
     """The metadata as logged: a LiteLLM proxy's own are among them, also where only its answer was logged beside."""
-    outer, request, response = exchange.outer, exchange.request, exchange.response
-    return _logged_metadata(outer), _logged_metadata(request), _logged_metadata(response)
+    return _Metadatas(*map(_logged_metadata, (exchange.outer, exchange.request, exchange.response)))
 
 
 def _logged_metadata(side: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -270,54 +273,46 @@ def _logged_metadata(side: Mapping[str, Json]) -> Mapping[str, Json]:
     return mapping(own) or mapping(mapping(side.get("litellm_params")).get("metadata"))
 
 
-def _trace_id(exchange: Exchange, caller: CallerMetadata) -> str | None:
+def _trace_id(exchange: Exchange, own: _Metadatas, caller: CallerMetadata) -> str | None:
     outer = exchange.outer
-    outer_metadata, request_metadata, _ = _metadatas(exchange)
     return caller.wished_trace_id or first_id(
         outer.get("trace_id"),
         outer.get("traceId"),
         outer.get("trace"),
-        outer_metadata.get("trace_id"),
-        request_metadata.get("trace_id"),
+        own.outer.get("trace_id"),
+        own.request.get("trace_id"),
     )
 
 
-def _session_id(exchange: Exchange, caller: CallerMetadata) -> str | None:
-    outer_metadata, request_metadata, _ = _metadatas(exchange)
+def _session_id(exchange: Exchange, own: _Metadatas, caller: CallerMetadata) -> str | None:
     conversation = exchange.response.get("conversation")
     return caller.wished_session_id or first_id(
         *(exchange.outer.get(key) for key in _SESSION_KEYS),
-        outer_metadata.get("session_id"),
-        request_metadata.get("session_id"),
+        own.outer.get("session_id"),
+        own.request.get("session_id"),
         mapping(conversation).get("id"),
         conversation,
     )
 
 
-def _person(exchange: Exchange) -> Person:
+def _person(exchange: Exchange, logged: _Metadatas, own: _Metadatas) -> Person:
     outer, request, response = exchange.outer, exchange.request, exchange.response
-    outer_metadata, request_metadata, response_metadata = _metadatas(exchange)
     candidates: Iterable[Json] = (
         outer.get("distinct_id"),
         outer.get("user_id"),
         outer.get("userId"),
         None if exchange.is_bare else outer.get("user"),
         outer.get("end_user"),
-        outer_metadata.get("user_id"),
-        request_metadata.get("user_id"),
+        own.outer.get("user_id"),
+        own.request.get("user_id"),
         request.get("user"),
         request.get("safety_identifier"),
-        response_metadata.get("user_id"),
+        own.response.get("user_id"),
         response.get("user"),
         response.get("safety_identifier"),
     )
-    keys = frozenset[str]().union(*(key_names(logged) for logged in (outer, *_logged_metadatas(exchange))))
+    keys = frozenset[str]().union(*(key_names(side) for side in (outer, *logged)))
     return find_person(candidates, nobody=keys, take_object_id=True)
-
-
-def _caller(exchange: Exchange) -> CallerMetadata:
-    outer, request, response = _metadatas(exchange)
-    return read_caller_metadata({**request, **outer} or response)
 
 
 def _properties(exchange: Exchange, caller: CallerMetadata, model: str) -> dict[str, Json]:

@@ -24,6 +24,7 @@ _STREAMED = frozenset({
     "openai-stream", "openai-chat", "openai-completions", "openai-responses", "ollama", "openai-error",
 })  # fmt: skip
 """What may come in a stream: its parts, an error, and a server's whole answer all the same."""
+_NOT_ASKED = ""
 _LOOKED_AT = 8
 """Parts of a stream that are looked at to tell whose it is: some begin with pings or comments."""
 
@@ -35,7 +36,7 @@ class Nested:
     under a response key, where a part of an answer (its choices, one of them, its message) stands for it.
     """
 
-    __slots__ = ("status", "url", "value")
+    __slots__ = ("_shape", "status", "url", "value")
 
     def __init__(self, value: Json, *, is_answer: bool = False) -> None:
         self.status: Json = None
@@ -44,6 +45,7 @@ class Nested:
         if is_answer and isinstance(inner, str):
             inner = read_print(inner)
         self.value = _whole_answer(inner) if is_answer else inner
+        self._shape: str | None = _NOT_ASKED
 
     def _unwrap(self, value: Json) -> Json:
         recording = mapping(value)
@@ -60,7 +62,10 @@ class Nested:
     @property
     def shape(self) -> str | None:
         """The shape of what is inside, a stream's text and a list of chunks included; None for no answer."""
-        return classify_stream(self.value) if isinstance(self.value, (str, list)) else classify_response(self.value)
+        if self._shape is _NOT_ASKED:
+            is_stream = isinstance(self.value, (str, list))
+            self._shape = classify_stream(self.value) if is_stream else classify_response(self.value)
+        return self._shape
 
     @property
     def is_other_stream(self) -> bool:

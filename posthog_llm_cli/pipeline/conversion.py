@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 
 from posthog_llm_cli.committed import AlreadyRead
+from posthog_llm_cli.convert import to_hold
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Converted, Idle, LogLine
 from posthog_llm_cli.pipeline.plan import ConvertLine, Plan
@@ -48,7 +49,7 @@ def convert_all(
             if not isinstance(item, LogLine):
                 yield item
                 continue
-            yield Done(item, convert_line(item, plan.convert))
+            yield Done(item, list(map(to_hold, convert_line(item, plan.convert))))
             read += len(item.raw)
             if pool is None and plan.workers >= 2 and read >= plan.workers_after_bytes:
                 pool = while_converting.enter_context(WorkerPool(convert_line, plan.convert, workers=plan.workers))

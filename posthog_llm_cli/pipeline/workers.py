@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from posthog_llm_cli.convert import to_hold
 from posthog_llm_cli.model import Converted, ConvertOptions, LogLine
 from posthog_llm_cli.pipeline.buffers import SharedBuffer
 from posthog_llm_cli.pipeline.memory import WORKER_KEPT_BYTES, WORKER_LARGE_BYTES, collect_rarely, give_back_early
@@ -126,7 +127,7 @@ class WorkerPool:
             yield from task.results
         else:
             for line in task.lines:
-                yield self._convert_line(line, self._options)
+                yield list(map(to_hold, self._convert_line(line, self._options)))
 
     def kill(self) -> None:
         """End the processes at once. They hold nothing: what they convert is still here. Safe in a signal handler."""

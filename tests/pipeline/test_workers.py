@@ -6,15 +6,17 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posthog_llm_cli.errors import SourceError
-from posthog_llm_cli.model import Idle, LogLine, Skipped
+from posthog_llm_cli.model import Converted, ConvertOptions, Event, Idle, LogLine, Skipped
 from posthog_llm_cli.pipeline import Plan, Stop, conversion, send, validate
 from posthog_llm_cli.pipeline.conversion import Done, Item, convert_all, convert_in_workers
 from posthog_llm_cli.pipeline.workers import WorkerPool
@@ -141,6 +143,34 @@ def test_until_a_worker_is_ready_this_process_converts(monkeypatch: pytest.Monke
     assert pids[:501] == [os.getpid()] * 501
     assert os.getpid() not in pids[501:]
     assert asked == [False] * 500 + [True]
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["no workers", "workers that are lost"])
+def test_events_that_are_made_in_this_process_are_held_in_the_memory_that_they_say(*, is_lost: bool) -> None:
+    lines = fakes.lines(orjson.dumps({"id": n, "text": "word " * 600}).decode() for n in range(200))
+    tracemalloc.start()
+    try:
+        if is_lost:
+            with WorkerPool(roomy_event, fakes.OPTIONS, workers=1) as pool:
+                pool._broken.set()
+                held = [found for task in [pool.submit(lines)] for found in pool.results(task)]
+        else:
+            items: Iterator[Item] = iter(lines)
+            found = convert_all(items, fakes.plan(), convert_line=roomy_event, stop=Stop())
+            held = [item.conversions for item in found if isinstance(item, Done)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    events = [result for (conversion,) in held if isinstance(result := conversion.result, Event)]
+    said = sum(len(event.properties) for event in events)
+    assert said > 600_000
+    assert taken < 2 * said
+
+
+def roomy_event(line: LogLine, _options: ConvertOptions) -> list[Converted]:
+    """An event as the payload builder makes it: `orjson` keeps ten times the room."""
+    event = fakes.event(f"of line {line.ref.line}", ref=line.ref, raw=line.raw)
+    return [Converted(line.ref, replace(event, properties=orjson.dumps(orjson.loads(line.raw))))]
 
 
 def test_a_worker_says_that_it_is_ready() -> None:
