@@ -1,6 +1,7 @@
 """Settings of the whole suite."""
 
 import gc
+import signal
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,9 @@ settings.load_profile("thorough" if THOROUGH else "plh")
 
 # Each worker collects all 5,500 tests, and nothing of that is garbage: looking for some is a third to half of the time.
 gc.disable()
+
+# Runs inherit what is ignored, as all is that `nohup make test` starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(trylast=True)

@@ -186,7 +186,7 @@ def test_what_waits_on_disk_is_unconfirmed_when_the_time_is_over() -> None:
         yield fakes.line("skip")
         yield fakes.line("skip")
 
-    report = run(Source(lines()), uneven, fakes.plan(bounds=SMALL, max_duration_s=0.2, concurrency=1))
+    report = run(Source(lines()), uneven, fakes.plan(bounds=SMALL, max_duration_s=0.2, late_s=1.0, concurrency=1))
     counts = counted(report)
     assert report.out_of_time
     assert counts["b"] >= 1
