@@ -8,6 +8,7 @@ from typing import Any
 
 import platformdirs
 
+from posthog_llm_cli.config.cores import cores
 from posthog_llm_cli.config.layers import FILE_NAME, Given, Layer, from_environment, from_file, from_flags, wrong
 from posthog_llm_cli.config.options import OPTIONS, Option
 from posthog_llm_cli.config.settings import Settings
@@ -196,7 +197,7 @@ def _settings(given: dict[str, Given], api_key: str | None, *, state_home: Path,
         properties=dict(values["property"]),
         ledger=_ledger(given, state_home),
         dead_letter=_dead_letter(given, state_home),
-        workers=values["workers"] if values["workers"] is not None else _cores(),
+        workers=values["workers"] if values["workers"] is not None else min(cores(), _MAX_WORKERS),
     )
     return Settings(**taken)
 
@@ -244,9 +245,3 @@ def _dead_letter(given: dict[str, Given], state_home: Path) -> str:
     if found.value is None:
         return f"{_ledger_at(given['ledger'], state_home).parent / 'dead-letters'}/"
     return f"{_path(found)}/" if found.value.endswith("/") else str(_path(found))
-
-
-def _cores() -> int:
-    """How many processes may convert by default: the cores that this process may use, where the system tells them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return min(cores, _MAX_WORKERS)

@@ -35,6 +35,7 @@ class DeliveryPool:
         self._unsettled: dict[int, Chunk] = {}
         self._submitted = 0
         self._stopped = threading.Event()
+        self._has_abandoned = False
 
     @property
     def unsettled(self) -> int:
@@ -98,6 +99,7 @@ class DeliveryPool:
     def abandon(self) -> Iterator[Chunk]:
         """Give up on what has no result yet, and yield it; a late result is dropped."""
         chunks = list(self._unsettled.values())
+        self._has_abandoned = bool(chunks)
         self._unsettled.clear()
         for chunk in chunks:
             if not self._is_inline:
@@ -106,10 +108,10 @@ class DeliveryPool:
         yield from self._shelf.take_all()
 
     def close(self) -> None:
-        """End the threads; those that hang are left behind after a moment."""
+        """End the threads; those that hang are left behind, after a moment if none was waited for before."""
         self._stopped.set()
         self._lanes.close()
-        deadline = time.monotonic() + _JOIN_S
+        deadline = time.monotonic() + (0.0 if self._has_abandoned else _JOIN_S)
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._shelf.close()

@@ -38,7 +38,8 @@ class Plan(Value, frozen=True):
     were read. `max_record` is the ceiling for one record in bytes, and so for a call that several make up. `limit`
     counts events that are no duplicates, those too that an earlier run has sent, so that the same command again sends
     no more. `linger_s` is how long an event of a slow source waits for company, `grace_s` how long deliveries may go on
-    after a signal, `late_s` how long after `max_duration_s`: as long as a request may take, and no retries.
+    after a signal (`docker stop` kills ten seconds behind it), `late_s` how long after `max_duration_s`: as long as a
+    request may take, and no retries.
     """
 
     convert: ConvertOptions
@@ -49,7 +50,7 @@ class Plan(Value, frozen=True):
     limit: int | None = None
     max_duration_s: float | None = None
     max_record: int = 32 * 1024 * 1024
-    grace_s: float = 8.0
+    grace_s: float = 7.0
     late_s: float = 30.0
     linger_s: float = 5.0
     workers_after_bytes: int = WORKERS_AFTER_BYTES

@@ -22,7 +22,7 @@ from posthog_llm_cli.sources.lines import SSE_STARTS, Lines, ServerSentEvents
 from posthog_llm_cli.sources.postgres import CopyText, Evidence, has_row_keys, title_end
 from posthog_llm_cli.sources.scanner import Scan, Structure
 from posthog_llm_cli.sources.table import Foreign, Table, delimiter_of_table, spend_logs_header
-from posthog_llm_cli.sources.track import Track, is_console_line
+from posthog_llm_cli.sources.track import PADDING, Track, is_console_line
 
 LOOK_AHEAD = 4 * 1024 * 1024
 """Bytes of a head that are held to see whether more lines follow an array, or whether rows are COPY text."""
@@ -248,7 +248,7 @@ class Framer:
 
     def _choose_for_object(self, *, final: bool) -> NewMode | None:
         if self._spans_lines():
-            return _documents
+            return self._choose_by_second_line(final=final)
         match self._scan:
             case Scan.MORE:
                 return Lines if final or self._probed > self._longest_head() else None
@@ -256,6 +256,28 @@ class Framer:
                 return self._choose_by_rest(Lines, _documents, final=final)
             case Scan.CUT | Scan.NEXT:
                 return Lines
+
+    def _choose_by_second_line(self, *, final: bool) -> NewMode | None:
+        """Line 1 leaves an object open: by whether line 2 goes on with it.
+
+        No document goes on with an object that is whole and has another one, or nothing, on the line behind it: then
+        line 1 is one that its writer did not finish.
+        """
+        start = self._head.find(b"\n") + 1
+        if not self._head.startswith(b"{", start):
+            return _documents
+        most = start + self._longest_head()
+        end = self._head.find(b"\n", start, most)
+        if end < 0 and not final:
+            return None if len(self._head) < most else _documents
+        if end < 0:
+            end = len(self._head)
+        if not _is_object(bytes(self._head[start:end]).strip(PADDING)):
+            return _documents
+        behind = self._head[end + 1 : end + 2]
+        if not behind and not final:
+            return None
+        return Lines if behind in (b"", b"{") else _documents
 
     def _choose_for_array(self, *, final: bool, settling: bool) -> NewMode | None:
         match self._scan:

@@ -356,7 +356,7 @@ class Resumed:
         except SourceError as error:
             problems.append(error)
         yield from _line_end(framer, trail)
-        if not problems and framer.reads_lines and trail.line_end == trail.offset:
+        if not problems and framer.may_stop and trail.line_end == trail.offset:
             yield from self._at_rest(trail, trail.lines_end(console=framer.is_console))
         elif not problems:
             end = trail.end()

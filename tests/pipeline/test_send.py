@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from posthog_llm_cli.chunking import Bounds
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Chunk, Delivery, Event, Historical, Idle, LogLine, Outcome, SourceRef, Verdict
-from posthog_llm_cli.pipeline import Plan, Stop, outbox, send
+from posthog_llm_cli.pipeline import Plan, Stop, deliveries, outbox, send
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.report.models import Tally
 from posthog_llm_cli.transport import Deliverer
@@ -412,6 +412,21 @@ def test_deliveries_that_never_return_are_counted_as_unconfirmed(monkeypatch: py
     assert 0.8 <= took_s < 20
     assert report.interrupted_by == 15
     hung.let_go()
+
+
+def test_what_never_returns_is_not_waited_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_LAST_WAIT_S", 0.2)
+    monkeypatch.setattr(deliveries, "_JOIN_S", 600.0)
+    stop, hung = Stop(), fakes.Hung(deaf=True)
+    stop.request(15)
+    report = run(Source(fakes.lines(["e:1"])), fakes.plan(grace_s=0.2), deliverer=hung, stop=stop)
+    assert report.unconfirmed == report.records == 1
+    hung.let_go()
+
+
+def test_a_stop_leaves_time_until_docker_kills() -> None:
+    grace_s = Plan(fakes.OPTIONS, Bounds(10, 100_000), Historical.AUTO).grace_s
+    assert grace_s + outbox._LAST_WAIT_S <= 9.0, "of ten seconds: the end is noted down and told, too"
 
 
 def test_many_open_chunks_do_not_stretch_the_grace_period() -> None:

@@ -283,7 +283,10 @@ def test_glued_documents_without_any_line_end_come_one_by_one() -> None:
         (b'{\n"x": 1}\n{"a": "cut\nINFO text\n{"d": 4}', [b'{\n"x": 1}', b'{"a": "cut', b"INFO text", b'{"d": 4}']),
         (b'{"a": "cut\n{"b": 2}\n', [b'{"a": "cut', b'{"b": 2}']),
         (b'{"a": [1\n{"b": 2}\n', [b'{"a": [1', b'{"b": 2}']),
-        (b'{"a": [1,\n{"b": 2}\n', [b'{"a": [1,\n{"b": 2}']),
+        (b'{"a": [1,\n{"b": 2}\n', [b'{"a": [1,', b'{"b": 2}']),
+        (b'{"a": \r\n{"b": 2}\r\n{"c": 3}\r\n', [b'{"a":', b'{"b": 2}', b'{"c": 3}']),
+        (b'{"a": [\n{"b": 2}\n]}\n{"c": 3}\n', [b'{"a": [\n{"b": 2}\n]}', b'{"c": 3}']),
+        (b'{"a": [\n{"b": 2},\n{"c": 3}\n', [b'{"a": [\n{"b": 2},\n{"c": 3}']),
         (b'{"a": 1}} {"b": 2}\n{"c": 3}\n', [b'{"a": 1}} {"b": 2}', b'{"c": 3}']),
         (b'{"a": 1} trailing\n{"c": 3}\n', [b'{"a": 1} trailing', b'{"c": 3}']),
         (b'{\n"a": 1', [b'{\n"a": 1']),
@@ -294,6 +297,15 @@ def test_glued_documents_without_any_line_end_come_one_by_one() -> None:
 def test_what_is_broken_ends_where_the_next_record_can_be_told(data: bytes, expected: list[bytes]) -> None:
     for size in (1, 5, 1 << 18):
         assert raws(data, size=size) == expected
+
+
+@pytest.mark.parametrize("padding", [10, 40_000, 200_000])
+def test_a_first_line_that_is_cut_off_anywhere_costs_no_neighbour(padding: int) -> None:
+    first = b'{"a": [{"role": "user", "b": [1, 2]}, {"c": {"d": null}}], "e": "f"}'
+    others = [json.dumps({"n": number, "text": "x" * padding}).encode() for number in range(3)]
+    for cut in range(1, len(first)):
+        found = raws(b"\n".join([first[:cut], *others]), size=1 << 16)
+        assert found == [first[:cut].strip(), *others]
 
 
 def test_a_document_over_the_ceiling_is_named_and_reading_goes_on_behind_it() -> None:

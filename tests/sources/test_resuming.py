@@ -275,6 +275,18 @@ def test_a_file_whose_state_was_not_known_has_it_noted_once_it_was_verified(
     assert read(path, notes) == (before[-1].offset, [])
 
 
+@pytest.mark.usefixtures("still")
+def test_a_file_at_rest_is_not_gone_on_from_behind_a_line_that_tells_what_the_next_one_is(tmp_path: Path) -> None:
+    path, notes = tmp_path / "log", Notes()
+    begun = b'{"a": 1}\n' * 5 + b"03:01 - LiteLLM:DEBUG: utils.py:311 - RAW RESPONSE:\n"
+    path.write_bytes(begun)
+    read(path, notes)
+    assert read(path, notes) == (len(begun), []), "as long as it is left alone it is known"
+    path.write_bytes(begun + b'{"noise": 1}\n{"b": 2}\n')
+    skipped, found = read(path, notes)
+    assert (skipped, found) == (0, whole(path))
+
+
 def test_a_file_that_was_touched_within_a_minute_has_no_state(tmp_path: Path) -> None:
     path, notes = tmp_path / "log", Notes()
     path.write_bytes(LOG)
