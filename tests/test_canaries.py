@@ -20,7 +20,8 @@ BASE64 = "Y2FuYXJ5IGNhbmFyeSA" * 20
 SECRET = "hush-0123456789"
 SECRET_NAMES = (
     "api_key", "x-api-key", "openaiApiKey", "Authorization", "cookie", "set-cookie", "client_secret", "password",
-    "access_token", "headers", "raw_headers",
+    "access_token", "headers", "raw_headers", "extra_headers", "request_headers", "private_key", "vertex_credentials",
+    "connection_string",
 )  # fmt: skip
 
 SETTINGS = {
