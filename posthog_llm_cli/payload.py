@@ -27,7 +27,7 @@ from posthog_llm_cli.model import (
     PassThrough,
     SourceRef,
 )
-from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes
+from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes, without_structures
 from posthog_llm_cli.routing import route
 from posthog_llm_cli.version import __version__
 
@@ -50,7 +50,6 @@ _CONTENT = (
     "$ai_error_normalized",
     "$ai_feedback_text",
 )
-_STRUCTURED_PARAMETERS = ("response_format", "tool_choice")
 _NAMED = frozenset({"$ai_span_name", "$ai_trace_name", "$ai_prompt_name", "$groups"})
 """What the caller names freely, and so may have named after the prompt."""
 
@@ -274,10 +273,7 @@ def _without_quoting_names(properties: Mapping[str, Json], call: LLMCall) -> dic
 def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
     parameters = dict(call.parameters)
     if options.privacy_mode:
-        for name in _STRUCTURED_PARAMETERS:
-            if isinstance(parameters.get(name), (dict, list)):
-                del parameters[name]
-        parameters = without_quotes(parameters, [call.input, call.output])
+        parameters = without_quotes(without_structures(parameters), [call.input, call.output])
         return {"$ai_model_parameters": parameters} if parameters else {}
     redact = redact_media if options.media is Media.REDACT else _as_it_is
     found: dict[str, Json] = {}

@@ -181,6 +181,15 @@ def is_redacted_input(messages: Json) -> bool:
     return bool(messages == SENTINEL)
 
 
+def is_redacted_output(messages: list[Json] | None) -> bool:
+    """Whether the sentinel stands in an output as it would be sent: a text, or what a function was given."""
+    for message in messages or ():
+        for part in message["content"]:
+            if SENTINEL in (part.get("text"), mapping(part.get("function")).get("arguments")):
+                return True
+    return False
+
+
 def output_redaction(response: Json) -> Redaction:
     """Return whether the output is the sentinel: its texts, and what its tool calls were given.
 

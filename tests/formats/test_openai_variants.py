@@ -500,6 +500,46 @@ def test_the_arguments_of_a_callback_are_a_call(key: str, holder: str | None) ->
     assert "sk-live" not in json.dumps(found)
 
 
+REDACTED = "redacted-by-litellm"
+
+
+@pytest.mark.parametrize("holder", ["kwargs", "request_kwargs", None])
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (REDACTED, {"content": REDACTED, "reasoning_content": "leak", "refusal": "leak"}),
+        (REDACTED, {"content": "leak"}),
+        ("leak", {"content": REDACTED, "reasoning_content": "leak"}),
+        ("leak", {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": REDACTED}}]}),
+    ],
+)
+def test_what_litellm_redacted_for_a_callback_stays_here_with_what_leaks_beside_it(
+    holder: str | None, asked: str, message: Any
+) -> None:
+    parameters = {
+        "temperature": 0.25, "tools": [{"name": "leak"}], "instructions": "leak", "tool_choice": {"leak": 1},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "leak"}},
+    }  # fmt: skip
+    arguments = {**KWARGS, "messages": [{"role": "user", "content": asked}], "optional_params": parameters}
+    answer = chat(choices=[{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **message}}])
+    record = {**({holder: arguments} if holder else arguments), "response_obj": answer, "start_time": AT}
+    found = to_properties(record)
+    assert found["litellm_redacted"] is True
+    assert "leak" not in json.dumps(found)
+    assert not {"$ai_input", "$ai_tools"} & set(found)
+    assert (found["$ai_model_parameters"], found["$ai_input_tokens"]) == ({"temperature": 0.25}, 5)
+    called = [part["function"] for part in found.get("$ai_output_choices", [{"content": []}])[0]["content"]]
+    assert called == ([{"name": "f"}] if "tool_calls" in message else [])
+
+
+def test_of_a_failure_that_litellm_redacted_for_a_callback_the_text_stays_here() -> None:
+    asked = [{"role": "user", "content": REDACTED}]
+    error = "litellm.BadRequestError: you asked: leak"
+    found = to_properties({"kwargs": {**KWARGS, "messages": asked, "exception": error}, "start_time": AT})
+    assert (found["$ai_is_error"], found["litellm_redacted"]) == (True, True)
+    assert "leak" not in json.dumps(found)
+
+
 def gcs(**changes: Any) -> dict[str, Any]:
     """An object that LiteLLM's logger for GCS wrote before it wrote payloads."""
     asked = {"model": "gpt-4o", "messages": MESSAGES, "optional_params": {"user": "u-1"}}
