@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.converting import convert_value, to_event, to_properties, to_rejection, with_parse
+from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
 from tests.formats.test_openai import CREATED, MESSAGES, chat
 from tests.streaming import output_text
 
@@ -782,3 +782,14 @@ def test_the_text_of_a_logger_is_no_answer() -> None:
 def test_a_request_goes_before_a_text_that_may_be_a_part_of_it() -> None:
     record = {"timestamp": CREATED, "request": {"model": "m", "messages": MESSAGES}, "query": "q", "response": "Ho"}
     assert to_properties({**record, "usage": {"prompt_tokens": 5}})["$ai_input"] == MESSAGES
+
+
+@pytest.mark.parametrize("said", [{"message": {"role": "assistant", "content": ""}}, {"response": ""}])
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_that_ollama_loaded_a_model_is_no_call(said: Any, reason: str) -> None:
+    answer = {"model": "llama3.2", "created_at": AT, **said, "done": True, "done_reason": reason}
+    pair = {"timestamp": AT, "request": {"model": "llama3.2", "prompt": ""}, "response": answer}
+    assert to_skip(answer).code == to_skip(pair).code == "not-a-model-call"
+    assert to_properties({**answer, "done_reason": "stop"})["$ai_stop_reason"] == "stop"
+    words = {"message": {"role": "assistant", "content": "Hi"}} if "message" in said else {"response": "Hi"}
+    assert output_text(to_properties({**answer, **words})) == "Hi"
