@@ -4,6 +4,7 @@
 it stands; they are `ANSWER_ROWS`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
@@ -108,6 +109,11 @@ _MORE_ANSWER_KEYS = (
     "assistantMessage",
 )  # fmt: skip
 """Names of texts in home-made records that are believed only beside what the answer took."""
+_OF_A_QUOTA = re.compile(
+    r"(?:\A|[_-])(?:[rt]p[md]|limit|remaining|quota|percent|pct|ratio|[cg]pu|mem(?:ory)?|ram|disk|bytes|ms)(?:\Z|[_-])",
+    re.IGNORECASE,
+)
+"""Names in a usage that say what may still be asked, or what a machine is busy with, and nothing of an answer."""
 _TAKEN_KEYS = frozenset({*USAGE_KEYS, *OUTPUT_KEYS, *_VECTOR_KEYS, *DURATION_KEYS})
 
 
@@ -410,7 +416,11 @@ def counted_answer(record: Mapping[str, Json]) -> str | None:
     prompt = prompt or Candidate(record).request
     if not prompt or is_error(record.get("error")):
         return None
-    is_counted = any(any(map(is_number, mapping(record.get(key)).values())) for key in USAGE_KEYS)
+    is_counted = any(
+        is_number(value) and not _OF_A_QUOTA.search(name)
+        for key in USAGE_KEYS
+        for name, value in mapping(record.get(key)).items()
+    )
     if "embed" in model.lower():
         has_vectors = any(isinstance(record.get(key), list) for key in _VECTOR_KEYS)
         is_taken = is_counted or has_vectors or not record.keys().isdisjoint(DURATION_KEYS)

@@ -769,6 +769,19 @@ def test_other_names_of_texts_are_believed_beside_what_the_answer_took(asked: st
     assert found["$ai_input_tokens"] == 5
 
 
+QUOTAS = [{"rpm": 3}, {"limit": 5, "remaining_requests": 3}, {"cpu": 0.2, "memory_mb": 12}, {"percent": 80}, {"ms": 3}]
+
+
+@pytest.mark.parametrize("usage", QUOTAS)
+@pytest.mark.parametrize(
+    "answered", [{"text": "rate limit reached"}, {"content": "checking the quota"}, {"output": {"score": 0.3}}]
+)
+def test_a_usage_that_says_nothing_of_an_answer_makes_none_of_a_text_beside_it(usage: Any, answered: Any) -> None:
+    record = {"timestamp": CREATED, "model": "fraud-v2", "prompt": "Hi", "usage": usage, **answered}
+    assert not hasattr(convert_value(record).result, "uuid")
+    assert hasattr(convert_value({**record, "usage": {**usage, "tokens": 5}}).result, "uuid")
+
+
 @pytest.mark.parametrize("record", [{"query": "SELECT 1", "response": "1"}, {"prompt": "Hi", "content": "Ho"}])
 def test_other_names_of_texts_alone_are_no_call(record: Any) -> None:
     assert not hasattr(convert_value({"timestamp": CREATED, "model": "User", **record}).result, "uuid")
