@@ -806,3 +806,13 @@ def test_that_ollama_loaded_a_model_is_no_call(said: Any, reason: str) -> None:
     assert to_properties({**answer, "done_reason": "stop"})["$ai_stop_reason"] == "stop"
     words = {"message": {"role": "assistant", "content": "Hi"}} if "message" in said else {"response": "Hi"}
     assert output_text(to_properties({**answer, **words})) == "Hi"
+
+
+@pytest.mark.parametrize("asked", ["input", "prompt"])
+def test_an_instruction_beside_an_input_was_asked_too(asked: str) -> None:
+    record = {"timestamp": CREATED, "model": "m", "instruction": "Translate", asked: "hello", "output": "hallo"}
+    system = {"role": "system", "content": "Translate"}
+    assert to_properties(record)["$ai_input"] == [system, {"role": "user", "content": "hello"}]
+    alone = {**record, asked: "", "usage": {"completion_tokens": 2}}
+    assert to_properties(alone)["$ai_input"] == [{"role": "user", "content": "Translate"}]
+    assert to_properties({**record, "system": "Be brief"})["$ai_input"][0]["content"] == "Be brief"
