@@ -816,3 +816,29 @@ def test_an_instruction_beside_an_input_was_asked_too(asked: str) -> None:
     alone = {**record, asked: "", "usage": {"completion_tokens": 2}}
     assert to_properties(alone)["$ai_input"] == [{"role": "user", "content": "Translate"}]
     assert to_properties({**record, "system": "Be brief"})["$ai_input"][0]["content"] == "Be brief"
+
+
+@pytest.mark.parametrize("flag", ["cache_hit", "cacheHit", "from_cache", "fromCache"])
+def test_an_answer_out_of_an_applications_cache_cost_nothing(flag: str) -> None:
+    record = {"timestamp": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "Ho", flag: True}
+    counted = {**record, "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+    for cached in (record, counted):
+        found = to_properties(cached)
+        assert (found["$ai_total_cost_usd"], found["$ai_cost_passthrough"]) == (0.0, True)
+    assert to_properties({**counted, "cost": 0.25})["$ai_total_cost_usd"] == 0.25
+    assert to_event(record).uuid == to_event({**record}).uuid
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "Hi", "response": "Ho", "cache_hit": False},
+        {"prompt": "Hi", "response": "Ho", "cached": True},  # a prompt may be cached, too
+        {"prompt": "Hi", "response": "Ho", "cache_hit": "true"},
+        {"prompt": "Hi", "response": "Ho", "cache_hit": True, "usage": {"prompt_tokens": 5, "cached_tokens": 4}},
+        {"request": {"messages": MESSAGES}, "response": chat(), "cache_hit": True},  # one event with the call it is of
+        {"prompt": "Hi", "error": "boom", "cache_hit": True},
+    ],
+)
+def test_what_cost_something_is_not_said_to_have_cost_nothing(record: Any) -> None:
+    assert "$ai_total_cost_usd" not in to_properties({"timestamp": CREATED, "model": "gpt-4o", **record})
