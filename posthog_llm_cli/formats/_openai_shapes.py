@@ -117,6 +117,11 @@ _OF_A_QUOTA = re.compile(
 _TAKEN_KEYS = frozenset({*USAGE_KEYS, *OUTPUT_KEYS, *_VECTOR_KEYS, *DURATION_KEYS})
 
 
+_STEP_KEYS = ("type", "kind", "span_kind", "span_type", "spanKind", "spanType", "step_type", "run_type")
+_TOOLS = frozenset({"tool", "tool_result", "tool_output", "retriever", "retrieval"})
+"""What traces of agents call the steps in which no model was asked."""
+
+
 class Candidate:
     """One record under the table; what several rows ask is found out once."""
 
@@ -397,9 +402,22 @@ def _training(seen: Candidate) -> str | None:
 
 
 def _flat(seen: Candidate) -> str | None:
-    return (
-        "openai-flat" if seen.answer is None and (_is_flat(seen) or counted_answer(seen.record) is not None) else None
-    )
+    if seen.answer is not None:
+        return None
+    is_call = (_is_flat(seen) and not _is_of_a_tool(seen.record)) or counted_answer(seen.record) is not None
+    return "openai-flat" if is_call else None
+
+
+def _is_of_a_tool(record: Mapping[str, Json]) -> bool:
+    """Whether a step of an agent says of itself that it is a tool's: what went in and came out, and nothing counted.
+
+    The model that it names is the agent's.
+    """
+    if record.keys().isdisjoint(_STEP_KEYS):
+        return False
+    is_tools = any(isinstance(kind := record.get(key), str) and kind.lower() in _TOOLS for key in _STEP_KEYS)
+    says_more = any(record.get(key) for key in (*PROMPT_TEXT_KEYS, *USAGE_KEYS, *OUTPUT_KEYS) if key != "input")
+    return is_tools and not says_more
 
 
 def counted_answer(record: Mapping[str, Json]) -> str | None:

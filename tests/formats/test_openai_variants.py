@@ -842,3 +842,17 @@ def test_an_answer_out_of_an_applications_cache_cost_nothing(flag: str) -> None:
 )
 def test_what_cost_something_is_not_said_to_have_cost_nothing(record: Any) -> None:
     assert "$ai_total_cost_usd" not in to_properties({"timestamp": CREATED, "model": "gpt-4o", **record})
+
+
+@pytest.mark.parametrize("key", ["type", "kind", "span_kind", "spanType", "run_type"])
+@pytest.mark.parametrize("kind", ["tool", "TOOL", "tool_result", "retriever"])
+def test_what_a_tool_of_an_agent_was_given_and_gave_is_no_call_to_its_model(key: str, kind: str) -> None:
+    step = {"timestamp": CREATED, "model": "gpt-4o", "input": "rivers", "output": "Oder, Elbe", "duration_ms": 5}
+    assert to_rejection({**step, key: kind, "name": "search"}).code == "unknown-format"
+    assert output_text(to_properties({**step, key: "llm"})) == "Oder, Elbe"
+
+
+@pytest.mark.parametrize("more", [{"usage": {"prompt_tokens": 5}}, {"completion_tokens": 2}, {"messages": MESSAGES}])
+def test_what_a_model_counted_or_was_asked_is_a_call_whatever_the_type(more: Any) -> None:
+    step = {"timestamp": CREATED, "model": "gpt-4o", "input": "rivers", "output": "Oder, Elbe", "type": "tool"}
+    assert output_text(to_properties({**step, **more})) == "Oder, Elbe"

@@ -351,6 +351,8 @@ QUOTING = {
     "a training example's source": {"messages": MESSAGES, "source": PAIR},
     "a fixture": {"name": "test_call", "fixture": PAIR},
     "a mock": {"name": "test_call", "mock_response": chat()},
+    "a stub": {"name": "test_call", "stubbed": PAIR},
+    "a fake": {"name": "test_call", "fake_completion": chat()},
     "a baseline": {"item": {"question": "Hi"}, "baseline": chat()},
 }
 
