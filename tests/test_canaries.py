@@ -91,6 +91,45 @@ def test_in_privacy_mode_nothing_said_is_heard(name: str) -> None:
                 assert out <= SETTINGS - {"$ai_error_type"} | IDS | CALLERS, path
 
 
+FORMS: list[Any] = [
+    [CANARY], {CANARY: 1}, {"content": CANARY}, [{"type": "text", "text": CANARY}], json.dumps({"content": CANARY}),
+]  # fmt: skip
+"""What may stand where a text, a number or nothing was expected."""
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "posthog-event"])
+def test_in_privacy_mode_nothing_said_is_heard_in_whatever_form(name: str) -> None:
+    """A usage object goes as it is, and the names of metadata are the caller's."""
+    own = {CANARY, "content", "text", "type", "row"}
+    for record in records(name):
+        for path, value in places(record):
+            if path and not isinstance(value, (dict, list)):
+                for form in FORMS:
+                    out = heard(with_value(record, path, form), CANARY, PRIVATE)
+                    assert out <= SETTINGS - {"$ai_error_type"} | IDS | CALLERS | own, (path, form)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_in_privacy_mode_what_repeats_the_content_is_not_heard_either(name: str) -> None:
+    named_by_servers = {"$ai_model", "$ai_provider", "$ai_stop_reason", "$ai_service_tier", "$ai_usage", "distinct_id"}
+    for record in records(name):
+        said = next(
+            (path for path, value in places(record) if isinstance(value, str) and is_content(record, path)), None
+        )
+        if said is None:
+            continue
+        spoken = with_value(record, said, CANARY)
+        for path, value in places(spoken):
+            if path != said and (isinstance(value, str) or value is None):
+                assert heard(with_value(spoken, path, f"so: {CANARY}"), CANARY, PRIVATE) <= named_by_servers, path
+
+
+def is_content(record: Any, path: tuple[Any, ...]) -> bool:
+    """Whether a text at this place of a record is said by somebody, and nothing else."""
+    out = heard(with_value(record, path, CANARY), CANARY, OPTIONS)
+    return bool(out) and out <= {"$ai_input", "$ai_output_choices"}
+
+
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "posthog-event"])
 def test_base64_is_heard_nowhere_but_where_a_name_or_an_id_is_meant(name: str) -> None:
     media = f"see data:image/png;base64,{BASE64} here"
