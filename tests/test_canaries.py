@@ -152,3 +152,24 @@ def test_what_is_named_as_a_secret_is_heard_nowhere_but_in_what_was_said(name: s
                 assert out <= {"$ai_input", "$ai_output_choices", "$ai_usage", *(["$ai_tools"] if is_schema else [])}, (
                     path
                 )
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "posthog-event"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"postgres://app:{SECRET}-abcdefgh@h.example/d",
+        f"see Bearer {SECRET}-abcdefgh",
+        f'{{"api_key": "{SECRET}"}}',
+        f"https://h.example/?sig={SECRET}",
+    ],
+)
+def test_what_is_a_credential_by_its_form_is_heard_in_no_property_of_the_callers_own(name: str, text: str) -> None:
+    """What was said, names and ids are sent as they are."""
+    spoken = {"$ai_input", "$ai_output_choices", "$ai_tools", "$ai_span_name", "$ai_trace_name"}
+    labels = {"tags", "litellm_tags", "litellm_key_alias", "litellm_team_alias"}
+    for record in records(name):
+        for path, value in places(record):
+            if isinstance(value, str):
+                out = heard(with_value(record, path, text), SECRET, OPTIONS)
+                assert out <= SETTINGS - {"$ai_error_type"} | IDS | spoken | labels, path
