@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
+from posthog_llm_cli.formats._fields import decoded, is_number, is_one_of, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
     ANSWER_TEXT_KEYS,
@@ -117,6 +117,9 @@ _OF_A_QUOTA = re.compile(
 _TAKEN_KEYS = frozenset({*USAGE_KEYS, *OUTPUT_KEYS, *_VECTOR_KEYS, *DURATION_KEYS})
 
 
+_NOT_YET = frozenset({
+    "pending", "queued", "scheduled", "in_progress", "running", "started", "waiting", "processing", "skipped",
+})  # fmt: skip
 _STEP_KEYS = ("type", "kind", "span_kind", "span_type", "spanKind", "spanType", "step_type", "run_type")
 _TOOLS = frozenset({"tool", "tool_result", "tool_output", "retriever", "retrieval"})
 """What traces of agents call the steps in which no model was asked."""
@@ -467,13 +470,17 @@ def _is_structured(value: Json) -> bool:
 
 
 def _is_flat(seen: Candidate) -> bool:
-    """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep)."""
+    """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep).
+
+    A task that has not run yet has an empty answer, too.
+    """
     record = seen.record
     answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
     if any(map(is_rest_of_stream, answers)):
         return False
     if any(key in record for key in PROMPT_TEXT_KEYS):
-        return bool(answers) and (any(answers) or any(record.get(key) for key in PROMPT_TEXT_KEYS))
+        is_asked = any(record.get(key) for key in PROMPT_TEXT_KEYS)
+        return bool(answers) and (any(answers) or (is_asked and not is_one_of(record.get("status"), _NOT_YET)))
     return any(answers) and bool(seen.request) and not seen.has_other_stream
 
 

@@ -856,3 +856,37 @@ def test_what_a_tool_of_an_agent_was_given_and_gave_is_no_call_to_its_model(key:
 def test_what_a_model_counted_or_was_asked_is_a_call_whatever_the_type(more: Any) -> None:
     step = {"timestamp": CREATED, "model": "gpt-4o", "input": "rivers", "output": "Oder, Elbe", "type": "tool"}
     assert output_text(to_properties({**step, **more})) == "Oder, Elbe"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [{"label": "A", "text": "4"}, {"label": "B", "text": "5"}],
+        [{"index": 0, "text": "4"}, {"index": 1, "text": "5"}],
+    ],
+)
+@pytest.mark.parametrize("counted", [{}, {"usage": {"prompt_tokens": 5, "completion_tokens": 1}}])
+def test_what_a_question_lets_choose_from_is_not_what_the_model_said(options: Any, counted: Any) -> None:
+    """The rows of evaluations by multiple choice."""
+    row = {"timestamp": CREATED, "model": "gpt-4o", "question": "2+2?", "choices": options, "answer": "A", **counted}
+    found = to_properties(row)
+    assert (found["$ai_input"], output_text(found)) == ([{"role": "user", "content": "2+2?"}], "A")
+    assert "$ai_stream" not in found
+
+
+def test_a_poll_is_no_answer() -> None:
+    poll = {"created_at": CREATED, "model": "Poll", "choices": [{"text": "Yes", "votes": 3}, {"text": "No"}]}
+    assert to_rejection(poll).code == "unknown-format"
+
+
+@pytest.mark.parametrize("told", [{"created": CREATED}, {"usage": {"prompt_tokens": 5, "completion_tokens": 2}}])
+def test_a_text_completion_of_which_little_was_kept_is_one(told: Any) -> None:
+    assert output_text(to_properties({"timestamp": CREATED, "model": "m", "choices": [{"text": "Ho"}], **told})) == "Ho"
+
+
+@pytest.mark.parametrize("status", ["pending", "queued", "scheduled", "running", "skipped"])
+def test_a_task_that_has_not_run_yet_is_no_call(status: str) -> None:
+    task = {"created_at": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "", "status": status}
+    assert to_rejection(task).code == "no-response"
+    assert output_text(to_properties({**task, "response": "Ho"})) == "Ho"
+    assert to_properties({**task, "status": "completed"})["$ai_input"] == [{"role": "user", "content": "Hi"}]
