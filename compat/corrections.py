@@ -84,7 +84,7 @@ _KINDS = _ai(
     "cache_reporting_exclusive",
 )  # fmt: skip
 _NAMES = (*_ai("span_name", "trace_name", "prompt_name"), "$session_id", "$groups")
-_REDACTED = (*_ai("input", "output_choices", "tools", "error"), "litellm_redacted")
+_REDACTED = (*_ai("input", "output_choices", "tools", "error", "model_parameters"), "litellm_redacted")
 
 CORRECTIONS: tuple[Correction, ...] = (
     Correction(
@@ -236,8 +236,8 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         "6.17", "redaction", _REDACTED, content.redacted,
-        "The sentinel is left out, and with it tools, instructions, reasoning, refusals, error text, and all of the "
-        "answer but the names and ids of the functions that it calls.",
+        "The sentinel is left out, and with it tools, schemas among the parameters, instructions, reasoning, refusals, "
+        "error text, and all of the answer but the names and ids of the functions that it calls.",
     ),
     Correction(
         "6.19", "the host that the record names", (HOST,), calls.host,

@@ -26,7 +26,7 @@ from posthog_llm_cli.model import (
     PassThrough,
     SourceRef,
 )
-from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes
+from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes, without_structures
 from posthog_llm_cli.routing import route
 from posthog_llm_cli.version import __version__
 
@@ -48,8 +48,10 @@ _CONTENT = (
     "$ai_error",
     "$ai_error_normalized",
     "$ai_feedback_text",
+    "$ai_evaluation_reasoning",
 )
-_STRUCTURED_PARAMETERS = ("response_format", "tool_choice")
+_ERROR_TYPE = "$ai_error_type"
+_PARAMETERS = "$ai_model_parameters"
 _NAMED = frozenset({"$ai_span_name", "$ai_trace_name", "$ai_prompt_name", "$groups"})
 """What the caller names freely, and so may have named after the prompt."""
 
@@ -244,7 +246,7 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
     if call.is_error:
         properties["$ai_is_error"] = True
     if call.error is not None and call.error.type is not None:
-        properties["$ai_error_type"] = call.error.type
+        properties[_ERROR_TYPE] = call.error.type
     if call.groups:
         properties["$groups"] = dict(call.groups)
     if call.operation is not Operation.GENERATION:
@@ -267,21 +269,25 @@ def _without_quoting_names(properties: Mapping[str, Json], call: LLMCall) -> dic
     names = {key: value for key, value in properties.items() if key in _NAMED}
     ids = {key: value for key, value in properties.items() if key.endswith("_logged")}
     left_out = {*names, *ids} - {*without_quotes(names, content), *without_quotes(ids, content)}
-    return {key: value for key, value in properties.items() if key not in left_out}
+    return _without_worded_type({key: value for key, value in properties.items() if key not in left_out})
+
+
+def _without_worded_type(properties: dict[str, Json]) -> dict[str, Json]:
+    """Leave an error's type out where it is no name but words: a logger wrote the error's text there."""
+    if isinstance(found := properties.get(_ERROR_TYPE), str) and len(found.split()) > 1:
+        del properties[_ERROR_TYPE]
+    return properties
 
 
 def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
     parameters = dict(call.parameters)
     if options.privacy_mode:
-        for name in _STRUCTURED_PARAMETERS:
-            if isinstance(parameters.get(name), (dict, list)):
-                del parameters[name]
-        parameters = without_quotes(parameters, [call.input, call.output])
-        return {"$ai_model_parameters": parameters} if parameters else {}
+        parameters = without_quotes(without_structures(parameters), [call.input, call.output])
+        return {_PARAMETERS: parameters} if parameters else {}
     redact = redact_media if options.media is Media.REDACT else _as_it_is
     found: dict[str, Json] = {}
     if parameters:
-        found["$ai_model_parameters"] = redact(parameters)
+        found[_PARAMETERS] = redact(parameters)
     if call.input is not None:
         found["$ai_input"] = _messages(call.input, redact)
     if call.output is not None and call.operation is Operation.GENERATION:
@@ -369,7 +375,9 @@ def build_pass_through(
     properties = {key: value for key, value in event.properties.items() if not key.startswith("$ai_gateway")}
     if options.privacy_mode:
         content = [properties.pop(name) for name in _CONTENT if name in properties]
-        properties = without_quotes(properties, content)
+        properties = _without_worded_type(without_quotes(properties, content))
+        if isinstance(parameters := properties.get(_PARAMETERS), dict):
+            properties[_PARAMETERS] = without_structures(parameters)
     for name, value in options.properties.items():
         properties.setdefault(name, value)
     if options.import_id is not None:

@@ -60,6 +60,7 @@ _NO_DATA_URL = 12
 _SHORT = 200
 """A text of at most 12 characters is no data URL; base64 without one is looked for from 200 on."""
 _QUOTED_CHARACTERS = 20
+_STRUCTURED_PARAMETERS = frozenset({"response_format", "tool_choice"})
 _MAX_PIECES = 250_000
 _FEW_PIECES = 64
 
@@ -221,6 +222,15 @@ class Quotes:
 def _pieces(text: str) -> Iterator[str]:
     """Yield every run of 20 characters in a text."""
     return (text[i : i + _QUOTED_CHARACTERS] for i in range(len(text) - _QUOTED_CHARACTERS + 1))
+
+
+def without_structures(parameters: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a model's parameters without those that say in an object what is asked for."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name not in _STRUCTURED_PARAMETERS or not isinstance(value, (dict, list))
+    }
 
 
 def without_quotes(properties: Mapping[str, Json], content: Json) -> dict[str, Json]:

@@ -20,7 +20,8 @@ BASE64 = "Y2FuYXJ5IGNhbmFyeSA" * 20
 SECRET = "hush-0123456789"
 SECRET_NAMES = (
     "api_key", "x-api-key", "openaiApiKey", "Authorization", "cookie", "set-cookie", "client_secret", "password",
-    "access_token", "headers", "raw_headers",
+    "access_token", "headers", "raw_headers", "extra_headers", "request_headers", "private_key", "vertex_credentials",
+    "connection_string",
 )  # fmt: skip
 
 SETTINGS = {
@@ -87,7 +88,46 @@ def test_in_privacy_mode_nothing_said_is_heard(name: str) -> None:
         for path, value in places(record):
             if isinstance(value, str) or value is None:
                 out = heard(with_value(record, path, CANARY), CANARY, PRIVATE)
-                assert out <= SETTINGS | IDS | CALLERS, path
+                assert out <= SETTINGS - {"$ai_error_type"} | IDS | CALLERS, path
+
+
+FORMS: list[Any] = [
+    [CANARY], {CANARY: 1}, {"content": CANARY}, [{"type": "text", "text": CANARY}], json.dumps({"content": CANARY}),
+]  # fmt: skip
+"""What may stand where a text, a number or nothing was expected."""
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "posthog-event"])
+def test_in_privacy_mode_nothing_said_is_heard_in_whatever_form(name: str) -> None:
+    """A usage object goes as it is, and the names of metadata are the caller's."""
+    own = {CANARY, "content", "text", "type", "row"}
+    for record in records(name):
+        for path, value in places(record):
+            if path and not isinstance(value, (dict, list)):
+                for form in FORMS:
+                    out = heard(with_value(record, path, form), CANARY, PRIVATE)
+                    assert out <= SETTINGS - {"$ai_error_type"} | IDS | CALLERS | own, (path, form)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_in_privacy_mode_what_repeats_the_content_is_not_heard_either(name: str) -> None:
+    named_by_servers = {"$ai_model", "$ai_provider", "$ai_stop_reason", "$ai_service_tier", "$ai_usage", "distinct_id"}
+    for record in records(name):
+        said = next(
+            (path for path, value in places(record) if isinstance(value, str) and is_content(record, path)), None
+        )
+        if said is None:
+            continue
+        spoken = with_value(record, said, CANARY)
+        for path, value in places(spoken):
+            if path != said and (isinstance(value, str) or value is None):
+                assert heard(with_value(spoken, path, f"so: {CANARY}"), CANARY, PRIVATE) <= named_by_servers, path
+
+
+def is_content(record: Any, path: tuple[Any, ...]) -> bool:
+    """Whether a text at this place of a record is said by somebody, and nothing else."""
+    out = heard(with_value(record, path, CANARY), CANARY, OPTIONS)
+    return bool(out) and out <= {"$ai_input", "$ai_output_choices"}
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "posthog-event"])
@@ -112,3 +152,24 @@ def test_what_is_named_as_a_secret_is_heard_nowhere_but_in_what_was_said(name: s
                 assert out <= {"$ai_input", "$ai_output_choices", "$ai_usage", *(["$ai_tools"] if is_schema else [])}, (
                     path
                 )
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "posthog-event"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"postgres://app:{SECRET}-abcdefgh@h.example/d",
+        f"see Bearer {SECRET}-abcdefgh",
+        f'{{"api_key": "{SECRET}"}}',
+        f"https://h.example/?sig={SECRET}",
+    ],
+)
+def test_what_is_a_credential_by_its_form_is_heard_in_no_property_of_the_callers_own(name: str, text: str) -> None:
+    """What was said, names and ids are sent as they are."""
+    spoken = {"$ai_input", "$ai_output_choices", "$ai_tools", "$ai_span_name", "$ai_trace_name"}
+    labels = {"tags", "litellm_tags", "litellm_key_alias", "litellm_team_alias"}
+    for record in records(name):
+        for path, value in places(record):
+            if isinstance(value, str):
+                out = heard(with_value(record, path, text), SECRET, OPTIONS)
+                assert out <= SETTINGS - {"$ai_error_type"} | IDS | spoken | labels, path

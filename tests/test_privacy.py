@@ -148,6 +148,31 @@ def test_in_privacy_mode_an_error_keeps_its_type_and_status() -> None:
     assert "$ai_error" not in found
 
 
+@pytest.mark.parametrize("name", ["error_type", "type", "code"])
+def test_in_privacy_mode_the_text_of_an_error_in_the_place_of_its_type_stays_here(name: str) -> None:
+    error = {"message": "no"} if name == "error_type" else {"message": "no", name: "Rejected: the prompt"}
+    record = {"timestamp": "2025-06-01T10:00:00Z", "request": {"model": "m", "prompt": "Hi"}, "error": error}
+    record |= {name: "Rejected: the prompt"} if name == "error_type" else {}
+    assert to_properties(record)["$ai_error_type"] == "Rejected: the prompt"
+    found = to_properties(record, with_build(privacy_mode=True))
+    assert (found["$ai_is_error"], found.get("$ai_error_type")) == (True, None)
+
+
+def test_in_privacy_mode_a_passed_through_event_loses_what_says_something_of_its_content() -> None:
+    event = {
+        "event": "$ai_evaluation", "distinct_id": "u", "timestamp": "2025-06-01T10:00:00Z",
+        "properties": {
+            "$ai_evaluation_reasoning": "It is rude.", "$ai_evaluation_result": True, "$ai_error_type": "You said no",
+            "$ai_model_parameters": {"temperature": 1, "response_format": {"a": 1}, "tool_choice": "auto"},
+        },
+    }  # fmt: skip
+    found = to_properties(event, with_build(privacy_mode=True))
+    assert {key: value for key, value in found.items() if key.startswith("$ai_")} == {
+        "$ai_evaluation_result": True,
+        "$ai_model_parameters": {"temperature": 1, "tool_choice": "auto"},
+    }
+
+
 def test_in_privacy_mode_a_passed_through_event_loses_its_content() -> None:
     event = {
         "event": "$ai_generation", "distinct_id": "u", "timestamp": "2025-06-01T10:00:00Z",

@@ -276,6 +276,10 @@ def service_tier(fields: Fields, record: Record, _: Setting) -> None:
 # ------------------------------------------------------------------------------------------------- redaction and media
 
 
+_SCHEMED = ("response_format", "tool_choice")
+"""Parameters that may be an object which says what is asked for."""
+
+
 def redacted(fields: Fields, record: Record, _: Setting) -> None:
     """The sentinel is no content; in a redacted record nothing else of the content is either."""
     if not record.is_redacted:
@@ -283,6 +287,11 @@ def redacted(fields: Fields, record: Record, _: Setting) -> None:
     fields["litellm_redacted"] = True
     put(fields, "$ai_tools", None)
     put(fields, "$ai_input", None)
+    said_of_it = object_of(fields.get("$ai_model_parameters"))
+    kept = {
+        key: value for key, value in said_of_it.items() if key not in _SCHEMED or not isinstance(value, (dict, list))
+    }
+    put(fields, "$ai_model_parameters", kept or None)
     if record.output_redacted:
         put(fields, "$ai_output_choices", None)
     else:

@@ -4,6 +4,7 @@ Every pattern here reads a text once: what may stand between a beginning and wha
 """
 
 import re
+from functools import lru_cache
 
 from posthog_llm_cli.model import Json
 
@@ -60,6 +61,23 @@ _KEYS = re.compile(
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)"
 )
 
+_SHORTEST_CREDENTIAL = 12
+_MAX_KNOWN = 200
+"""Characters of a text that is remembered."""
+_CREDENTIALS = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"sk[-_](?=[\w-]{0,40}\d)[\w-]{20,}"
+    r"|(?:[rs]k_live|gsk|xai|nvapi|phc|phx|hf|pplx|lsv2|gh[pousr]|github_pat|glpat|xox[a-z]|whsec)[-_]"
+    r"(?=[\w-]{0,40}\d)[\w-]{20,}"
+    r"|AIza[\w-]{30,}|A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])|ya29\.[\w.-]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]+[\w.-]*"
+    r")"
+    r"|(?i:(?<=bearer )(?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{16,})"
+    r"|(?i:(?<=basic )(?=[\w+/=]{0,80}[\d=])[\w+/=]{16,})"
+    r"""|(?<=://)[^/\s?#"'\\@:]*+:[^/\s?#"'\\]+(?=@)"""
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)"
+)
+"""What can be nothing else, in texts of the caller's own: an id that begins like a key, or a hash, is none."""
+
 
 def error_text(message: str | None) -> str:
     """Return an error's message without tracebacks and keys, at most 4,000 characters; `unknown error` for none."""
@@ -84,9 +102,29 @@ def first_error_text(*messages: Json) -> str:
 
 def without_keys(text: str) -> str:
     """Return a text without what looks like a key, a password or a signature, by its form or by the name before it."""
-    if _MAY_NAME.search(text.lower()) is not None:
-        text = _NAMED.sub(lambda found: f"{found[found.lastindex or 0]}{_REDACTED}", text)
-    return _KEYS.sub(_REDACTED, text)
+    return _KEYS.sub(_REDACTED, _without_named(text))
+
+
+def without_credentials(text: str) -> str:
+    """Return a text of the caller's, such as a property, without keys and passwords, by their form or by their names.
+
+    Less is taken for a key than in an error.
+    """
+    if len(text) < _SHORTEST_CREDENTIAL:
+        return text
+    return _known(text) if len(text) <= _MAX_KNOWN else _known.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _known(text: str) -> str:
+    """Most callers say the same few things of all their calls."""
+    return _CREDENTIALS.sub(_REDACTED, _without_named(text))
+
+
+def _without_named(text: str) -> str:
+    if _MAY_NAME.search(text.lower()) is None:
+        return text
+    return _NAMED.sub(lambda found: f"{found[found.lastindex or 0]}{_REDACTED}", text)
 
 
 def _head(text: str) -> str:

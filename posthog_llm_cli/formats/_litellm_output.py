@@ -11,6 +11,7 @@ from posthog_llm_cli.formats._messages import (
     responses_output,
     sorted_choices,
     text_part,
+    with_clean_tools,
 )
 from posthog_llm_cli.formats._values import is_print, value_part, without_bulk
 from posthog_llm_cli.model import Json
@@ -94,7 +95,7 @@ def _other_parts(response: Mapping[str, Json]) -> list[Json] | None:
         kind = str(response.get("content_type") or "").split("/")[0]
         return [text_part(f"[base64 {kind if kind in {'audio', 'image', 'video'} else 'file'} redacted]")]
     if isinstance(response.get("results"), list):
-        return [value_part(response["results"])]
+        return [value_part([with_clean_tools(result) for result in response["results"]])]
     if isinstance(response.get("text"), str):
         return [text_part(response["text"])] if response["text"] else []
     return None
@@ -178,6 +179,15 @@ def is_redacted_input(messages: Json) -> bool:
             return True
         return bool(content == SENTINEL or messages.get("text") == SENTINEL)
     return bool(messages == SENTINEL)
+
+
+def is_redacted_output(messages: list[Json] | None) -> bool:
+    """Whether the sentinel stands in an output as it would be sent: a text, or what a function was given."""
+    for message in messages or ():
+        for part in message["content"]:
+            if SENTINEL in (part.get("text"), mapping(part.get("function")).get("arguments")):
+                return True
+    return False
 
 
 def output_redaction(response: Json) -> Redaction:

@@ -4,8 +4,10 @@ Input: a list of `{"role", "content"}` (plus tool calls and their results). Outp
 choice, whose content is always a list of parts. Media stay as they are here; `privacy` redacts them.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from posthog_llm_cli.formats._errors import without_credentials
 from posthog_llm_cli.formats._fields import compact, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._metadata import is_secret_name
 from posthog_llm_cli.formats._openai_langchain import opened, with_role
@@ -17,6 +19,10 @@ _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_ca
 _MESSAGE_KEYS = frozenset({"role", "content", "parts"})
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
+_SAYING = frozenset({"type", "name", "description"})
+"""Names of texts by which a tool tells the model what it is."""
+_ADDRESS = re.compile(r"[\w+.-]+://[^\s?@]*[?@]\S*", re.ASCII)
+"""A whole text that is the address of a server with a user or a query in it."""
 REDACTED = "[REDACTED]"
 TEXT_KINDS = ("text", "output_text")
 """Types of parts that are a text: of chat completions and of Responses."""
@@ -92,7 +98,7 @@ def _input_item(item: Json) -> Json:
     if "role" not in item:
         item = with_role(opened(item))
     if item.keys().isdisjoint(_MESSAGE_KEYS):
-        return without_encrypted(_with_clean_session(item))
+        return without_encrypted(with_clean_tools(item))
     return without_encrypted(item) if item.get("type") == "reasoning" else _message(item)
 
 
@@ -122,9 +128,16 @@ def _is_canonical(item: Json) -> bool:
     return isinstance(item["role"], str) and isinstance(item["content"], str)
 
 
-def _with_clean_session(event: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return an event of a realtime client without the credentials of the tools that it sets up."""
-    return {**event, "session": _without_credentials(event["session"])} if "session" in event else event
+def with_clean_tools(event: Json) -> Json:
+    """Return an event of a realtime session without the credentials of the tools that it sets up or names."""
+    if not isinstance(event, dict):
+        return event
+    if "session" in event:
+        return {**event, "session": _without_credentials(event["session"])}
+    asked = mapping(event.get("response"))
+    return (
+        {**event, "response": {**asked, "tools": _without_credentials(asked["tools"])}} if "tools" in asked else event
+    )
 
 
 def _from_gemini(role: str, parts: list[Json]) -> Json:
@@ -356,25 +369,28 @@ def clean_tools(tools: Json) -> list[Json] | None:
     return cleaned or None
 
 
-def _without_credentials(value: Json) -> Json:
+def _without_credentials(value: Json, key: str = "") -> Json:
     """Redact what is named as a secret, and what a server's address carries, on every level but below a schema's."""
+    if isinstance(value, dict):
+        return {name: _tool_member(name, member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_without_credentials(member) for member in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: _tool_member(key, member) for key, member in value.items()}
+        return [_without_credentials(member, key) for member in value]
+    return _tool_text(key, value) if isinstance(value, str) and key not in _SAYING else value
 
 
 def _tool_member(key: str, value: Json) -> Json:
     if key in _SCHEMAS:
         return value  # a parameter that is named `token` is none
-    if isinstance(value, (str, dict, list)) and is_secret_name(key):
+    if isinstance(value, (str, dict, list)) and (is_secret_name(key) or (key == "env" and isinstance(value, dict))):
         return dict.fromkeys(value, REDACTED) if isinstance(value, dict) else REDACTED
-    if isinstance(value, (dict, list)):
-        return _without_credentials(value)
-    if isinstance(value, str) and "://" in value and key.lower().endswith("url"):
+    return _without_credentials(value, key)
+
+
+def _tool_text(key: str, value: str) -> str:
+    """A text of a tool's without credentials: an address without all that may hold some."""
+    if "://" in value and (key.lower().endswith("url") or _ADDRESS.fullmatch(value)):
         return clean_url(value) or REDACTED
-    return value
+    return without_credentials(value)
 
 
 # -------------------------------------------------------------------------------------------------------- web searches

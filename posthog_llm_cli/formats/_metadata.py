@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import ClassVar
 
+from posthog_llm_cli.formats._errors import without_credentials
 from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
@@ -35,15 +36,21 @@ _NEVER = _BASELINE_INTERNAL | {
     "encrypted_content_affinity_enabled", "kubernetes_pod_routing",
 }  # fmt: skip
 _NEVER_NESTED = re.compile(
-    r"(?:raw_)?headers\Z|(?:set-)?cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"
+    r"(?:(?:raw|https?|req(?:uest)?|res(?:ponse)?|extra|default|custom|additional|proxy|client|upstream|forwarded|auth)"
+    r"[ _-]?){0,2}headers\Z|.*cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"
     r"secret_fields|raw_request|raw_response",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 _MAX_KNOWN = 100
 """Characters of a name that is remembered; a longer one is no name, and may be anything."""
 _USED = frozenset({"session_id", "trace_id", "user_id", "parent_run_id", "parent_id", "tags"})
 _NEVER_PATTERN = re.compile(r"user_api_|_|deployment|litellm_|.*_budget|.*_spend\Z", re.DOTALL)
-_SECRET_PATTERN = re.compile(r".*(?:api_?-?key|secret|password|authorization)|.*token\Z", re.IGNORECASE | re.DOTALL)
+_SECRET_PATTERN = re.compile(
+    r".*(?:(?:api|access|private|account|subscription|master|virtual|signing|encryption)[ _-]{0,2}key|secret|"
+    r"passw(?:or)?d|passphrase|authorization|credential|connection[ _-]?string|auth[ _-]?header)|"
+    r".*(?:token|pwd|jwt|bearer|dsn)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 _HONOURED = frozenset({
     "$ai_session_id", "$ai_trace_id", "$ai_parent_id", "$ai_span_name", "$ai_trace_name", "$ai_prompt_name",
     "$session_id", "$groups",
@@ -112,7 +119,7 @@ def _with_wishes(plain: CallerMetadata, metadata: Mapping[str, Json]) -> CallerM
 def custom_properties(metadata: Mapping[str, Json]) -> dict[str, Json]:
     """Return the keys that become properties: not null, not used elsewhere, not the proxy's, not secret, not `$…`."""
     return {
-        key: without_secrets(value) if isinstance(value, (dict, list)) else value
+        key: without_secrets(value) if isinstance(value, (dict, list, str)) else value
         for key, value in metadata.items()
         if value is not None and _is_custom(key)
     }
@@ -163,11 +170,13 @@ def _says_secret(key: str) -> bool:
 def without_secrets(value: Json) -> Json:
     """Return a value without members that by their name hold a secret or a request's headers, on every level.
 
-    Nor does it keep members that say only that LiteLLM could not write them.
+    Its texts are without credentials. Nor does it keep members that say only that LiteLLM could not write them.
     """
+    if isinstance(value, str):
+        return without_credentials(value)
     if isinstance(value, dict):
         return {
-            key: without_secrets(member) if isinstance(member, (dict, list)) else member
+            key: without_secrets(member) if isinstance(member, (dict, list, str)) else member
             for key, member in value.items()
             if not (is_secret_name(key) or is_one_of(member, UNWRITTEN))
         }

@@ -164,7 +164,7 @@ def _structure(value: Mapping[str, Json]) -> str | None:
     first = mapping(next(iter(items(value.get("choices"))), None))
     if isinstance(first.get("message"), dict):
         return "openai-chat"
-    if isinstance(first.get("text"), str):
+    if isinstance(first.get("text"), str) and _is_choice(first, value):
         return _text_completion(value)
     if isinstance(value.get("output"), list) and "input_tokens" in mapping(value.get("usage")):
         return _responses(value)
@@ -173,6 +173,16 @@ def _structure(value: Mapping[str, Json]) -> str | None:
         return "openai-embeddings"
     is_answer = isinstance(value.get("message"), dict) or isinstance(value.get("response"), str)
     return "ollama" if isinstance(value.get("done"), bool) and is_answer else None
+
+
+def _is_choice(choice: Mapping[str, Json], value: Mapping[str, Json]) -> bool:
+    """Whether a text among choices is what a model wrote, and not one of those that a question let it choose from."""
+    if "finish_reason" in choice or "logprobs" in choice:
+        return True
+    if any(text(value.get(key)) for key in ANSWER_TEXT_KEYS):
+        return False
+    is_bare = "index" in choice or choice.keys() == {"text"}
+    return is_bare or "created" in value or bool(mapping(value.get("usage")))
 
 
 def is_ollama(value: Mapping[str, Json]) -> bool:

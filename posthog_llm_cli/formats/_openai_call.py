@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import ClassVar, NamedTuple
 
 from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats._errors import UNKNOWN_ERROR
 from posthog_llm_cli.formats._fields import (
     Warnings,
     decoded_if_shallow,
@@ -18,6 +19,7 @@ from posthog_llm_cli.formats._fields import (
     says,
     text,
 )
+from posthog_llm_cli.formats._litellm_output import is_redacted_input, is_redacted_output, redacted_output
 from posthog_llm_cli.formats._messages import clean_tools, input_messages, with_instructions
 from posthog_llm_cli.formats._metadata import CallerMetadata, read_caller_metadata
 from posthog_llm_cli.formats._openai_answers import is_error
@@ -32,7 +34,8 @@ from posthog_llm_cli.formats._people import Person, find_person
 from posthog_llm_cli.formats._proxy import key_names, own_metadata
 from posthog_llm_cli.formats._urls import base_url, clean_url
 from posthog_llm_cli.identity import canonical_sha256
-from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext
+from posthog_llm_cli.model import CallError, Json, LLMCall, Operation, ParseContext
+from posthog_llm_cli.privacy import without_structures
 from posthog_llm_cli.timeparse import parse_time
 from posthog_llm_cli.values import Value
 
@@ -84,8 +87,14 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
     base = _base_url(exchange, url)
     cost = read_cost(exchange, usage, warn, failed=failure is not None)
     tools = clean_tools(items(request.get("tools")) or items(request.get("functions")) or items(response.get("tools")))
-    asked = _input(exchange, answer, warn)
-    if says((asked, answer.output, tools), "attachment://"):
+    asked, said = _input(exchange, answer, warn), answer.output
+    error = failure.error if failure is not None else None
+    redacted = _is_redacted(asked, said)
+    if redacted:  # what LiteLLM took out for its callbacks (litellm-logs.md 6.17)
+        asked, said, tools = None, redacted_output(response), None
+        parameters = without_structures(parameters)
+        error = None if error is None else CallError(error.type, error.type or UNKNOWN_ERROR)
+    if says((asked, said, tools), "attachment://"):
         warn("unresolved-attachment")
     return LLMCall(
         operation=answer.operation,
@@ -107,7 +116,7 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
         base_url=base,
         request_url=url,
         input=asked,
-        output=answer.output,
+        output=said,
         tools=tools,
         parameters=parameters,
         service_tier=tier,
@@ -115,14 +124,14 @@ def build_call(exchange: Exchange, answer: Answer, context: ParseContext) -> LLM
         usage=usage,
         cost=cost,
         is_error=failure is not None,
-        error=failure.error if failure is not None else None,
+        error=error,
         http_status=failure.status if failure is not None else exchange.status,
         stop_reason=answer.stop_reason,
         user=person.user,
         posthog_session_id=caller.posthog_session_id,
         groups=caller.groups,
         metadata=caller.custom,
-        properties=_properties(exchange, caller, model),
+        properties=_properties(exchange, caller, model, redacted=redacted),
         warnings=warn.codes(),
     )
 
@@ -193,6 +202,11 @@ def _input(exchange: Exchange, answer: Answer, warn: Warnings) -> Json:
     if raw is None or found is None:
         warn("no-input")
     return found
+
+
+def _is_redacted(asked: Json, said: list[Json] | None) -> bool:
+    """Whether LiteLLM's sentinel stands for what was asked, where it is all or the last message, or in the answer."""
+    return is_redacted_input(asked[-1:] if isinstance(asked, list) else asked) or is_redacted_output(said)
 
 
 def _without_answer(messages: list[Json] | None, output: list[Json] | None) -> list[Json] | None:
@@ -315,7 +329,7 @@ def _person(exchange: Exchange, logged: _Metadatas, own: _Metadatas) -> Person:
     return find_person(candidates, nobody=keys, take_object_id=True)
 
 
-def _properties(exchange: Exchange, caller: CallerMetadata, model: str) -> dict[str, Json]:
+def _properties(exchange: Exchange, caller: CallerMetadata, model: str, *, redacted: bool) -> dict[str, Json]:
     outer, request, response = exchange.outer, exchange.request, exchange.response
     asked = text(request.get("model")) or (None if exchange.is_bare else text(outer.get("model")))
     tags = outer.get("tags") if outer.get("tags") is not None else caller.tags
@@ -325,5 +339,6 @@ def _properties(exchange: Exchange, caller: CallerMetadata, model: str) -> dict[
             response.get("previous_response_id"), request.get("previous_response_id")
         ),
         "tags": tags if isinstance(tags, (str, list)) and tags else None,
+        "litellm_redacted": redacted or None,
     }
     return {key: value for key, value in found.items() if value is not None}

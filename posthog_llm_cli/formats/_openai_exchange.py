@@ -3,6 +3,7 @@
 The rules are those of openai-logs.md, 3.1 and 3.2.
 """
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from posthog_llm_cli.formats._openai_answers import REQUEST_KEYS, classify_respo
 from posthog_llm_cli.formats._openai_prints import with_printed_parts
 from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested, read_status
 from posthog_llm_cli.formats._parameters import PARAMETERS
+from posthog_llm_cli.formats._wrappers import members
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value
 
@@ -26,6 +28,8 @@ _INPUT_KEYS = _MESSAGES_KEYS | _TEXT_KEYS
 _BARE_REQUEST_KEYS = tuple(
     key for key in REQUEST_KEYS if key.startswith(("request", "req")) or key in _MESSAGES_KEYS
 )  # an answer's own `input`, `prompt`, … are no request
+_OF_A_REQUEST = re.compile(r"(?i:request|payload|body)|(?:\A|_)(?i:req)(?:\Z|_)|Req(?:\Z|[_A-Z])")
+"""What a name says of what was asked, where it is none of `REQUEST_KEYS`."""
 _URL_KEYS = ("url", "request_url", "uri")
 
 
@@ -60,6 +64,8 @@ def read_exchange(record: Mapping[str, Json]) -> Exchange:
     found = Candidate(record).answer
     key, nested = found if found is not None else (None, None)
     request, request_url = _request(record, key)
+    if not request:
+        request = _lone_request(record)
     answered = nested or next(
         (Nested(record[name], is_answer=True) for name in RESPONSE_KEYS if isinstance(record.get(name), dict)), None
     )
@@ -115,6 +121,13 @@ def _request(
             return {**beside, **parameters, name: inner}, url
         url = url or nested.url
     return parameters, url
+
+
+def _lone_request(record: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The one request that lies beside an answer under a name of the writer's own, such as `req` or `llm_request`."""
+    named = [inner for key, inner, _ in members(record) if _OF_A_REQUEST.search(key)]
+    found = [asked for inner in named if (asked := Candidate({"request": inner}).request)]
+    return found[0] if len(found) == 1 else {}
 
 
 def input_value(value: Json) -> Json:

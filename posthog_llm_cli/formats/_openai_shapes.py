@@ -4,10 +4,11 @@
 it stands; they are `ANSWER_ROWS`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
+from posthog_llm_cli.formats._fields import decoded, is_number, is_one_of, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
     ANSWER_TEXT_KEYS,
@@ -108,7 +109,20 @@ _MORE_ANSWER_KEYS = (
     "assistantMessage",
 )  # fmt: skip
 """Names of texts in home-made records that are believed only beside what the answer took."""
+_OF_A_QUOTA = re.compile(
+    r"(?:\A|[_-])(?:[rt]p[md]|limit|remaining|quota|percent|pct|ratio|[cg]pu|mem(?:ory)?|ram|disk|bytes|ms)(?:\Z|[_-])",
+    re.IGNORECASE,
+)
+"""Names in a usage that say what may still be asked, or what a machine is busy with, and nothing of an answer."""
 _TAKEN_KEYS = frozenset({*USAGE_KEYS, *OUTPUT_KEYS, *_VECTOR_KEYS, *DURATION_KEYS})
+
+
+_NOT_YET = frozenset({
+    "pending", "queued", "scheduled", "in_progress", "running", "started", "waiting", "processing", "skipped",
+})  # fmt: skip
+_STEP_KEYS = ("type", "kind", "span_kind", "span_type", "spanKind", "spanType", "step_type", "run_type")
+_TOOLS = frozenset({"tool", "tool_result", "tool_output", "retriever", "retrieval"})
+"""What traces of agents call the steps in which no model was asked."""
 
 
 class Candidate:
@@ -391,9 +405,22 @@ def _training(seen: Candidate) -> str | None:
 
 
 def _flat(seen: Candidate) -> str | None:
-    return (
-        "openai-flat" if seen.answer is None and (_is_flat(seen) or counted_answer(seen.record) is not None) else None
-    )
+    if seen.answer is not None:
+        return None
+    is_call = (_is_flat(seen) and not _is_of_a_tool(seen.record)) or counted_answer(seen.record) is not None
+    return "openai-flat" if is_call else None
+
+
+def _is_of_a_tool(record: Mapping[str, Json]) -> bool:
+    """Whether a step of an agent says of itself that it is a tool's: what went in and came out, and nothing counted.
+
+    The model that it names is the agent's.
+    """
+    if record.keys().isdisjoint(_STEP_KEYS):
+        return False
+    is_tools = any(isinstance(kind := record.get(key), str) and kind.lower() in _TOOLS for key in _STEP_KEYS)
+    says_more = any(record.get(key) for key in (*PROMPT_TEXT_KEYS, *USAGE_KEYS, *OUTPUT_KEYS) if key != "input")
+    return is_tools and not says_more
 
 
 def counted_answer(record: Mapping[str, Json]) -> str | None:
@@ -410,7 +437,11 @@ def counted_answer(record: Mapping[str, Json]) -> str | None:
     prompt = prompt or Candidate(record).request
     if not prompt or is_error(record.get("error")):
         return None
-    is_counted = any(any(map(is_number, mapping(record.get(key)).values())) for key in USAGE_KEYS)
+    is_counted = any(
+        is_number(value) and not _OF_A_QUOTA.search(name)
+        for key in USAGE_KEYS
+        for name, value in mapping(record.get(key)).items()
+    )
     if "embed" in model.lower():
         has_vectors = any(isinstance(record.get(key), list) for key in _VECTOR_KEYS)
         is_taken = is_counted or has_vectors or not record.keys().isdisjoint(DURATION_KEYS)
@@ -439,13 +470,17 @@ def _is_structured(value: Json) -> bool:
 
 
 def _is_flat(seen: Candidate) -> bool:
-    """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep)."""
+    """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep).
+
+    A task that has not run yet has an empty answer, too.
+    """
     record = seen.record
     answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
     if any(map(is_rest_of_stream, answers)):
         return False
     if any(key in record for key in PROMPT_TEXT_KEYS):
-        return bool(answers) and (any(answers) or any(record.get(key) for key in PROMPT_TEXT_KEYS))
+        is_asked = any(record.get(key) for key in PROMPT_TEXT_KEYS)
+        return bool(answers) and (any(answers) or (is_asked and not is_one_of(record.get("status"), _NOT_YET)))
     return any(answers) and bool(seen.request) and not seen.has_other_stream
 
 

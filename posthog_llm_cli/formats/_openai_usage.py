@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from posthog_llm_cli.formats._fields import Warnings, decoded, is_number, mapping
+from posthog_llm_cli.formats._fields import Warnings, decoded, id_text, is_number, mapping
 from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._openai_exchange import Exchange
@@ -12,6 +12,7 @@ from posthog_llm_cli.model import Cost, Json, Usage
 from posthog_llm_cli.values import replace
 
 COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
+_CACHED_KEYS = ("cache_hit", "cacheHit", "from_cache", "fromCache")
 _MOST_USD = 10_000
 """More than any call costs: what is larger is another number in the place of a cost."""
 
@@ -71,7 +72,7 @@ def _first(outer: Mapping[str, Json], keys: tuple[str, ...]) -> Json:
 
 
 def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool) -> Cost | None:
-    """Return a logged cost above zero; estimates and zeros are not sent (3.9).
+    """Return a logged cost above zero; estimates and zeros are not sent (3.9), but for the zero of a cached answer.
 
     Warns `zero-cost` of a zero for an answer with tokens, `no-cost` of what is no cost (a text, a negative number, more
     than any call costs).
@@ -83,11 +84,22 @@ def read_cost(exchange: Exchange, usage: Usage, warn: Warnings, *, failed: bool)
     cost = next((float(value) for value in said if is_number(value) and 0 < value <= _MOST_USD), None)
     if cost is not None:
         return Cost(cost)
+    if not failed and _is_cached(exchange, usage):
+        return Cost(0.0)
     if any(not is_number(value) or value != 0 for value in said):
         warn("no-cost")
     elif said and not failed and (usage.input or usage.output):
         warn("zero-cost")
     return None
+
+
+def _is_cached(exchange: Exchange, usage: Usage) -> bool:
+    """Whether an application answered from a cache of its own, by a flag; a provider's cache counts its tokens.
+
+    An answer with an id is one event however often it was given, and that event has what it cost when a model gave it.
+    """
+    is_flagged = any(exchange.outer.get(key) is True for key in _CACHED_KEYS)
+    return is_flagged and usage.cache_read is None and id_text(exchange.response.get("id")) is None
 
 
 def _costs_of_usage(usage: Mapping[str, Json]) -> list[Json]:

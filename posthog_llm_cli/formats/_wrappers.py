@@ -38,7 +38,8 @@ _MORE_TIMES = (
 """The journal, Azure, .NET; where the record lies under a name of the writer's own."""
 _MOST_MEMBERS = 100
 _OF_ANOTHER = re.compile(
-    r"(?:prev|last|prior|old|cache|example|expected|reference|sample|golden|mock|fixture|baseline)", re.IGNORECASE
+    r"(?:prev|last|prior|old|cache|example|expected|reference|sample|golden|mock|fixture|baseline|stub|fake|dummy)",
+    re.IGNORECASE,
 )
 """How a name begins that says that what it names is of another call."""
 

@@ -40,6 +40,7 @@ from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Cost, Json, LLMCall, Operation, ParseContext, Skipped, Usage
+from posthog_llm_cli.privacy import without_structures
 from posthog_llm_cli.values import Value
 
 _NO_ENVELOPE = Envelope()
@@ -138,6 +139,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
     if caller.has_reserved:
         warn("reserved-metadata")
     parameters = mapping(payload.get("model_parameters"))
+    sent_parameters = model_parameters(parameters)
     nobody = key_names(metadata)
     asking = _asking_user(parameters, metadata)
     person = find_person((caller.user_id, payload.get("end_user"), asking), nobody=nobody)
@@ -164,7 +166,7 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         input=content.input,
         output=content.output,
         tools=content.tools,
-        parameters=model_parameters(parameters),
+        parameters=without_structures(sent_parameters) if content.redacted else sent_parameters,
         service_tier=text(mapping(payload.get("response")).get("service_tier")),
         stream=_stream(payload, parameters),
         usage=usage,

@@ -9,16 +9,19 @@ Smallest record: `{"model": "llama3.2", "created_at": "2025-06-01T10:00:00Z", "m
 
 from collections.abc import Mapping
 
-from posthog_llm_cli.formats._fields import mapping
+from posthog_llm_cli.formats._fields import is_one_of, mapping
+from posthog_llm_cli.formats._ollama_parts import has_content
 from posthog_llm_cli.formats._openai_call import build_call
 from posthog_llm_cli.formats._openai_exchange import Exchange, read_exchange
 from posthog_llm_cli.formats._openai_output import ollama_answer
 from posthog_llm_cli.formats._openai_shapes import classify
 from posthog_llm_cli.formats.base import LogFormat, Parsed
-from posthog_llm_cli.model import Json, LLMCall, ParseContext
+from posthog_llm_cli.model import Json, LLMCall, ParseContext, Skipped
 from posthog_llm_cli.values import replace
 
 NAME = "ollama"
+_NOT_RUN = frozenset({"load", "unload"})
+"""Why an answer to a request without a prompt ended: ollama/server/routes.go."""
 
 
 def matches(record: Json) -> bool:
@@ -27,12 +30,15 @@ def matches(record: Json) -> bool:
 
 
 def parse(record: Json, context: ParseContext) -> Parsed:
-    """Turn an answer into a call.
+    """Turn an answer into a call; what Ollama says when it only loaded a model, or let go of one, is none.
 
     Raises:
         RecordError: `missing-field` without a model or any usable time.
     """
-    return whole_call(read_exchange(record), context)
+    exchange = read_exchange(record)
+    if is_one_of(exchange.response.get("done_reason"), _NOT_RUN) and not has_content(exchange.response):
+        return Skipped("not-a-model-call", "Ollama loaded a model into memory, or let go of it: none ran")
+    return whole_call(exchange, context)
 
 
 def whole_call(exchange: Exchange, context: ParseContext) -> LLMCall:

@@ -132,6 +132,8 @@ def _request(record: Mapping[str, Json]) -> dict[str, Json]:
     for key in PROMPT_TEXT_KEYS:
         value = input_value(record[key]) if record.get(key) else None
         if isinstance(value, (str, list)) and value:
+            if "instructions" not in request and (told := text(record.get("instruction"))) is not None:
+                request["instructions"] = told  # what to do with the input, in Alpaca's names
             return {**request, "messages" if _holds_messages(value) else "prompt": value}
     request |= read_exchange(record).request
     more = first_text(*(record.get(key) for key in MORE_PROMPT_KEYS))

@@ -26,6 +26,7 @@ _RAW_EXCHANGE = frozenset({"raw_request", "raw_response"})
 _READS = "plh reads LiteLLM and OpenAI formats"
 _MAX_KEYS = 12
 _MAX_KEY_CHARACTERS = 40
+_MAX_KEY_WORDS = 3
 
 
 def _of(shape: str) -> Matches:
@@ -54,14 +55,14 @@ def _other_object(record: Json) -> Skipped:
     kind = (record if answer is None else answer[1].value).get("object")
     if not isinstance(kind, str):
         return Skipped("not-a-model-call", "an answer of moderations or of images is no call to a language model")
-    return Skipped("not-a-model-call", f"an object of kind {kind[:_MAX_KEY_CHARACTERS]!r} is no call to a model")
+    return Skipped("not-a-model-call", f"an object of kind {_name(kind)!r} is no call to a model")
 
 
 def _other_list(record: Json) -> Skipped:
     answer = Candidate(record).answer
     data = (record if answer is None else answer[1].value).get("data")
     kind = mapping(data[0]).get("object") if isinstance(data, list) and data else None
-    raise RecordError("unknown-format", f"a list of {kind if isinstance(kind, str) else 'unknown'!r} objects")
+    raise RecordError("unknown-format", f"a list of {_name(kind) if isinstance(kind, str) else 'unknown'!r} objects")
 
 
 def _no_response(record: Json) -> Skipped:
@@ -82,12 +83,16 @@ def unknown_format(record: Json) -> RecordError:
 
 
 def key_names(record: Json) -> str:
-    """Return the names of at most twelve keys, each cut and harmless."""
-    names = [
-        "".join(character if character.isprintable() else "?" for character in key[:_MAX_KEY_CHARACTERS])
-        for key in list(record)[:_MAX_KEYS]
-    ]
+    """Return the names of at most twelve keys, each cut and harmless; a text is no name."""
+    names = [_name(key) for key in list(record)[:_MAX_KEYS]]
     return ", ".join(names) + (", …" if len(record) > _MAX_KEYS else "")
+
+
+def _name(key: str) -> str:
+    """A name as a message may show it; what is more than a few words may be what somebody asked."""
+    if len(key.split(maxsplit=_MAX_KEY_WORDS)) > _MAX_KEY_WORDS:
+        return "(a text)"
+    return "".join(character if character.isprintable() else "?" for character in key[:_MAX_KEY_CHARACTERS])
 
 
 def _kind(value: Json) -> str:

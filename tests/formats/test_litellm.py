@@ -703,11 +703,15 @@ def test_what_litellm_redacted_is_no_content_and_what_leaks_beside_it_goes(messa
     record = payload(
         messages=messages,
         response={"choices": [{"message": message}]},
-        model_parameters={"tools": [{"name": "leak"}], "instructions": "leak"},
-    )
+        model_parameters={
+            "tools": [{"name": "leak"}], "instructions": "leak", "n": 1, "tool_choice": {"function": {"name": "leak"}},
+            "response_format": {"type": "json_schema", "json_schema": {"name": "leak"}},
+        },
+    )  # fmt: skip
     event = to_event(record)
     found = to_properties(record)
     assert found["litellm_redacted"] is True
+    assert found["$ai_model_parameters"] == {"n": 1}
     assert not {"$ai_input", "$ai_output_choices", "$ai_tools"} & set(found)
     assert b"leak" not in event.properties
 

@@ -103,6 +103,22 @@ def test_what_is_understood_and_no_call_is_skipped(record: Any, code: str) -> No
     assert to_skip(record).code == code
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"Why does my landlord not answer?": 1, "Total cost": 2},
+        {"object": "list", "data": [{"object": "Why does my landlord not answer?"}]},
+        {"object": "list", "data": [{"object": "landlord" * 20}]},
+        {"model": "m", "cost": 1, "Why does my landlord not answer?": 2},
+    ],
+)
+def test_a_message_shows_no_text_in_the_place_of_a_name(record: Any) -> None:
+    said = str(to_rejection(record))
+    assert "Why does" not in said
+    assert "landlord" * 6 not in said
+    assert ("Total cost" in said) == ("Total cost" in record)
+
+
 def test_a_message_for_an_unknown_record_names_keys_and_no_values() -> None:
     error = to_rejection({"secret prompt key": "secret value", **{f"k{i}": i for i in range(20)}})
     assert "secret prompt key" in error.message

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.converting import convert_value, to_event, to_properties, to_rejection, with_parse
+from tests.converting import convert_value, to_event, to_properties, to_rejection, to_skip, with_parse
 from tests.formats.test_openai import CREATED, MESSAGES, chat
 from tests.streaming import output_text
 
@@ -500,6 +500,46 @@ def test_the_arguments_of_a_callback_are_a_call(key: str, holder: str | None) ->
     assert "sk-live" not in json.dumps(found)
 
 
+REDACTED = "redacted-by-litellm"
+
+
+@pytest.mark.parametrize("holder", ["kwargs", "request_kwargs", None])
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (REDACTED, {"content": REDACTED, "reasoning_content": "leak", "refusal": "leak"}),
+        (REDACTED, {"content": "leak"}),
+        ("leak", {"content": REDACTED, "reasoning_content": "leak"}),
+        ("leak", {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": REDACTED}}]}),
+    ],
+)
+def test_what_litellm_redacted_for_a_callback_stays_here_with_what_leaks_beside_it(
+    holder: str | None, asked: str, message: Any
+) -> None:
+    parameters = {
+        "temperature": 0.25, "tools": [{"name": "leak"}], "instructions": "leak", "tool_choice": {"leak": 1},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "leak"}},
+    }  # fmt: skip
+    arguments = {**KWARGS, "messages": [{"role": "user", "content": asked}], "optional_params": parameters}
+    answer = chat(choices=[{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **message}}])
+    record = {**({holder: arguments} if holder else arguments), "response_obj": answer, "start_time": AT}
+    found = to_properties(record)
+    assert found["litellm_redacted"] is True
+    assert "leak" not in json.dumps(found)
+    assert not {"$ai_input", "$ai_tools"} & set(found)
+    assert (found["$ai_model_parameters"], found["$ai_input_tokens"]) == ({"temperature": 0.25}, 5)
+    called = [part["function"] for part in found.get("$ai_output_choices", [{"content": []}])[0]["content"]]
+    assert called == ([{"name": "f"}] if "tool_calls" in message else [])
+
+
+def test_of_a_failure_that_litellm_redacted_for_a_callback_the_text_stays_here() -> None:
+    asked = [{"role": "user", "content": REDACTED}]
+    error = "litellm.BadRequestError: you asked: leak"
+    found = to_properties({"kwargs": {**KWARGS, "messages": asked, "exception": error}, "start_time": AT})
+    assert (found["$ai_is_error"], found["litellm_redacted"]) == (True, True)
+    assert "leak" not in json.dumps(found)
+
+
 def gcs(**changes: Any) -> dict[str, Any]:
     """An object that LiteLLM's logger for GCS wrote before it wrote payloads."""
     asked = {"model": "gpt-4o", "messages": MESSAGES, "optional_params": {"user": "u-1"}}
@@ -729,6 +769,19 @@ def test_other_names_of_texts_are_believed_beside_what_the_answer_took(asked: st
     assert found["$ai_input_tokens"] == 5
 
 
+QUOTAS = [{"rpm": 3}, {"limit": 5, "remaining_requests": 3}, {"cpu": 0.2, "memory_mb": 12}, {"percent": 80}, {"ms": 3}]
+
+
+@pytest.mark.parametrize("usage", QUOTAS)
+@pytest.mark.parametrize(
+    "answered", [{"text": "rate limit reached"}, {"content": "checking the quota"}, {"output": {"score": 0.3}}]
+)
+def test_a_usage_that_says_nothing_of_an_answer_makes_none_of_a_text_beside_it(usage: Any, answered: Any) -> None:
+    record = {"timestamp": CREATED, "model": "fraud-v2", "prompt": "Hi", "usage": usage, **answered}
+    assert not hasattr(convert_value(record).result, "uuid")
+    assert hasattr(convert_value({**record, "usage": {**usage, "tokens": 5}}).result, "uuid")
+
+
 @pytest.mark.parametrize("record", [{"query": "SELECT 1", "response": "1"}, {"prompt": "Hi", "content": "Ho"}])
 def test_other_names_of_texts_alone_are_no_call(record: Any) -> None:
     assert not hasattr(convert_value({"timestamp": CREATED, "model": "User", **record}).result, "uuid")
@@ -742,3 +795,98 @@ def test_the_text_of_a_logger_is_no_answer() -> None:
 def test_a_request_goes_before_a_text_that_may_be_a_part_of_it() -> None:
     record = {"timestamp": CREATED, "request": {"model": "m", "messages": MESSAGES}, "query": "q", "response": "Ho"}
     assert to_properties({**record, "usage": {"prompt_tokens": 5}})["$ai_input"] == MESSAGES
+
+
+@pytest.mark.parametrize("said", [{"message": {"role": "assistant", "content": ""}}, {"response": ""}])
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_that_ollama_loaded_a_model_is_no_call(said: Any, reason: str) -> None:
+    answer = {"model": "llama3.2", "created_at": AT, **said, "done": True, "done_reason": reason}
+    pair = {"timestamp": AT, "request": {"model": "llama3.2", "prompt": ""}, "response": answer}
+    assert to_skip(answer).code == to_skip(pair).code == "not-a-model-call"
+    assert to_properties({**answer, "done_reason": "stop"})["$ai_stop_reason"] == "stop"
+    words = {"message": {"role": "assistant", "content": "Hi"}} if "message" in said else {"response": "Hi"}
+    assert output_text(to_properties({**answer, **words})) == "Hi"
+
+
+@pytest.mark.parametrize("asked", ["input", "prompt"])
+def test_an_instruction_beside_an_input_was_asked_too(asked: str) -> None:
+    record = {"timestamp": CREATED, "model": "m", "instruction": "Translate", asked: "hello", "output": "hallo"}
+    system = {"role": "system", "content": "Translate"}
+    assert to_properties(record)["$ai_input"] == [system, {"role": "user", "content": "hello"}]
+    alone = {**record, asked: "", "usage": {"completion_tokens": 2}}
+    assert to_properties(alone)["$ai_input"] == [{"role": "user", "content": "Translate"}]
+    assert to_properties({**record, "system": "Be brief"})["$ai_input"][0]["content"] == "Be brief"
+
+
+@pytest.mark.parametrize("flag", ["cache_hit", "cacheHit", "from_cache", "fromCache"])
+def test_an_answer_out_of_an_applications_cache_cost_nothing(flag: str) -> None:
+    record = {"timestamp": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "Ho", flag: True}
+    counted = {**record, "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+    for cached in (record, counted):
+        found = to_properties(cached)
+        assert (found["$ai_total_cost_usd"], found["$ai_cost_passthrough"]) == (0.0, True)
+    assert to_properties({**counted, "cost": 0.25})["$ai_total_cost_usd"] == 0.25
+    assert to_event(record).uuid == to_event({**record}).uuid
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": "Hi", "response": "Ho", "cache_hit": False},
+        {"prompt": "Hi", "response": "Ho", "cached": True},  # a prompt may be cached, too
+        {"prompt": "Hi", "response": "Ho", "cache_hit": "true"},
+        {"prompt": "Hi", "response": "Ho", "cache_hit": True, "usage": {"prompt_tokens": 5, "cached_tokens": 4}},
+        {"request": {"messages": MESSAGES}, "response": chat(), "cache_hit": True},  # one event with the call it is of
+        {"prompt": "Hi", "error": "boom", "cache_hit": True},
+    ],
+)
+def test_what_cost_something_is_not_said_to_have_cost_nothing(record: Any) -> None:
+    assert "$ai_total_cost_usd" not in to_properties({"timestamp": CREATED, "model": "gpt-4o", **record})
+
+
+@pytest.mark.parametrize("key", ["type", "kind", "span_kind", "spanType", "run_type"])
+@pytest.mark.parametrize("kind", ["tool", "TOOL", "tool_result", "retriever"])
+def test_what_a_tool_of_an_agent_was_given_and_gave_is_no_call_to_its_model(key: str, kind: str) -> None:
+    step = {"timestamp": CREATED, "model": "gpt-4o", "input": "rivers", "output": "Oder, Elbe", "duration_ms": 5}
+    assert to_rejection({**step, key: kind, "name": "search"}).code == "unknown-format"
+    assert output_text(to_properties({**step, key: "llm"})) == "Oder, Elbe"
+
+
+@pytest.mark.parametrize("more", [{"usage": {"prompt_tokens": 5}}, {"completion_tokens": 2}, {"messages": MESSAGES}])
+def test_what_a_model_counted_or_was_asked_is_a_call_whatever_the_type(more: Any) -> None:
+    step = {"timestamp": CREATED, "model": "gpt-4o", "input": "rivers", "output": "Oder, Elbe", "type": "tool"}
+    assert output_text(to_properties({**step, **more})) == "Oder, Elbe"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [{"label": "A", "text": "4"}, {"label": "B", "text": "5"}],
+        [{"index": 0, "text": "4"}, {"index": 1, "text": "5"}],
+    ],
+)
+@pytest.mark.parametrize("counted", [{}, {"usage": {"prompt_tokens": 5, "completion_tokens": 1}}])
+def test_what_a_question_lets_choose_from_is_not_what_the_model_said(options: Any, counted: Any) -> None:
+    """The rows of evaluations by multiple choice."""
+    row = {"timestamp": CREATED, "model": "gpt-4o", "question": "2+2?", "choices": options, "answer": "A", **counted}
+    found = to_properties(row)
+    assert (found["$ai_input"], output_text(found)) == ([{"role": "user", "content": "2+2?"}], "A")
+    assert "$ai_stream" not in found
+
+
+def test_a_poll_is_no_answer() -> None:
+    poll = {"created_at": CREATED, "model": "Poll", "choices": [{"text": "Yes", "votes": 3}, {"text": "No"}]}
+    assert to_rejection(poll).code == "unknown-format"
+
+
+@pytest.mark.parametrize("told", [{"created": CREATED}, {"usage": {"prompt_tokens": 5, "completion_tokens": 2}}])
+def test_a_text_completion_of_which_little_was_kept_is_one(told: Any) -> None:
+    assert output_text(to_properties({"timestamp": CREATED, "model": "m", "choices": [{"text": "Ho"}], **told})) == "Ho"
+
+
+@pytest.mark.parametrize("status", ["pending", "queued", "scheduled", "running", "skipped"])
+def test_a_task_that_has_not_run_yet_is_no_call(status: str) -> None:
+    task = {"created_at": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "", "status": status}
+    assert to_rejection(task).code == "no-response"
+    assert output_text(to_properties({**task, "response": "Ho"})) == "Ho"
+    assert to_properties({**task, "status": "completed"})["$ai_input"] == [{"role": "user", "content": "Hi"}]

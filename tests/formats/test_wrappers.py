@@ -351,6 +351,8 @@ QUOTING = {
     "a training example's source": {"messages": MESSAGES, "source": PAIR},
     "a fixture": {"name": "test_call", "fixture": PAIR},
     "a mock": {"name": "test_call", "mock_response": chat()},
+    "a stub": {"name": "test_call", "stubbed": PAIR},
+    "a fake": {"name": "test_call", "fake_completion": chat()},
     "a baseline": {"item": {"question": "Hi"}, "baseline": chat()},
 }
 
@@ -391,3 +393,31 @@ def test_a_message_under_a_name_is_no_answer() -> None:
     """The row of a table of conversations."""
     row = {"id": 1, "created_at": LATER, "model": "gpt-4o", "msg": {"role": "assistant", "content": "Ho"}}
     assert to_rejection(row).code == "unknown-format"
+
+
+@pytest.mark.parametrize("answered", ["resp", "llm_response", "response", "result"])
+@pytest.mark.parametrize("asked", ["req", "llm_request", "openai_request", "requestBody", "apiRequest", "chat_req"])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_the_one_request_under_another_name_beside_an_answer_is_what_was_asked(
+    asked: str, answered: str, *, as_text: bool
+) -> None:
+    request = {"model": "gpt-4o", "messages": MESSAGES, "temperature": 0.25, "user": "u-7"}
+    record = {"ts": CREATED + 2, asked: json.dumps(request) if as_text else request, answered: chat()}
+    found = to_properties(record)
+    assert (found["$ai_input"], found["requested_model"]) == (MESSAGES, "gpt-4o")
+    assert (found["$ai_model_parameters"], to_event(record).distinct_id) == ({"temperature": 0.25}, "u-7")
+    assert to_event(record).uuid == to_event(chat()).uuid
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"req": {"model": "m", "messages": MESSAGES}, "retry_req": {"model": "m", "messages": MESSAGES}},
+        {"previous_request": {"model": "m", "messages": MESSAGES}},
+        {"metadata": {"prompt": "greeting"}},
+        {"frequency": {"prompt": "greeting"}},
+        {"req": {"id": "r-1", "method": "POST"}},
+    ],
+)
+def test_what_may_be_another_request_is_none_of_an_answers(beside: Any) -> None:
+    assert "$ai_input" not in to_properties({"ts": CREATED + 2, "resp": chat(), **beside})
