@@ -149,3 +149,40 @@ def test_other_events_go_on_the_batch_route_only() -> None:
 
 def test_times_are_utc_with_microseconds() -> None:
     assert to_event(passed()).timestamp == datetime(2025, 6, 1, 10, 0, 0, 500_000, tzinfo=UTC)
+
+
+# ---------------------------------------------------------------------------------------------- what PostHog's page shows
+
+CALL = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"bird":"wren"}'}}
+
+
+def answered(**message: Any) -> list[Any]:
+    """The output of a chat completion with such a message."""
+    answer: list[Any] = to_properties(payload(response={"choices": [{"index": 0, "message": message}]}))[
+        "$ai_output_choices"
+    ]
+    return answer
+
+
+def test_a_function_call_is_a_part_where_posthogs_page_shows_every_part() -> None:
+    assert answered(content="I look.", tool_calls=[CALL]) == [
+        {"role": "assistant", "content": [{"type": "text", "text": "I look."}, CALL]}
+    ]
+
+
+def test_a_function_call_stands_beside_content_that_posthogs_page_takes_apart() -> None:
+    """Beside a part of another kind than it shows together the page draws a function part as raw JSON."""
+    assert answered(content="I look.", reasoning_content="Which bird?", tool_calls=[CALL]) == [
+        {
+            "role": "assistant",
+            "content": [{"type": "reasoning", "text": "Which bird?"}, {"type": "text", "text": "I look."}],
+            "tool_calls": [CALL],
+        }
+    ]
+
+
+def test_a_nameless_function_call_stays_a_part() -> None:
+    nameless = {"id": "call_1", "type": "function", "function": {"arguments": "{}"}}
+    (message,) = answered(content=None, reasoning_content="Which bird?", tool_calls=[nameless, CALL])
+    assert message["content"] == [{"type": "reasoning", "text": "Which bird?"}, nameless]
+    assert message["tool_calls"] == [CALL]
