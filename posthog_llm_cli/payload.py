@@ -264,6 +264,9 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
             properties["$ai_output_cost_usd"] = cost.output
         else:
             properties["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
+    elif usage.raw is not None and "cost" in usage.raw:
+        # PostHog would take it for what was paid, and estimate nothing: no reader has believed it
+        properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key != "cost"}
 
 
 def _without_quoting_names(properties: Mapping[str, Json], call: LLMCall) -> dict[str, Json]:

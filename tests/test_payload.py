@@ -186,3 +186,37 @@ def test_a_nameless_function_call_stays_a_part() -> None:
     (message,) = answered(content=None, reasoning_content="Which bird?", tool_calls=[nameless, CALL])
     assert message["content"] == [{"type": "reasoning", "text": "Which bird?"}, nameless]
     assert message["tool_calls"] == [CALL]
+
+
+def test_a_cost_that_is_not_believed_is_not_left_to_posthog_in_the_usage() -> None:
+    """It takes a number under `cost` in the usage for what was paid, zero too, and then prices nothing."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30, "cost": 0}
+    sent = to_properties(payload(response_cost=0.0, metadata={"usage_object": usage}))
+    assert "$ai_total_cost_usd" not in sent
+    assert sent["$ai_usage"] == {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+    paid = to_properties(payload(response_cost=0.5, metadata={"usage_object": {**usage, "cost": 0.5}}))
+    assert paid["$ai_usage"]["cost"] == 0.5
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_reasoning_in_a_content_alone_is_where_posthogs_page_looks(asked: bool) -> None:
+    """Of an item with a summary, an empty one too, it shows the summary: gpt-oss's reasoning was a blank."""
+    item = {
+        "type": "reasoning", "id": "rs_1", "summary": [],
+        "content": [{"type": "reasoning_text", "text": "Which bird?"}, {"type": "reasoning_text", "text": "A wren."}],
+    }  # fmt: skip
+    shown = {"type": "reasoning", "id": "rs_1", "text": "Which bird?\nA wren."}
+    if asked:
+        assert to_properties(payload(messages=[item, {"role": "user", "content": "hi"}]))["$ai_input"][0] == shown
+    else:
+        answer = to_properties(payload(call_type="aresponses", response={"output": [item]}))["$ai_output_choices"]
+        assert answer == [{"role": "assistant", "content": [shown]}]
+
+
+def test_reasoning_with_a_summary_stays_as_it_came() -> None:
+    item = {
+        "type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Birds."}],
+        "content": [{"type": "reasoning_text", "text": "Which bird?"}],
+    }  # fmt: skip
+    answer = to_properties(payload(call_type="aresponses", response={"output": [item]}))["$ai_output_choices"]
+    assert answer == [{"role": "assistant", "content": [item]}]
