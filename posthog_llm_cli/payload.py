@@ -26,6 +26,7 @@ from posthog_llm_cli.model import (
     Operation,
     PassThrough,
     SourceRef,
+    Usage,
 )
 from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes
 from posthog_llm_cli.routing import route
@@ -82,6 +83,18 @@ _FROM_CALL = {
     "$ai_time_to_first_token": "ttft_s",
 }
 """Properties that are a field of the call as it stands."""
+
+_FROM_KINDS = {
+    "audio_input": "$ai_audio_input_tokens",
+    "audio_output": "$ai_audio_output_tokens",
+    "image_output": "$ai_image_output_tokens",
+    "cache_read_audio": "$ai_cache_read_audio_tokens",
+    "cache_creation_5m": "$ai_cache_creation_5m_input_tokens",
+    "cache_creation_1h": "$ai_cache_creation_1h_input_tokens",
+}
+"""Of the kinds of tokens that PostHog prices apart it reads only some out of the usage object."""
+_ADDS_REASONING = re.compile(r"(?:.*/)?gemini-(?:2\.5|3(?:\.\d+)?)-", re.IGNORECASE)
+"""Models to whose output PostHog adds the reasoning, `REASONING_COST_MODELS` of its price calculation."""
 
 _IDS = ("$ai_trace_id", "$ai_session_id", "$ai_span_id", "$ai_parent_id")
 _DIRECT = tuple(_FROM_CALL)
@@ -257,6 +270,10 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
     if usage.cache_read is not None or usage.cache_creation is not None:
         # PostHog assumes that Anthropic's input excludes the cache; say which accounting this log has (11.3).
         properties["$ai_cache_reporting_exclusive"] = usage.cache_exclusive
+    if usage.kinds is not None:
+        properties |= {_FROM_KINDS[kind]: count for kind, count in usage.kinds.items()}
+    if cost is None and usage.reasoning is not None and (priced := _priced_text(call.model, usage)) is not None:
+        properties["$ai_text_output_tokens"] = priced
     if cost is not None:
         properties["$ai_total_cost_usd"] = cost.total
         if cost.input is not None and cost.output is not None:
@@ -267,6 +284,24 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
     elif usage.raw is not None and "cost" in usage.raw:
         # PostHog would take it for what was paid, and estimate nothing: no reader has believed it
         properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key != "cost"}
+
+
+def _priced_text(model: str, usage: Usage) -> int | None:
+    """Return the text that PostHog must price for reasoning to be paid once; None where its own sum is right.
+
+    It adds the reasoning to the output of some models, as their makers count, and prices no other's. Logs count by
+    OpenAI's rule, reasoning is a part of the output, unless their total says otherwise, as xAI's does.
+    """
+    output, reasoning = usage.output, usage.reasoning
+    if output is None or reasoning is None or usage.input is None:
+        return None
+    is_beside = usage.total == usage.input + output + reasoning
+    is_added = _ADDS_REASONING.match(model) is not None
+    if is_beside is is_added:
+        return None
+    kinds = usage.kinds or {}
+    text = output - kinds.get("audio_output", 0) - kinds.get("image_output", 0)
+    return text + reasoning if is_beside else max(0, text - reasoning)
 
 
 def _without_quoting_names(properties: Mapping[str, Json], call: LLMCall) -> dict[str, Json]:

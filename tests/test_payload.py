@@ -220,3 +220,76 @@ def test_reasoning_with_a_summary_stays_as_it_came() -> None:
     }  # fmt: skip
     answer = to_properties(payload(call_type="aresponses", response={"output": [item]}))["$ai_output_choices"]
     assert answer == [{"role": "assistant", "content": [item]}]
+
+
+def counted(model: str = "gpt-4o", cost: float = 0.0, **usage: Any) -> dict[str, Any]:
+    """The counts that are sent of a call with such usage, but for those that every call has."""
+    record = payload(
+        model=model, response_cost=cost, metadata={"usage_object": usage},
+        **{key: usage[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")},
+    )  # fmt: skip
+    usual = {"$ai_input_tokens", "$ai_output_tokens", "$ai_total_tokens"}
+    return {key: n for key, n in to_properties(record).items() if key.endswith("_tokens") and key not in usual}
+
+
+CHAT = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+
+
+@pytest.mark.parametrize(
+    ("usage", "sent"),
+    [
+        (
+            {
+                "prompt_tokens_details": {
+                    "audio_tokens": 40, "cached_tokens": 30, "cached_tokens_details": {"audio_tokens": 10},
+                },
+                "completion_tokens_details": {"audio_tokens": 20, "text_tokens": 30},
+            },
+            {
+                "$ai_audio_input_tokens": 40, "$ai_cache_read_input_tokens": 30, "$ai_cache_read_audio_tokens": 10,
+                "$ai_audio_output_tokens": 20,
+            },
+        ),
+        ({"completion_tokens_details": {"image_tokens": 45}}, {"$ai_image_output_tokens": 45}),
+        ({"completion_tokens_details": {"image_tokens": 51, "audio_tokens": 0}}, {}),
+        (
+            {
+                "prompt_tokens_details": {
+                    "cache_creation_tokens": 30,
+                    "cache_creation_token_details": {
+                        "ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20,
+                    },
+                },
+            },
+            {
+                "$ai_cache_creation_input_tokens": 30,
+                "$ai_cache_creation_5m_input_tokens": 10, "$ai_cache_creation_1h_input_tokens": 20,
+            },
+        ),
+        (
+            {
+                "cache_creation_input_tokens": 30,
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 20},
+            },
+            {"$ai_cache_creation_input_tokens": 30},
+        ),
+    ],
+)  # fmt: skip
+def test_kinds_of_tokens_that_posthog_prices_apart_are_named(usage: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert counted(**CHAT, **usage) == sent
+
+
+@pytest.mark.parametrize(
+    ("model", "total", "text"),
+    [
+        ("gemini-2.5-pro", 150, 20), ("gemini-3-flash-preview", 150, 20), ("google/gemini-3.1-pro-preview", 150, 20),
+        ("gemini-2.5-pro", 180, None),  # PostHog adds what is not in it
+        ("gemini-2.0-flash", 150, None), ("o3", 150, None),
+        ("grok-4", 180, 80),  # PostHog adds nothing
+    ],
+)  # fmt: skip
+def test_reasoning_is_priced_once_where_posthog_must_estimate(model: str, total: int, text: int | None) -> None:
+    """PostHog adds reasoning to the output of Gemini 2.5 and 3 and to no other, whatever the log counts."""
+    usage = {**CHAT, "total_tokens": total, "completion_tokens_details": {"reasoning_tokens": 30}}
+    assert counted(model, **usage).get("$ai_text_output_tokens") == text
+    assert "$ai_text_output_tokens" not in counted(model, 0.5, **usage)
