@@ -88,7 +88,7 @@ class Usage(Value, frozen=True):
     """Token counts by kind, as logged; `raw` is the provider's usage object without nulls.
 
     Cached, cache-creation and reasoning counts are parts of `input` and `output` (inclusive accounting) unless
-    `cache_exclusive` is true.
+    `cache_exclusive` is true. `kinds` are parts that are priced apart, by name (`audio_output`, …).
     """
 
     input: int | None = None
@@ -100,6 +100,7 @@ class Usage(Value, frozen=True):
     cache_exclusive: bool = False
     web_searches: int | None = None
     raw: Mapping[str, Json] | None = None
+    kinds: Mapping[str, int] | None = None
 
 
 class Cost(Value, frozen=True):

@@ -25,6 +25,7 @@ from posthog_llm_cli.model import (
     Operation,
     PassThrough,
     SourceRef,
+    Usage,
 )
 from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes, without_structures
 from posthog_llm_cli.routing import route
@@ -52,6 +53,10 @@ _CONTENT = (
 )
 _ERROR_TYPE = "$ai_error_type"
 _PARAMETERS = "$ai_model_parameters"
+_SHOWN_TOGETHER = frozenset(
+    {"text", "input_text", "output_text", "function", "image", "image_url", "input_image", "file", "audio", "document"}
+)
+"""Types of parts that PostHog's page shows as one message, `compat_array` of its normaliser."""
 _NAMED = frozenset({"$ai_span_name", "$ai_trace_name", "$ai_prompt_name", "$groups"})
 """What the caller names freely, and so may have named after the prompt."""
 
@@ -79,6 +84,18 @@ _FROM_CALL = {
     "$ai_time_to_first_token": "ttft_s",
 }
 """Properties that are a field of the call as it stands."""
+
+_FROM_KINDS = {
+    "audio_input": "$ai_audio_input_tokens",
+    "audio_output": "$ai_audio_output_tokens",
+    "image_output": "$ai_image_output_tokens",
+    "cache_read_audio": "$ai_cache_read_audio_tokens",
+    "cache_creation_5m": "$ai_cache_creation_5m_input_tokens",
+    "cache_creation_1h": "$ai_cache_creation_1h_input_tokens",
+}
+"""Of the kinds of tokens that PostHog prices apart it reads only some out of the usage object."""
+_ADDS_REASONING = re.compile(r"(?:.*/)?gemini-(?:2\.5|3(?:\.\d+)?)-", re.IGNORECASE)
+"""Models to whose output PostHog adds the reasoning, `REASONING_COST_MODELS` of its price calculation."""
 
 _IDS = ("$ai_trace_id", "$ai_session_id", "$ai_span_id", "$ai_parent_id")
 _DIRECT = tuple(_FROM_CALL)
@@ -254,6 +271,10 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
     if usage.cache_read is not None or usage.cache_creation is not None:
         # PostHog assumes that Anthropic's input excludes the cache; say which accounting this log has (11.3).
         properties["$ai_cache_reporting_exclusive"] = usage.cache_exclusive
+    if usage.kinds is not None:
+        properties |= {_FROM_KINDS[kind]: count for kind, count in usage.kinds.items()}
+    if cost is None and usage.reasoning is not None and (priced := _priced_text(call.model, usage)) is not None:
+        properties["$ai_text_output_tokens"] = priced
     if cost is not None:
         properties["$ai_total_cost_usd"] = cost.total
         if cost.input is not None and cost.output is not None:
@@ -261,6 +282,27 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
             properties["$ai_output_cost_usd"] = cost.output
         else:
             properties["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
+    elif usage.raw is not None and "cost" in usage.raw:
+        # PostHog would take it for what was paid, and estimate nothing: no reader has believed it
+        properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key != "cost"}
+
+
+def _priced_text(model: str, usage: Usage) -> int | None:
+    """Return the text that PostHog must price for reasoning to be paid once; None where its own sum is right.
+
+    It adds the reasoning to the output of some models, as their makers count, and prices no other's. Logs count by
+    OpenAI's rule, reasoning is a part of the output, unless their total says otherwise, as xAI's does.
+    """
+    output, reasoning = usage.output, usage.reasoning
+    if output is None or reasoning is None or usage.input is None:
+        return None
+    is_beside = usage.total == usage.input + output + reasoning
+    is_added = _ADDS_REASONING.match(model) is not None
+    if is_beside is is_added:
+        return None
+    kinds = usage.kinds or {}
+    text = output - kinds.get("audio_output", 0) - kinds.get("image_output", 0)
+    return text + reasoning if is_beside else max(0, text - reasoning)
 
 
 def _without_quoting_names(properties: Mapping[str, Json], call: LLMCall) -> dict[str, Json]:
@@ -294,7 +336,7 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
         output = call.output
         if options.media is Media.REDACT:
             output = [_without_audio(message) for message in output]
-        found["$ai_output_choices"] = _messages(output, redact)
+        found["$ai_output_choices"] = [_with_calls_apart(message) for message in _messages(output, redact)]
     if call.tools is not None:
         found["$ai_tools"] = redact(call.tools)
     if call.error is not None and call.error.message is not None:
@@ -349,6 +391,25 @@ def _without_audio(message: Json) -> Json:
     if len(kept) == len(parts):
         return message
     return {**message, "content": kept or [{"type": "text", "text": placeholder("audio")}]}
+
+
+def _with_calls_apart(message: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Put function calls beside the content, where OpenAI has them, if a part of it is one that stands alone.
+
+    PostHog's page takes such content apart, reasoning for one, and draws a function part of it as raw JSON (11.4).
+    """
+    parts = message["content"]
+    if len(parts) == 1 or all(str(part.get("type")) in _SHOWN_TOGETHER for part in parts):
+        return message
+    calls = [part for part in parts if _is_named_call(part)]
+    if not calls:
+        return message
+    return {**message, "content": [part for part in parts if not _is_named_call(part)], "tool_calls": calls}
+
+
+def _is_named_call(part: Mapping[str, Json]) -> bool:
+    function = part.get("function") if part.get("type") == "function" else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def _own(call: LLMCall, options: BuildOptions) -> dict[str, Json]:

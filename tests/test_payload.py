@@ -149,3 +149,147 @@ def test_other_events_go_on_the_batch_route_only() -> None:
 
 def test_times_are_utc_with_microseconds() -> None:
     assert to_event(passed()).timestamp == datetime(2025, 6, 1, 10, 0, 0, 500_000, tzinfo=UTC)
+
+
+# ---------------------------------------------------------------------------------------------- what PostHog's page shows
+
+CALL = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"bird":"wren"}'}}
+
+
+def answered(**message: Any) -> list[Any]:
+    """The output of a chat completion with such a message."""
+    answer: list[Any] = to_properties(payload(response={"choices": [{"index": 0, "message": message}]}))[
+        "$ai_output_choices"
+    ]
+    return answer
+
+
+def test_a_function_call_is_a_part_where_posthogs_page_shows_every_part() -> None:
+    assert answered(content="I look.", tool_calls=[CALL]) == [
+        {"role": "assistant", "content": [{"type": "text", "text": "I look."}, CALL]}
+    ]
+
+
+def test_a_function_call_stands_beside_content_that_posthogs_page_takes_apart() -> None:
+    """Beside a part of another kind than it shows together the page draws a function part as raw JSON."""
+    assert answered(content="I look.", reasoning_content="Which bird?", tool_calls=[CALL]) == [
+        {
+            "role": "assistant",
+            "content": [{"type": "reasoning", "text": "Which bird?"}, {"type": "text", "text": "I look."}],
+            "tool_calls": [CALL],
+        }
+    ]
+
+
+def test_a_nameless_function_call_stays_a_part() -> None:
+    nameless = {"id": "call_1", "type": "function", "function": {"arguments": "{}"}}
+    (message,) = answered(content=None, reasoning_content="Which bird?", tool_calls=[nameless, CALL])
+    assert message["content"] == [{"type": "reasoning", "text": "Which bird?"}, nameless]
+    assert message["tool_calls"] == [CALL]
+
+
+def test_a_cost_that_is_not_believed_is_not_left_to_posthog_in_the_usage() -> None:
+    """It takes a number under `cost` in the usage for what was paid, zero too, and then prices nothing."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30, "cost": 0}
+    sent = to_properties(payload(response_cost=0.0, metadata={"usage_object": usage}))
+    assert "$ai_total_cost_usd" not in sent
+    assert sent["$ai_usage"] == {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+    paid = to_properties(payload(response_cost=0.5, metadata={"usage_object": {**usage, "cost": 0.5}}))
+    assert paid["$ai_usage"]["cost"] == 0.5
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_reasoning_in_a_content_alone_is_where_posthogs_page_looks(asked: bool) -> None:
+    """Of an item with a summary, an empty one too, it shows the summary: gpt-oss's reasoning was a blank."""
+    item = {
+        "type": "reasoning", "id": "rs_1", "summary": [],
+        "content": [{"type": "reasoning_text", "text": "Which bird?"}, {"type": "reasoning_text", "text": "A wren."}],
+    }  # fmt: skip
+    shown = {"type": "reasoning", "id": "rs_1", "text": "Which bird?\nA wren."}
+    if asked:
+        assert to_properties(payload(messages=[item, {"role": "user", "content": "hi"}]))["$ai_input"][0] == shown
+    else:
+        answer = to_properties(payload(call_type="aresponses", response={"output": [item]}))["$ai_output_choices"]
+        assert answer == [{"role": "assistant", "content": [shown]}]
+
+
+def test_reasoning_with_a_summary_stays_as_it_came() -> None:
+    item = {
+        "type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Birds."}],
+        "content": [{"type": "reasoning_text", "text": "Which bird?"}],
+    }  # fmt: skip
+    answer = to_properties(payload(call_type="aresponses", response={"output": [item]}))["$ai_output_choices"]
+    assert answer == [{"role": "assistant", "content": [item]}]
+
+
+def counted(model: str = "gpt-4o", cost: float = 0.0, **usage: Any) -> dict[str, Any]:
+    """The counts that are sent of a call with such usage, but for those that every call has."""
+    record = payload(
+        model=model, response_cost=cost, metadata={"usage_object": usage},
+        **{key: usage[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens")},
+    )  # fmt: skip
+    usual = {"$ai_input_tokens", "$ai_output_tokens", "$ai_total_tokens"}
+    return {key: n for key, n in to_properties(record).items() if key.endswith("_tokens") and key not in usual}
+
+
+CHAT = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+
+
+@pytest.mark.parametrize(
+    ("usage", "sent"),
+    [
+        (
+            {
+                "prompt_tokens_details": {
+                    "audio_tokens": 40, "cached_tokens": 30, "cached_tokens_details": {"audio_tokens": 10},
+                },
+                "completion_tokens_details": {"audio_tokens": 20, "text_tokens": 30},
+            },
+            {
+                "$ai_audio_input_tokens": 40, "$ai_cache_read_input_tokens": 30, "$ai_cache_read_audio_tokens": 10,
+                "$ai_audio_output_tokens": 20,
+            },
+        ),
+        ({"completion_tokens_details": {"image_tokens": 45}}, {"$ai_image_output_tokens": 45}),
+        ({"completion_tokens_details": {"image_tokens": 51, "audio_tokens": 0}}, {}),
+        (
+            {
+                "prompt_tokens_details": {
+                    "cache_creation_tokens": 30,
+                    "cache_creation_token_details": {
+                        "ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20,
+                    },
+                },
+            },
+            {
+                "$ai_cache_creation_input_tokens": 30,
+                "$ai_cache_creation_5m_input_tokens": 10, "$ai_cache_creation_1h_input_tokens": 20,
+            },
+        ),
+        (
+            {
+                "cache_creation_input_tokens": 30,
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 20},
+            },
+            {"$ai_cache_creation_input_tokens": 30},
+        ),
+    ],
+)  # fmt: skip
+def test_kinds_of_tokens_that_posthog_prices_apart_are_named(usage: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert counted(**CHAT, **usage) == sent
+
+
+@pytest.mark.parametrize(
+    ("model", "total", "text"),
+    [
+        ("gemini-2.5-pro", 150, 20), ("gemini-3-flash-preview", 150, 20), ("google/gemini-3.1-pro-preview", 150, 20),
+        ("gemini-2.5-pro", 180, None),  # PostHog adds what is not in it
+        ("gemini-2.0-flash", 150, None), ("o3", 150, None),
+        ("grok-4", 180, 80),  # PostHog adds nothing
+    ],
+)  # fmt: skip
+def test_reasoning_is_priced_once_where_posthog_must_estimate(model: str, total: int, text: int | None) -> None:
+    """PostHog adds reasoning to the output of Gemini 2.5 and 3 and to no other, whatever the log counts."""
+    usage = {**CHAT, "total_tokens": total, "completion_tokens_details": {"reasoning_tokens": 30}}
+    assert counted(model, **usage).get("$ai_text_output_tokens") == text
+    assert "$ai_text_output_tokens" not in counted(model, 0.5, **usage)

@@ -99,7 +99,7 @@ def _input_item(item: Json) -> Json:
         item = with_role(opened(item))
     if item.keys().isdisjoint(_MESSAGE_KEYS):
         return without_encrypted(with_clean_tools(item))
-    return without_encrypted(item) if item.get("type") == "reasoning" else _message(item)
+    return _reasoning(item) if item.get("type") == "reasoning" else _message(item)
 
 
 def _message(item: Mapping[str, Json]) -> Json:
@@ -338,11 +338,22 @@ def _item_parts(item: Mapping[str, Json]) -> Iterator[Json]:
             yield _called(item, item.get("input"))
         case "reasoning":
             if _has_text(item.get("summary")) or _has_text(item.get("content")):
-                yield without_encrypted(item)
+                yield _reasoning(item)
         case "image_generation_call":
             yield {key: item[key] for key in ("type", "result", "status") if item.get(key) is not None}
         case _:
             yield without_encrypted(item)
+
+
+def _reasoning(item: Mapping[str, Json]) -> Json:
+    """Return an item of reasoning; text in its content alone as `text`, for PostHog's page shows a summary, or that."""
+    if _has_text(item.get("summary")):
+        return without_encrypted(item)
+    said = "\n".join(_texts(items(item.get("content"))))
+    if not said:
+        return without_encrypted(item)
+    left_out = ("summary", "content", "encrypted_content")
+    return {**{key: value for key, value in item.items() if key not in left_out}, "text": said}
 
 
 def _called(item: Mapping[str, Json], arguments: Json) -> Json:

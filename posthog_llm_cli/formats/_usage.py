@@ -80,6 +80,7 @@ def openai_usage(usage: Mapping[str, Json], warn: Warn, *, embedding: bool = Fal
             warn, out.get("reasoning_tokens"), usage.get("reasoningTokens"), out.get("reasoning"), least=1
         ),
         raw=_believed(usage, warn) or None,
+        kinds=_kinds(usage, (into, out), (prompt, completion), cache_creation),
     )
 
 
@@ -88,6 +89,37 @@ def _details(usage: Mapping[str, Json]) -> tuple[Mapping[str, Json], Mapping[str
     into = mapping(usage.get("prompt_tokens_details")) or mapping(usage.get("input_tokens_details"))
     out = mapping(usage.get("completion_tokens_details")) or mapping(usage.get("output_tokens_details"))
     return into or mapping(usage.get("input_token_details")), out or mapping(usage.get("output_token_details"))
+
+
+def _kinds(
+    usage: Mapping[str, Json],
+    details: tuple[Mapping[str, Json], Mapping[str, Json]],
+    wholes: tuple[int | None, int | None],
+    cache_creation: int | None,
+) -> dict[str, int] | None:
+    """Return the tokens that are priced apart: sound, pictures that were made, writes to the cache for an hour."""
+    into, out = details
+    spoken, said, drawn = into.get("audio_tokens"), out.get("audio_tokens"), out.get("image_tokens")
+    if not (spoken or said or drawn or cache_creation):
+        return None
+    prompt, completion = wholes
+    heard_before = mapping(into.get("cached_tokens_details")).get("audio_tokens")
+    found = {
+        "audio_input": _within(spoken, prompt),
+        "cache_read_audio": _within(heard_before, prompt),
+        "audio_output": _within(said, completion),
+        "image_output": _within(drawn, completion),
+    }
+    written = mapping(into.get("cache_creation_token_details")) or mapping(usage.get("cache_creation"))
+    short, long = (_within(written.get(f"ephemeral_{ttl}_input_tokens"), cache_creation) for ttl in ("5m", "1h"))
+    if long and (short or 0) + long == cache_creation:
+        found |= {"cache_creation_5m": short or 0, "cache_creation_1h": long}
+    return {kind: count for kind, count in found.items() if count is not None} or None
+
+
+def _within(count: Json, whole: int | None) -> int | None:
+    """Return a count of some that is a part of `whole`; another is not believed."""
+    return count if type(count) is int and whole is not None and 0 < count <= whole else None
 
 
 def _is_more(parts: tuple[int | None, ...], whole: int | None) -> bool:
@@ -185,4 +217,5 @@ def litellm_usage(
         cache_exclusive=_is_more((cache_read, cache_creation), prompt),
         web_searches=web_searches,
         raw=raw or usage or None,
+        kinds=_kinds(usage, (into, out), (prompt, completion), cache_creation),
     )

@@ -22,6 +22,8 @@ _HTML = {"text/html", "application/xhtml+xml"}
 _HEAD = 256
 _RETRYABLE = {408, 425, 429}
 _HEADER_TAGS = {"missing_required_headers", "invalid_header_value"}
+_RATE_LIMITED = "_rate_limited"
+"""How a drop ends that is the hour's fault and not the event's: PostHog's budget of bytes for a project's AI events."""
 _TAG = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _CODE_CHARS = re.compile(r"[^a-z0-9]+")
@@ -135,6 +137,8 @@ def _outcome(word: Json, details: str, destination: Destination) -> Outcome | No
             return Outcome(Verdict.ACCEPTED)
         case "warning":
             return Outcome(Verdict.ACCEPTED, warning=clean(details, destination) or "warning without details")
+        case "drop" if details.endswith(_RATE_LIMITED):  # not stored, and the same event is taken later
+            return None
         case "drop":
             code = to_code(details, destination)
             return Outcome(Verdict.REJECTED, code, f"{destination.host} dropped the event ({code})")

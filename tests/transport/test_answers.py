@@ -186,7 +186,16 @@ def test_over_quota_is_nobodys_fault_whatever_the_word(word: str) -> None:
 
 @pytest.mark.parametrize(
     "result",
-    [{"result": "retry", "details": "not_persisted"}, {"result": "pending"}, {"result": 1}, {}, None, "ok", []],
+    [
+        {"result": "retry", "details": "not_persisted"},
+        {"result": "drop", "details": "ai_byte_rate_limited"},
+        {"result": "pending"},
+        {"result": 1},
+        {},
+        None,
+        "ok",
+        [],
+    ],
 )
 def test_retry_and_unknown_words_are_no_verdict(result: Any) -> None:
     reading = read_one(result)
