@@ -563,3 +563,13 @@ def test_without_a_home_directory_it_is_said_what_to_set(monkeypatch: pytest.Mon
         assert "HOME" in str(caught.value.hint)
     monkeypatch.setenv("HOME", "/anywhere")
     assert load({}, now=NOW).ledger == Path("/anywhere/.local/state/plh/ledger.sqlite")
+
+
+@pytest.mark.parametrize("name", ["user_config_path", "user_state_path"])
+def test_a_folder_of_the_user_that_is_relative_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a home platformdirs before 4.14 leaves the `~` in the path: each working directory had its own ledger."""
+    monkeypatch.setattr(f"platformdirs.{name}", lambda app: Path("~/.local/state", app))
+    for ask in (lambda: load({}, now=NOW), lambda: ledger_path(None)):
+        with pytest.raises(ConfigError, match="home directory") as caught:
+            ask()
+        assert "HOME" in str(caught.value.hint)

@@ -119,6 +119,12 @@ def test_the_job_for_kubernetes_names_what_plh_knows() -> None:
     assert set(re.findall(r"name: ([A-Z_]+)$", manifest, flags=re.MULTILINE)) == {"POSTHOG_API_KEY", "PLH_LEDGER"}
 
 
+def test_no_document_installs_by_a_name_that_is_on_no_index() -> None:
+    """Whoever took the name there would run in the place of `plh`, with the key."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        assert not re.search(r"\b(pip|pipx|uv|uvx)\b[^`\n]* (plh|posthog.llm.cli)\b", page.read_text()), page.name
+
+
 def test_the_settings_in_a_file_are_read_as_they_say(tmp_path: Path) -> None:
     (block,) = blocks("toml")
     (tmp_path / "plh.toml").write_text(block)

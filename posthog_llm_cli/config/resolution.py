@@ -83,11 +83,18 @@ def _cwd() -> Path:
 def _users(folder: Callable[[str], Path]) -> Path:
     """Return a folder of the user. Raises: ConfigError where there is neither HOME nor a user of this id."""
     try:
-        return folder(_APP)
+        path = folder(_APP)
     except RuntimeError as error:
-        raise ConfigError(
-            "expected a home directory and found none", hint="set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME"
-        ) from error
+        raise _homeless() from error
+    if not path.is_absolute():  # what older releases of platformdirs return in place of raising
+        raise _homeless()
+    return path
+
+
+def _homeless() -> ConfigError:
+    return ConfigError(
+        "expected a home directory and found none", hint="set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME"
+    )
 
 
 def _layers(

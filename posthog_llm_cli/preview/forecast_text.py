@@ -18,6 +18,8 @@ _RATE = {
 def forecast_lines(forecast: Forecast, width: int | None) -> Iterator[str]:
     """Yield what a `send` would do, at most `width` columns wide (None: each statement on one line)."""
     yield _headline(forecast)
+    if not forecast.destinations and not forecast.already_read:
+        yield "  nothing: there is no call to send"
     shown = forecast.destinations[:_MOST_DESTINATIONS]
     for destination in shown:
         yield from fold(words(_destination(destination)), width, indent="  ")

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from posthog_llm_cli.committed import Committed
-from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, LedgerError, SourceError
+from posthog_llm_cli.errors import DeliveryError, ExitCode, KeyRefused, LedgerError, SourceError, Unreachable
 from posthog_llm_cli.model import Delivery, Destination, Endpoint, Event, Verdict
 from posthog_llm_cli.report.advice import Advice, advise
 from posthog_llm_cli.report.callless import Callless
@@ -115,6 +115,14 @@ class RunReport(State):
     ledger_error: LedgerError | None = None
     forecast: dict[str, Any] | None = None
     """Of a rehearsal: what the send will do, as JSON (`preview.figures.Forecast`)."""
+
+    @property
+    def to_mend(self) -> str | None:
+        """What must be in order before the same run again can end in another way; None where time alone may do it."""
+        errors = [counts.error for counts in self.destinations.values()]
+        if any(isinstance(error, KeyRefused) for error in errors):
+            return "the key or the quota"
+        return "the host" if any(isinstance(error, Unreachable) for error in errors) else None
 
     @property
     def rejected(self) -> int:

@@ -4,7 +4,6 @@ import posixpath
 import shlex
 from collections.abc import Iterator
 
-from posthog_llm_cli.errors import KeyRefused
 from posthog_llm_cli.report.counts import Mode, RunReport
 from posthog_llm_cli.report.text import count, is_unsafe
 from posthog_llm_cli.values import Value, replace
@@ -67,10 +66,9 @@ def next_steps(
 
 
 def _after_sending(report: RunReport, typed: CommandLine, *, keeps_ledger: bool) -> Iterator[Step]:
-    is_refused = any(isinstance(counts.error, KeyRefused) for counts in report.destinations.values())
     is_cut = report.interrupted_by is not None or report.out_of_time or report.ledger_error is not None
-    if report.unconfirmed or is_refused or is_cut:
-        first = "the same again, once the key or the quota is in order" if is_refused else "the same again"
+    if report.unconfirmed or report.to_mend or is_cut:
+        first = f"the same again, once {report.to_mend} is in order" if report.to_mend else "the same again"
         kept = "what is settled is not sent twice" if keeps_ledger else "everything is sent again, with the same ids"
         pipe = "; what came through the pipe must be given again" if _reads_stdin(typed) else ""
         yield _step(f"{first}: {kept}{pipe}", typed)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from posthog_llm_cli.codes import WARNINGS
-from posthog_llm_cli.errors import KeyRefused, RecordError, SourceError
+from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Fact, SourceRef
 from posthog_llm_cli.report.advice import Advice
 from posthog_llm_cli.report.counts import MEANT, Destined, Mode, RunReport
@@ -268,15 +268,13 @@ def _named(counts: Mapping[str, int]) -> str:
 
 
 def _delivery_problems(report: RunReport) -> Iterator[Problem]:
-    refused = False
     seen: set[str] = set()
     for counts in report.destinations.values():
         if counts.error is not None and counts.error.message not in seen:
             seen.add(counts.error.message)
-            refused = refused or isinstance(counts.error, KeyRefused)
             yield Problem(f"{counts.error.message} (key {counts.destination.masked_key})", counts.error.hint)
     if report.unconfirmed:
-        first = "once the key or the quota is in order, " if refused else ""
+        first = f"once {report.to_mend} is in order, " if report.to_mend else ""
         yield Problem(
             f"{count(report.unconfirmed, 'event')} without the server's final word: nothing is lost, run again",
             f"{first}run the same command again: the ids stay the same, so what did arrive is replaced and not "

@@ -368,4 +368,5 @@ def _network_error(error: httpx.RequestError, destination: Destination) -> Deliv
         hint = "where the line is slow: raise --timeout, or lower --chunk-bytes"
         return TimedOut(f"{destination.host} did not answer in time ({type(error).__name__})", hint=hint)
     reason = clean(str(error), destination) or type(error).__name__
-    return Retryable(f"{destination.host} did not answer ({reason})")
+    hint = "is --host right, and do firewall and proxy (HTTPS_PROXY) let it through?"
+    return Retryable(f"{destination.host} did not answer ({reason})", hint=hint)

@@ -175,6 +175,8 @@ def test_a_dry_run_opens_with_the_forecast(home: Path, called: Called) -> None:
     ran = called("send", "--dry-run", "--no-ledger", "app.jsonl")
     first = next(line for line in ran.lines if not line.startswith("warning"))
     assert first == "what a send will do:"
+    nothing = run(home, "send", "-n", "--since", "1h", "app.jsonl")
+    assert nothing.lines[:2] == ["what a send will do:", "  nothing: there is no call to send"]
     assert ran.err.index("4 events to send") < ran.err.index("dry-run: 4 records read")
     assert "over 30 days old: PostHog keeps no prompts and answers of theirs (4 carry some)" in ran.err
     report = orjson.loads(called("send", "--dry-run", "--json", "--no-ledger", "app.jsonl").out)

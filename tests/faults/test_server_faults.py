@@ -178,6 +178,7 @@ def test_a_host_that_is_none_is_named_and_ends_5(bench: Bench, host: str, says: 
     assert (ran.code, ran.told["unconfirmed"]) == (5, 20), ran.err
     assert says in ran.err
     assert "nothing is lost" in ran.err
+    assert "--host" in ran.err.partition("next:")[0]
 
 
 def test_a_dead_server_is_not_hammered(bench: Bench) -> None:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.errors import KeyRefused, LedgerError, Retryable
+from posthog_llm_cli.errors import KeyRefused, LedgerError, Retryable, Unreachable
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.next_steps import MOST_CHARACTERS, CommandLine, next_steps
 from posthog_llm_cli.report.text import harmless, is_unsafe
-from tests.report.making import US, destined, report
+from tests.report.making import EU, US, destined, report
 
 TYPED = CommandLine(
     "send", (("--host", "https://eu.i.posthog.com"), ("--limit", "20"), ("--yes", None)), ("my log.jsonl",)
@@ -62,6 +62,14 @@ def test_a_pipe_must_be_given_again(sources: tuple[str, ...]) -> None:
 
 def test_a_refused_key_comes_first() -> None:
     ((why, _),) = told(report(unconfirmed=1, destinations={US: destined(error=KeyRefused("no"))}))
+    assert why.startswith("the same again, once the key or the quota is in order: ")
+
+
+def test_a_host_that_serves_no_capture_comes_first_but_for_a_refused_key() -> None:
+    stopped = destined(error=Unreachable("a redirect"))
+    ((why, _),) = told(report(unconfirmed=1, destinations={US: stopped}))
+    assert why.startswith("the same again, once the host is in order: ")
+    ((why, _),) = told(report(unconfirmed=2, destinations={US: stopped, EU: destined(EU, error=KeyRefused("no"))}))
     assert why.startswith("the same again, once the key or the quota is in order: ")
 
 
