@@ -27,7 +27,7 @@ def wrapped(**metadata: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "name",
     [
-        "extra_headers", "request_headers", "responseHeaders", "http_request_headers", "default_headers", "Headers",
+        "extra_headers", "request_headers", "responseHeaders", "http_request_headers", "default_headers", "Headers", "requester_custom_headers",
         "auth_header", "session_cookie", "x-cookie", "Ocp-Apim-Subscription-Key", "private_key", "privateKey",
         "aws_access_key_id", "accessKey", "AccountKey", "master_key", "vertex_credentials", "credential", "passwd",
         "passphrase", "db_pwd", "jwt", "bearer", "connection_string", "connectionString", "sentry_dsn", "api key",
