@@ -58,9 +58,10 @@ _KEYS = re.compile(
     r"|(?i:(?<=bearer )[\w.~+/=*…-]{8,})"
     r"|(?i:(?<=basic )[\w+/=]{8,})"
     r"""|(?<=://)[^/\s?#"'\\]+(?=@)"""
-    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)"
 )
 
+_PEM = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)")
+"""A key of many lines; looked for first, for behind a name only its first line is one word."""
 _SHORTEST_CREDENTIAL = 12
 _MAX_KNOWN = 200
 """Characters of a text that is remembered."""
@@ -74,7 +75,6 @@ _CREDENTIALS = re.compile(
     r"|(?i:(?<=bearer )(?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{16,})"
     r"|(?i:(?<=basic )(?=[\w+/=]{0,80}[\d=])[\w+/=]{16,})"
     r"""|(?<=://)[^/\s?#"'\\@:]*+:[^/\s?#"'\\]+(?=@)"""
-    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)"
 )
 """What can be nothing else, in texts of the caller's own: an id that begins like a key, or a hash, is none."""
 
@@ -122,6 +122,8 @@ def _known(text: str) -> str:
 
 
 def _without_named(text: str) -> str:
+    if "-----BEGIN " in text:
+        text = _PEM.sub(_REDACTED, text)
     if _MAY_NAME.search(text.lower()) is None:
         return text
     return _NAMED.sub(lambda found: f"{found[found.lastindex or 0]}{_REDACTED}", text)

@@ -36,8 +36,8 @@ _NEVER = _BASELINE_INTERNAL | {
     "encrypted_content_affinity_enabled", "kubernetes_pod_routing",
 }  # fmt: skip
 _NEVER_NESTED = re.compile(
-    r"(?:(?:raw|https?|req(?:uest)?|res(?:ponse)?|extra|default|custom|additional|proxy|client|upstream|forwarded|auth)"
-    r"[ _-]?){0,2}headers\Z|.*cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"
+    r"(?:.*(?:raw|https?|req(?:uest)?|res(?:ponse)?|extra|default|custom|additional|proxy|client|upstream|forwarded|auth)"
+    r"[ _-]?)?headers\Z|.*cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"
     r"secret_fields|raw_request|raw_response",
     re.IGNORECASE | re.DOTALL,
 )

@@ -38,6 +38,11 @@ HASH = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b"
         ("postgres://user:p@ss@host.example/db", "postgres://[REDACTED]@host.example/db"),
         ("https://abcdefg@host.example/", "https://[REDACTED]@host.example/"),
         ("a -----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----", "a [REDACTED] PRIVATE KEY-----"),
+        (
+            r'{"private_key": "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n"}',
+            r'{"private_key": "[REDACTED]\n"}',
+        ),
+        ("private_key=-----BEGIN RSA PRIVATE KEY-----\nabc", "private_key=[REDACTED]"),
         ("api_key=[REDACTED]", "api_key=[REDACTED]"),
     ],
 )

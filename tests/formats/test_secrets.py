@@ -27,7 +27,7 @@ def wrapped(**metadata: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "name",
     [
-        "extra_headers", "request_headers", "responseHeaders", "http_request_headers", "default_headers", "Headers",
+        "extra_headers", "request_headers", "responseHeaders", "http_request_headers", "default_headers", "Headers", "requester_custom_headers",
         "auth_header", "session_cookie", "x-cookie", "Ocp-Apim-Subscription-Key", "private_key", "privateKey",
         "aws_access_key_id", "accessKey", "AccountKey", "master_key", "vertex_credentials", "credential", "passwd",
         "passphrase", "db_pwd", "jwt", "bearer", "connection_string", "connectionString", "sentry_dsn", "api key",
@@ -52,6 +52,10 @@ def test_what_is_named_as_a_secret_stays_here(record: Any, name: str) -> None:
         (json.dumps({"api_key": SECRET, "n": 1}), '{"api_key": "[REDACTED]", "n": 1}'),
         (f"AccountName=a;AccountKey={SECRET};b=c", "AccountName=a;AccountKey=[REDACTED];b=c"),
         ("AKIAIOSFODNN7EXAMPLE", "[REDACTED]"),
+        (
+            r'{"private_key": "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n", "n": 1}',
+            r'{"private_key": "[REDACTED]\n", "n": 1}',
+        ),
         (f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{SECRET}", "[REDACTED]"),
     ],
 )
