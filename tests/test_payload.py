@@ -293,3 +293,14 @@ def test_reasoning_is_priced_once_where_posthog_must_estimate(model: str, total:
     usage = {**CHAT, "total_tokens": total, "completion_tokens_details": {"reasoning_tokens": 30}}
     assert counted(usage, model).get("$ai_text_output_tokens") == text
     assert "$ai_text_output_tokens" not in counted(usage, model, 0.5)
+
+
+def test_a_custom_tools_call_in_the_history_is_a_function_call_as_in_an_answer() -> None:
+    """Of `tool_calls` PostHog's page shows those that have a function with a name, and of others nothing at all."""
+    custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
+    asked = {"role": "assistant", "content": None, "tool_calls": [CALL, custom]}
+    (sent,) = to_properties(payload(messages=[asked]))["$ai_input"]
+    assert sent["tool_calls"] == [
+        CALL,
+        {"id": "call_2", "type": "function", "function": {"name": "run", "arguments": "ls"}},
+    ]
