@@ -259,7 +259,6 @@ def _warn_of_key(destination: Destination, warnings: dict[str, None]) -> None:
 def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
     """Add what the call was, how long it took and what it cost; what is not known is left out."""
     properties |= {name: value for name, value in zip(_DIRECT, _VALUES(call), strict=True) if value is not None}
-    usage, cost = call.usage, call.cost
     if call.is_error:
         properties["$ai_is_error"] = True
     if call.error is not None and call.error.type is not None:
@@ -268,13 +267,18 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
         properties["$groups"] = dict(call.groups)
     if call.operation is not Operation.GENERATION:
         properties.pop("$ai_output_tokens", None)
+    usage = call.usage
     if usage.cache_read is not None or usage.cache_creation is not None:
         # PostHog assumes that Anthropic's input excludes the cache; say which accounting this log has (11.3).
         properties["$ai_cache_reporting_exclusive"] = usage.cache_exclusive
     if usage.kinds is not None:
         properties |= {_FROM_KINDS[kind]: count for kind, count in usage.kinds.items()}
-    if cost is None and usage.reasoning is not None and (priced := _priced_text(call.model, usage)) is not None:
-        properties["$ai_text_output_tokens"] = priced
+    _add_cost(properties, call)
+
+
+def _add_cost(properties: dict[str, Json], call: LLMCall) -> None:
+    """Add what the call cost, or see to it that PostHog estimates it from what it was."""
+    usage, cost = call.usage, call.cost
     if cost is not None:
         properties["$ai_total_cost_usd"] = cost.total
         if cost.input is not None and cost.output is not None:
@@ -282,9 +286,12 @@ def _add_known(properties: dict[str, Json], call: LLMCall) -> None:
             properties["$ai_output_cost_usd"] = cost.output
         else:
             properties["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
-    elif usage.raw is not None and "cost" in usage.raw:
+        return
+    if usage.raw is not None and "cost" in usage.raw:
         # PostHog would take it for what was paid, and estimate nothing: no reader has believed it
         properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key != "cost"}
+    if usage.reasoning is not None and (text := _priced_text(call.model, usage)) is not None:
+        properties["$ai_text_output_tokens"] = text
 
 
 def _priced_text(model: str, usage: Usage) -> int | None:

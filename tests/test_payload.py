@@ -222,7 +222,7 @@ def test_reasoning_with_a_summary_stays_as_it_came() -> None:
     assert answer == [{"role": "assistant", "content": [item]}]
 
 
-def counted(model: str = "gpt-4o", cost: float = 0.0, **usage: Any) -> dict[str, Any]:
+def counted(usage: dict[str, Any], model: str = "gpt-4o", cost: float = 0.0) -> dict[str, Any]:
     """The counts that are sent of a call with such usage, but for those that every call has."""
     record = payload(
         model=model, response_cost=cost, metadata={"usage_object": usage},
@@ -276,7 +276,7 @@ CHAT = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
     ],
 )  # fmt: skip
 def test_kinds_of_tokens_that_posthog_prices_apart_are_named(usage: dict[str, Any], sent: dict[str, Any]) -> None:
-    assert counted(**CHAT, **usage) == sent
+    assert counted({**CHAT, **usage}) == sent
 
 
 @pytest.mark.parametrize(
@@ -291,5 +291,16 @@ def test_kinds_of_tokens_that_posthog_prices_apart_are_named(usage: dict[str, An
 def test_reasoning_is_priced_once_where_posthog_must_estimate(model: str, total: int, text: int | None) -> None:
     """PostHog adds reasoning to the output of Gemini 2.5 and 3 and to no other, whatever the log counts."""
     usage = {**CHAT, "total_tokens": total, "completion_tokens_details": {"reasoning_tokens": 30}}
-    assert counted(model, **usage).get("$ai_text_output_tokens") == text
-    assert "$ai_text_output_tokens" not in counted(model, 0.5, **usage)
+    assert counted(usage, model).get("$ai_text_output_tokens") == text
+    assert "$ai_text_output_tokens" not in counted(usage, model, 0.5)
+
+
+def test_a_custom_tools_call_in_the_history_is_a_function_call_as_in_an_answer() -> None:
+    """Of `tool_calls` PostHog's page shows those that have a function with a name, and of others nothing at all."""
+    custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
+    asked = {"role": "assistant", "content": None, "tool_calls": [CALL, custom]}
+    (sent,) = to_properties(payload(messages=[asked]))["$ai_input"]
+    assert sent["tool_calls"] == [
+        CALL,
+        {"id": "call_2", "type": "function", "function": {"name": "run", "arguments": "ls"}},
+    ]

@@ -115,7 +115,19 @@ def _message(item: Mapping[str, Json]) -> Json:
             message[key] = item[key]
     if isinstance(content, list):
         message["content"] = [without_encrypted(part) for part in content]
+    if "tool_calls" in message:
+        message["tool_calls"] = _with_functions(message["tool_calls"])
     return message
+
+
+def _with_functions(calls: Json) -> Json:
+    """Return a message's calls, those of custom tools in the form of functions: no page of PostHog's shows others."""
+    if not isinstance(calls, list):
+        return calls
+    return [
+        _tool_call_part(call) if isinstance(call, dict) and isinstance(call.get("custom"), dict) else call
+        for call in calls
+    ]
 
 
 def _is_canonical(item: Json) -> bool:
