@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from posthog_llm_cli.config import cores as cores_module
 from posthog_llm_cli.config.cores import cores
 
 V1 = "9:name=systemd:/\n4:memory:/\n3:cpu,cpuacct:{}\n"
@@ -14,9 +13,9 @@ V1 = "9:name=systemd:/\n4:memory:/\n3:cpu,cpuacct:{}\n"
 @pytest.fixture(autouse=True)
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     if hasattr(os, "sched_getaffinity"):
-        monkeypatch.setattr(cores_module.os, "sched_getaffinity", lambda _: set(range(8)))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     else:
-        monkeypatch.setattr(cores_module.os, "cpu_count", lambda: 8)
+        monkeypatch.setattr(os, "cpu_count", lambda: 8)
 
 
 def found(root: Path, groups: str, files: dict[str, str]) -> int:

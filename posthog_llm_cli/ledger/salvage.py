@@ -119,6 +119,7 @@ def _open_new(new: Path) -> sqlite3.Connection:
 def _open_damaged(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
+        file.execute("PRAGMA writable_schema=ON")  # so SQLite opens a file that ends before its head says
         (application,) = file.execute("PRAGMA application_id").fetchone()
         (version,) = file.execute("PRAGMA user_version").fetchone()
         if application == APPLICATION_ID and (version == SCHEMA_VERSION or version in OLDER):

@@ -105,8 +105,8 @@ class Framer:
 
     @property
     def may_stop(self) -> bool:
-        """Whether what comes next can be told without what came last: records are lines, each for itself."""
-        return self.reads_lines and not self._track.before_noise
+        """Whether what comes next can be told without what came last: records are whole lines, each for itself."""
+        return isinstance(self._mode, Lines) and not self._track.before_noise and not self._mode.is_holding
 
     @property
     def is_console(self) -> bool:
@@ -274,7 +274,7 @@ class Framer:
             end = len(self._head)
         if not _is_object(bytes(self._head[start:end]).strip(PADDING)):
             return _documents
-        behind = self._head[end + 1 : end + 2]
+        behind = bytes(self._head[end + 1 : end + 2])
         if not behind and not final:
             return None
         return Lines if behind in (b"", b"{") else _documents

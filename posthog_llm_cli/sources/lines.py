@@ -1,12 +1,13 @@
 """Framing by physical lines: one record a line, and server-sent events."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import orjson
 
 from posthog_llm_cli.formats.sse import with_event_name
 from posthog_llm_cli.model import LogLine, Mark
+from posthog_llm_cli.sources.parts import CRI_START, DOCKER_START, Parts, Placed
 from posthog_llm_cli.sources.track import PADDING, Track, payload_start
 
 _SLACK = 64
@@ -14,6 +15,7 @@ _SLACK = 64
 
 _SSE_FIELD = re.compile(rb"(data|event|id|retry)(?::|\Z)|:")
 
+_PART_STARTS = (DOCKER_START, CRI_START)
 _LONGEST_DONE = 200
 _EVENT_KEYS = frozenset({"event", "data", "id", "retry"})
 
@@ -119,7 +121,13 @@ class Lines:
     def __init__(self, track: Track) -> None:
         self._track = track
         self._splitter = Splitter(track)
+        self._parts = Parts(max_record=track.max_record)
         self.rest: bytes | None = None
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a line has come in part."""
+        return self._parts.is_holding
 
     def feed(self, block: bytes) -> Iterator[LogLine | Mark]:
         """The records that end in this block, until `rest` is set."""
@@ -140,16 +148,29 @@ class Lines:
                 return
             if len(raw) != len(line):
                 offset += len(line) - len(line.lstrip(PADDING))  # noqa: PLW2901
-            yield track.record(raw, offset=offset, line=number)
+            if raw.startswith(_PART_STARTS):
+                yield from self._whole(self._parts.add((offset, number, line.lstrip(PADDING))))
+            else:
+                yield track.record(raw, offset=offset, line=number)
 
     def finish(self) -> Iterator[LogLine | Mark]:
-        """The last line, where it has no line end."""
+        """The last line, where it has no line end, and what never got whole."""
         for offset, number, line in self._splitter.finish():
             if line is None:
                 yield self._track.too_long(offset=offset, line=number)
             elif is_done(line.strip(PADDING)):
                 yield Mark.STREAM_END
             elif (raw := line.strip(PADDING)) and not self._track.is_footer(raw):
+                place = (offset, number, line.lstrip(PADDING))
+                yield from self._whole(self._parts.add(place) if raw.startswith(_PART_STARTS) else [place])
+        yield from self._whole(self._parts.finish())
+
+    def _whole(self, lines: Iterable[Placed]) -> Iterator[LogLine | Mark]:
+        for offset, number, line in lines:
+            raw = line.rstrip(PADDING)
+            if is_done(raw):
+                yield Mark.STREAM_END
+            elif raw:
                 yield self._track.record(raw, offset=offset, line=number)
 
 

@@ -151,6 +151,23 @@ def test_repair_saves_what_is_readable_keeps_the_old_file_and_tells_what_is_lost
     assert not list(path.parent.glob("*.repaired*"))
 
 
+@pytest.mark.parametrize("left", [0.5, 0.8, 0.95])
+def test_repair_saves_what_a_file_that_was_cut_off_still_holds(path: Path, left: float) -> None:
+    settled = filled(path, 20_000)
+    os.truncate(path, int(path.stat().st_size * left))
+    damaged = path.read_bytes()
+    with pytest.raises(LedgerError, match="damaged"):
+        opened(path, "run-2")
+    found = salvage.repair(path, now=NOW)
+    assert 3_000 < found.events < 20_000
+    assert found.kept is not None
+    assert found.kept.read_bytes() == damaged
+    assert care.check(path) == care.Checked(found.events, ())
+    with opened(path, "run-2") as ledger:
+        known = [uuid for uuid in settled if ledger.outcome_of(US, uuid) is Settlement.ACCEPTED]
+    assert found.events - 1 <= len(known), "the id at the cut may have lost its end"
+
+
 def test_repair_takes_what_is_in_the_wal(path: Path, tmp_path: Path) -> None:
     filled(path, 3_000)
     ledger = opened(path, "run-2")

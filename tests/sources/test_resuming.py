@@ -26,6 +26,7 @@ PIECES = (
     b'{"a": 1}\n', b'{"b": "two"}\n', b"\n", b"text\n", b'{"c": 3}\r\n', b'{"cut": \n', b"  \0\n", b"null\n", b"[1]\n",
     b'{"message": "m", "level": "l", "timestamp": "t", "component": "c"}\n', b"{\n", b'  "d": 4\n', b"}\n",
     b'{"long": "' + b"x" * 3000 + b'"}\n',
+    b'2026-01-01T00:00:00.5Z stdout P {"part": \n', b"2026-01-01T00:00:00.5Z stdout F 1}\n", b"2026-01-01T00:00:00Z stderr F {}\n",
 )  # fmt: skip
 
 
