@@ -174,8 +174,8 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         "6.8", "kinds of tokens", _KINDS, numbers.token_kinds,
-        "Total, cached and reasoning tokens above zero, and the usage object without nulls; LiteLLM's input "
-        "includes the cache, unless the cache alone is more.",
+        "Total, cached and reasoning tokens above zero, and the usage object without nulls, and without a cost where "
+        "none is sent; LiteLLM's input includes the cache, unless the cache alone is more.",
     ),
     Correction(
         "6.9", "error text", _ai("error"), numbers.error_text,

@@ -74,10 +74,17 @@ def token_kinds(fields: Fields, record: Record, _: Setting) -> None:
     put(fields, "$ai_cache_read_input_tokens", read or None)
     put(fields, "$ai_cache_creation_input_tokens", written or None)
     put(fields, "$ai_reasoning_tokens", _count(out.get("reasoning_tokens")) or None)
-    put(fields, "$ai_usage", _without_nulls(usage) or None)
+    kept = object_of(_without_nulls(usage))
+    if not (record.payload.get("cache_hit") is True or _is_paid(record.payload.get("response_cost"))):
+        kept = {key: value for key, value in kept.items() if key != "cost"}
+    put(fields, "$ai_usage", kept or None)
     prompt = _count(record.payload.get("prompt_tokens"))
     on_top = prompt is not None and (read or 0) + (written or 0) > prompt
     put(fields, "$ai_cache_reporting_exclusive", on_top if read or written else None)
+
+
+def _is_paid(cost: Json) -> bool:
+    return is_number(cost) and cost > 0
 
 
 def _first_count(*values: Json) -> int | None:

@@ -75,7 +75,11 @@ def observed(converted: Converted, *, dated: bool) -> Fact:
         error=properties.get("$ai_error"),
         status=properties.get("$ai_http_status"),
         text="".join(part["text"] for part in choices[0]["content"] if part["type"] == "text") if choices else "",
-        tool_calls=sum(part["type"] == "function" for choice in choices for part in choice["content"]),
+        tool_calls=sum(
+            part["type"] == "function"
+            for choice in choices
+            for part in (*choice["content"], *choice.get("tool_calls", ()))
+        ),
         cost=properties.get("$ai_total_cost_usd"),
         latency=properties.get("$ai_latency"),
         inputs=len(asked) if isinstance(asked, list) else None if asked is None else 1,
@@ -132,6 +136,9 @@ def counted(usage: Any, *, embedding: bool = False) -> dict[str, int]:
         "$ai_cache_read_input_tokens": cached or None,
         "$ai_cache_creation_input_tokens": into_parts.get("cache_write_tokens") or None,
         "$ai_reasoning_tokens": out_parts.get("reasoning_tokens") or None,
+        "$ai_audio_input_tokens": into_parts.get("audio_tokens") or None,
+        "$ai_audio_output_tokens": out_parts.get("audio_tokens") or None,
+        "$ai_image_output_tokens": out_parts.get("image_tokens") or None,
     }
     return {key: value for key, value in found.items() if value is not None}
 
