@@ -1,5 +1,6 @@
 """The question before sending: events are billed, and cannot be taken back."""
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -45,12 +46,15 @@ def ask(question: str, talk: Talk, undone: str, *, hint: str | None = None) -> N
 
     Raises: typer.Exit(2) for anything but yes, typer.Exit(130) where the terminal was left.
     """
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # ours ends the program without a word
     try:
         is_yes = typer.confirm(harmless(question), default=False, err=True)
     except typer.Abort:
         talk.note("")  # the cursor still stands behind the question
         talk.error(f"left without an answer: {undone}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGINT, ours)
     if not is_yes:
         talk.error(undone, hint)
         raise typer.Exit(ExitCode.USAGE)

@@ -1,10 +1,16 @@
 """`plh` on a terminal: the question, colour, progress, and what of them a dumb terminal gets."""
 
 import re
+import signal
+import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from posthog_llm_cli.cli.question import ask
+from posthog_llm_cli.cli.talk import Talk
+from posthog_llm_cli.config.display import Display
 from posthog_llm_cli.mockserver import MockServer
 from tests.cli.running import KEY, MASKED, lines, record, run_on_terminal, write_log
 
@@ -41,6 +47,27 @@ def test_leaving_the_question_is_an_interruption(home: Path, server: MockServer)
     assert (ran.code, len(server.requests)) == (130, 0)
     assert ran.lines[-1].endswith("left without an answer: nothing was sent")
     assert ran.lines[-1].startswith("\x1b[31merror:")
+
+
+def test_an_interrupt_reaches_the_question_and_no_handler_that_ends_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    met: list[object] = []
+
+    def asked(*_: object, **__: object) -> bool:
+        met.append(signal.getsignal(signal.SIGINT))
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "confirm", asked)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(typer.Exit) as left:
+            ask("send?", Talk(sys.stderr, Display(colour=False, dumb=True)), "nothing was sent")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (left.value.exit_code, met) == (130, [signal.default_int_handler])
+    assert "left without an answer: nothing was sent" in capsys.readouterr().err
 
 
 def test_yes_and_rehearsals_and_a_stdin_that_is_no_terminal_are_not_asked(home: Path, server: MockServer) -> None:
