@@ -59,13 +59,15 @@ class Taken(Value, frozen=True):
 class Verdicts(Value, frozen=True):
     """v1's word on each event: the final outcomes by uuid, and the error for those over quota.
 
-    An event in neither has no verdict yet; it goes out again, no sooner than `retry_after_s`.
+    An event in neither has no verdict yet; it goes out again, no sooner than `retry_after_s`. `limited_by` is the
+    code of what keeps some from being stored for the time being.
     """
 
     outcomes: Mapping[str, Outcome]
     over_quota: frozenset[str]
     refusal: KeyRefused | None
     retry_after_s: float | None
+    limited_by: str | None = None
 
 
 class NotServed(Value, frozen=True):
@@ -118,6 +120,7 @@ def _read_results(results: Mapping[str, Json], answer: Answer, destination: Dest
     outcomes: dict[str, Outcome] = {}
     over_quota: set[str] = set()
     refusal: KeyRefused | None = None
+    limited_by: str | None = None
     for uuid, result in results.items():
         word = result.get("result") if isinstance(result, dict) else None
         details = result.get("details") if isinstance(result, dict) else None
@@ -126,9 +129,11 @@ def _read_results(results: Mapping[str, Json], answer: Answer, destination: Dest
             # The detail decides, not the word: over quota comes as `drop` or as `warning`, and is never stored.
             over_quota.add(uuid)
             refusal = _over_quota(destination, to_code(details, destination))
+        elif word == "drop" and details.endswith(_RATE_LIMITED):  # not stored, and the same event is taken later
+            limited_by = to_code(details, destination)
         elif (outcome := _outcome(word, details, destination)) is not None:
             outcomes[uuid] = outcome
-    return Verdicts(outcomes, frozenset(over_quota), refusal, answer.retry_after_s)
+    return Verdicts(outcomes, frozenset(over_quota), refusal, answer.retry_after_s, limited_by)
 
 
 def _outcome(word: Json, details: str, destination: Destination) -> Outcome | None:
@@ -137,8 +142,6 @@ def _outcome(word: Json, details: str, destination: Destination) -> Outcome | No
             return Outcome(Verdict.ACCEPTED)
         case "warning":
             return Outcome(Verdict.ACCEPTED, warning=clean(details, destination) or "warning without details")
-        case "drop" if details.endswith(_RATE_LIMITED):  # not stored, and the same event is taken later
-            return None
         case "drop":
             code = to_code(details, destination)
             return Outcome(Verdict.REJECTED, code, f"{destination.host} dropped the event ({code})")

@@ -267,8 +267,11 @@ class Capture:
             request.parts = left
             encoded = [part.encoded for part in left]
             request.body = compress(request.route, work.chunk, encoded, request.created_at)
+        limited = verdicts.limited_by
         raise Retryable(
-            f"{work.chunk.destination.host} confirmed {settled} of {sent} events",
+            f"{work.chunk.destination.host} confirmed {settled} of {sent} events"
+            + (f": more than it takes of this project for now ({limited})" if limited else ""),
+            hint="run again later, or slower: --rate-limit" if limited else None,
             retry_after_s=verdicts.retry_after_s,
         )
 

@@ -82,7 +82,11 @@ def sent(event: dict[str, Any]) -> dict[str, Any]:
     tokens = (properties.get("$ai_input_tokens"), properties.get("$ai_output_tokens"))
     return {
         "text": "".join(part["text"] for part in choices[0]["content"] if part["type"] == "text"),
-        "calls": sum(part["type"] == "function" for choice in choices for part in choice["content"]),
+        "calls": sum(
+            part["type"] == "function"
+            for choice in choices
+            for part in (*choice["content"], *choice.get("tool_calls", ()))
+        ),
         "tokens": None if tokens == (None, None) else tokens,
         "model": properties["$ai_model"],
         "stop": properties.get("$ai_stop_reason"),

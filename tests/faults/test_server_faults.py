@@ -105,6 +105,22 @@ def test_what_no_retry_can_mend_ends_the_key_or_the_host_and_loses_nothing(
         check_stored(expected, server)
 
 
+def test_what_a_project_is_over_for_the_time_being_is_sent_again_and_no_rejection(bench: Bench) -> None:
+    calls = bench.write("app.jsonl", count=20)
+    expected = bench.expected(calls, "app.jsonl")
+    with MockServer(faults=Faults.parse("drop:1:ai_byte_rate_limited")) as server:
+        ran = bench.run("send", "app.jsonl", "--max-retries", "1", "--endpoint", "v1", server=server)
+        assert fired(server, "drop")
+        assert (ran.code, ran.told["unconfirmed"], ran.told["rejections"]) == (5, 20, {}), ran.err
+        assert "for now (ai-byte-rate-limited)" in ran.err
+        assert "--rate-limit" in ran.err
+        server.order(Faults.parse("drop:0.3:ai_byte_rate_limited"))
+        ran = bench.run("send", "app.jsonl", server=server)
+        assert (ran.code, ran.told["accepted"]) == (0, 20), ran.err
+        assert ran.told["retries"] > 0
+        check_stored(expected, server)
+
+
 @pytest.mark.parametrize(("fault", "code"), [("400:1", "server-refused"), ("413:1", "event-too-large")])
 def test_what_the_server_refuses_for_good_is_halved_down_and_kept_as_dead_letters(
     bench: Bench, fault: str, code: str
