@@ -68,7 +68,7 @@ def test_all_faults_together_leave_nothing_missing_and_nothing_wrong(bench: Benc
     expected = bench.expected(calls, "app.jsonl")
     with MockServer(faults=Faults.parse(spec), seed=11) as server:
         for _ in range(5):
-            ran = bench.run("send", "app.jsonl", "--timeout", "0.5", server=server)
+            ran = bench.run("send", "app.jsonl", "--timeout", "0.5", "--max-retries", "3", server=server)
             assert ran.code in {0, 5}, ran.err
             check_nothing_foreign(expected, server)
             if ran.code == 0:
