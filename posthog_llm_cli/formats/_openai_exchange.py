@@ -131,9 +131,7 @@ def _lone_request(record: Mapping[str, Json]) -> Mapping[str, Json]:
     It names a model or has messages: an application's own request, by HTTP or in an event, may have a prompt, too.
     """
     named = [
-        inner
-        for key, inner, _ in members(record)
-        if _OF_A_REQUEST.search(key) and not _OF_ANOTHER_REQUEST.match(key)
+        inner for key, inner, _ in members(record) if _OF_A_REQUEST.search(key) and not _OF_ANOTHER_REQUEST.match(key)
     ]
     found = [asked for inner in named if (asked := Candidate({"request": inner}).request)]
     alone = found[0] if len(found) == 1 else {}
