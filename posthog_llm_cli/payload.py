@@ -298,13 +298,18 @@ def _priced_text(model: str, usage: Usage) -> int | None:
     """Return the text that PostHog must price for reasoning to be paid once; None where its own sum is right.
 
     It adds the reasoning to the output of some models, as their makers count, and prices no other's. Logs count by
-    OpenAI's rule, reasoning is a part of the output, unless their total says otherwise, as xAI's does.
+    OpenAI's rule, reasoning is a part of the output, unless their total says otherwise, as xAI's does, or, where there
+    is none, more reasoning than output.
     """
     output, reasoning = usage.output, usage.reasoning
     if output is None or reasoning is None or usage.input is None:
         return None
-    is_beside = usage.total == usage.input + output + reasoning
     is_added = _ADDS_REASONING.match(model) is not None
+    spare = None if usage.total is None else usage.total - usage.input - output
+    if spare is None:
+        is_beside = reasoning > output
+    else:  # Google's total has what its own tools were asked, too
+        is_beside = spare == reasoning or (is_added and spare > reasoning)
     if is_beside is is_added:
         return None
     kinds = usage.kinds or {}

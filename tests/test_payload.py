@@ -295,6 +295,24 @@ def test_reasoning_is_priced_once_where_posthog_must_estimate(model: str, total:
     assert "$ai_text_output_tokens" not in counted(usage, model, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("model", "told", "text"),
+    [
+        ("gemini-2.5-pro", {"total_tokens": 190}, None),  # with 10 of what its tools were asked
+        ("o3", {"total_tokens": 190}, None),
+        ("grok-4", {"completion_tokens": 4}, 34), ("gemini-2.5-pro", {"completion_tokens": 4}, None),
+        ("gemini-2.5-pro", {}, 20), ("o3", {}, None),
+        ("claude-opus-4", {"completion_tokens": 20, "total_tokens": 120}, None),  # LiteLLM estimates its reasoning
+    ],
+)  # fmt: skip
+def test_reasoning_is_beside_the_output_where_the_counts_leave_it_no_room(
+    model: str, told: dict[str, int], text: int | None
+) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 30}, **told}
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": model, "prompt": "Hi", "response": "Ho", "usage": usage}
+    assert to_properties(record).get("$ai_text_output_tokens") == text
+
+
 def test_a_custom_tools_call_in_the_history_is_a_function_call_as_in_an_answer() -> None:
     """Of `tool_calls` PostHog's page shows those that have a function with a name, and of others nothing at all."""
     custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
