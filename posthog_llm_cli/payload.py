@@ -97,6 +97,10 @@ _FROM_KINDS = {
 _ADDS_REASONING = re.compile(r"(?:.*/)?gemini-(?:2\.5|3(?:\.\d+)?)-", re.IGNORECASE)
 """Models to whose output PostHog adds the reasoning, `REASONING_COST_MODELS` of its price calculation."""
 
+_MISREAD = frozenset({"cost", "outputTokenDetails"})
+"""What PostHog estimates wrongly by, in a usage object: it takes a cost, which no reader has believed, for what was
+paid, and the AI SDK's text, which leaves reasoning out, for all that was written."""
+
 _IDS = ("$ai_trace_id", "$ai_session_id", "$ai_span_id", "$ai_parent_id")
 _DIRECT = tuple(_FROM_CALL)
 _VALUES = attrgetter(*_FROM_CALL.values())
@@ -287,9 +291,8 @@ def _add_cost(properties: dict[str, Json], call: LLMCall) -> None:
         else:
             properties["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
         return
-    if usage.raw is not None and "cost" in usage.raw:
-        # PostHog would take it for what was paid, and estimate nothing: no reader has believed it
-        properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key != "cost"}
+    if usage.raw is not None and not _MISREAD.isdisjoint(usage.raw):
+        properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key not in _MISREAD}
     if usage.reasoning is not None and (text := _priced_text(call.model, usage)) is not None:
         properties["$ai_text_output_tokens"] = text
 

@@ -313,6 +313,20 @@ def test_reasoning_is_beside_the_output_where_the_counts_leave_it_no_room(
     assert to_properties(record).get("$ai_text_output_tokens") == text
 
 
+@pytest.mark.parametrize(("model", "text"), [("o3", None), ("gemini-2.5-pro", 20)])
+def test_the_ai_sdks_text_does_not_stand_for_the_whole_output(model: str, text: int | None) -> None:
+    """PostHog reads `outputTokenDetails` as Google's, whose text it adds the reasoning to, of any model."""
+    usage = {
+        "inputTokens": 100, "outputTokens": 50, "totalTokens": 150, "reasoningTokens": 30,
+        "outputTokenDetails": {"textTokens": 20, "reasoningTokens": 30},
+    }  # fmt: skip
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": model, "prompt": "Hi", "response": "Ho", "usage": usage}
+    found = to_properties(record)
+    assert found["$ai_usage"] == {key: value for key, value in usage.items() if key != "outputTokenDetails"}
+    assert (found["$ai_output_tokens"], found.get("$ai_text_output_tokens")) == (50, text)
+    assert to_properties({**record, "cost": 0.5})["$ai_usage"] == usage
+
+
 def test_a_custom_tools_call_in_the_history_is_a_function_call_as_in_an_answer() -> None:
     """Of `tool_calls` PostHog's page shows those that have a function with a name, and of others nothing at all."""
     custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
