@@ -131,6 +131,7 @@ def test_what_a_tools_environment_and_arguments_hold_stays_here() -> None:
         },
         {"type": "function", "function": {"name": "f", "description": "Needs an API key, e.g. token: abc"}},
         {"$schema": "https://json-schema.org/draft/2020-12/schema#", "name": "f"},
+        {"name": "f", "input_examples": [{"url": "https://h.example/search?q=cats", "page_token": "p-2"}]},
     ],
 )
 def test_what_a_tool_says_of_itself_is_sent_as_it_is(tool: Any) -> None:
