@@ -308,11 +308,10 @@ def _priced_text(model: str, usage: Usage) -> int | None:
     if output is None or reasoning is None or usage.input is None:
         return None
     is_added = _ADDS_REASONING.match(model) is not None
-    spare = None if usage.total is None else usage.total - usage.input - output
-    if spare is None:
-        is_beside = reasoning > output
-    else:  # Google's total has what its own tools were asked, too
-        is_beside = spare == reasoning or (is_added and spare > reasoning)
+    is_beside = reasoning > output
+    if usage.total is not None:
+        room = usage.total - usage.input - output
+        is_beside = room == reasoning or (is_added and room > reasoning)  # Google's has what its own tools took, too
     if is_beside is is_added:
         return None
     kinds = usage.kinds or {}

@@ -308,7 +308,12 @@ def test_reasoning_is_priced_once_where_posthog_must_estimate(model: str, total:
 def test_reasoning_is_beside_the_output_where_the_counts_leave_it_no_room(
     model: str, told: dict[str, int], text: int | None
 ) -> None:
-    usage = {"prompt_tokens": 100, "completion_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 30}, **told}
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "completion_tokens_details": {"reasoning_tokens": 30},
+        **told,
+    }
     record = {"timestamp": "2025-06-01T10:00:00Z", "model": model, "prompt": "Hi", "response": "Ho", "usage": usage}
     assert to_properties(record).get("$ai_text_output_tokens") == text
 
