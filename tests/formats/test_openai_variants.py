@@ -819,6 +819,15 @@ def test_an_instruction_beside_an_input_was_asked_too(asked: str) -> None:
     assert to_properties({**record, "system": "Be brief"})["$ai_input"][0]["content"] == "Be brief"
 
 
+@pytest.mark.parametrize("asked", ["Translate: hello", "### Instruction:\nTranslate\n### Input:\nhello", MESSAGES])
+def test_an_instruction_that_a_prompt_already_has_is_said_once(asked: Any) -> None:
+    record = {"timestamp": CREATED, "model": "m", "instruction": "Translate", "prompt": asked, "output": "hallo"}
+    if isinstance(asked, list):
+        record["instruction"] = asked[0]["content"]
+    (message,) = to_properties(record)["$ai_input"]
+    assert record["instruction"] in message["content"]
+
+
 @pytest.mark.parametrize("flag", ["cache_hit", "cacheHit", "from_cache", "fromCache"])
 def test_an_answer_out_of_an_applications_cache_cost_nothing(flag: str) -> None:
     record = {"timestamp": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "Ho", flag: True}
