@@ -293,7 +293,7 @@ def _add_cost(properties: dict[str, Json], call: LLMCall) -> None:
         return
     if usage.raw is not None and not _MISREAD.isdisjoint(usage.raw):
         properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key not in _MISREAD}
-    if usage.reasoning is not None and (text := _priced_text(call.model, usage)) is not None:
+    if (text := _priced_text(call.model, usage)) is not None:
         properties["$ai_text_output_tokens"] = text
 
 
@@ -305,17 +305,20 @@ def _priced_text(model: str, usage: Usage) -> int | None:
     is none, more reasoning than output.
     """
     output, reasoning = usage.output, usage.reasoning
-    if output is None or reasoning is None or usage.input is None:
+    if output is None or usage.input is None:
+        return None
+    room = None if usage.total is None else usage.total - usage.input - output
+    if reasoning is None and (room is None or room <= 0 or usage.cache_read is not None):
         return None
     is_added = _ADDS_REASONING.match(model) is not None
-    is_beside = reasoning > output
-    if usage.total is not None:
-        room = usage.total - usage.input - output
-        is_beside = room == reasoning or (is_added and room > reasoning)  # Google's has what its own tools took, too
-    if is_beside is is_added:
-        return None
     kinds = usage.kinds or {}
     text = output - kinds.get("audio_output", 0) - kinds.get("image_output", 0)
+    if reasoning is None:  # Google's answers in OpenAI's form have it in the total alone
+        return text + (room or 0) if is_added else None
+    # Google's total has what its own tools were asked, too.
+    is_beside = reasoning > output if room is None else room == reasoning or (is_added and room > reasoning)
+    if is_beside is is_added:
+        return None
     return text + reasoning if is_beside else max(0, text - reasoning)
 
 

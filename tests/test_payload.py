@@ -318,6 +318,24 @@ def test_reasoning_is_beside_the_output_where_the_counts_leave_it_no_room(
     assert to_properties(record).get("$ai_text_output_tokens") == text
 
 
+@pytest.mark.parametrize(
+    ("model", "told", "text"),
+    [
+        ("gemini-2.5-pro", {"total_tokens": 109}, 74), ("google/gemini-3-pro-preview", {"total_tokens": 109}, 74),
+        ("gemini-2.5-pro", {"total_tokens": 47}, None), ("gemini-2.5-pro", {}, None),
+        ("gemini-2.5-pro", {"total_tokens": 109, "prompt_tokens_details": {"cached_tokens": 20}}, None),
+        ("gemini-2.0-flash", {"total_tokens": 109}, None), ("gpt-4o", {"total_tokens": 109}, None),
+    ],
+)  # fmt: skip
+def test_thoughts_that_google_counts_in_the_total_alone_are_priced(model: str, told: Any, text: int | None) -> None:
+    """Its answers in OpenAI's form; what a total holds beside a cache may be the cache."""
+    usage = {"prompt_tokens": 35, "completion_tokens": 12, **told}
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": model, "prompt": "Hi", "response": "Ho", "usage": usage}
+    found = to_properties(record)
+    assert (found.get("$ai_text_output_tokens"), found["$ai_output_tokens"]) == (text, 12)
+    assert "$ai_reasoning_tokens" not in found
+
+
 @pytest.mark.parametrize(("model", "text"), [("o3", None), ("gemini-2.5-pro", 20)])
 def test_the_ai_sdks_text_does_not_stand_for_the_whole_output(model: str, text: int | None) -> None:
     """PostHog reads `outputTokenDetails` as Google's, whose text it adds the reasoning to, of any model."""
