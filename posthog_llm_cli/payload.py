@@ -97,6 +97,10 @@ _FROM_KINDS = {
 _ADDS_REASONING = re.compile(r"(?:.*/)?gemini-(?:2\.5|3(?:\.\d+)?)-", re.IGNORECASE)
 """Models to whose output PostHog adds the reasoning, `REASONING_COST_MODELS` of its price calculation."""
 
+_MISREAD = frozenset({"cost", "outputTokenDetails"})
+"""What PostHog estimates wrongly by, in a usage object: it takes a cost, which no reader has believed, for what was
+paid, and the AI SDK's text, which leaves reasoning out, for all that was written."""
+
 _IDS = ("$ai_trace_id", "$ai_session_id", "$ai_span_id", "$ai_parent_id")
 _DIRECT = tuple(_FROM_CALL)
 _VALUES = attrgetter(*_FROM_CALL.values())
@@ -287,10 +291,9 @@ def _add_cost(properties: dict[str, Json], call: LLMCall) -> None:
         else:
             properties["$ai_cost_passthrough"] = True  # or PostHog estimates the parts anew (11.2)
         return
-    if usage.raw is not None and "cost" in usage.raw:
-        # PostHog would take it for what was paid, and estimate nothing: no reader has believed it
-        properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key != "cost"}
-    if usage.reasoning is not None and (text := _priced_text(call.model, usage)) is not None:
+    if usage.raw is not None and not _MISREAD.isdisjoint(usage.raw):
+        properties["$ai_usage"] = {key: value for key, value in usage.raw.items() if key not in _MISREAD}
+    if (text := _priced_text(call.model, usage)) is not None:
         properties["$ai_text_output_tokens"] = text
 
 
@@ -298,17 +301,24 @@ def _priced_text(model: str, usage: Usage) -> int | None:
     """Return the text that PostHog must price for reasoning to be paid once; None where its own sum is right.
 
     It adds the reasoning to the output of some models, as their makers count, and prices no other's. Logs count by
-    OpenAI's rule, reasoning is a part of the output, unless their total says otherwise, as xAI's does.
+    OpenAI's rule, reasoning is a part of the output, unless their total says otherwise, as xAI's does, or, where there
+    is none, more reasoning than output.
     """
     output, reasoning = usage.output, usage.reasoning
-    if output is None or reasoning is None or usage.input is None:
+    if output is None or usage.input is None:
         return None
-    is_beside = usage.total == usage.input + output + reasoning
+    room = None if usage.total is None else usage.total - usage.input - output
+    if reasoning is None and (room is None or room <= 0 or usage.cache_read is not None):
+        return None
     is_added = _ADDS_REASONING.match(model) is not None
-    if is_beside is is_added:
-        return None
     kinds = usage.kinds or {}
     text = output - kinds.get("audio_output", 0) - kinds.get("image_output", 0)
+    if reasoning is None:  # Google's answers in OpenAI's form have it in the total alone
+        return text + (room or 0) if is_added else None
+    # Google's total has what its own tools were asked, too.
+    is_beside = reasoning > output if room is None else room == reasoning or (is_added and room > reasoning)
+    if is_beside is is_added:
+        return None
     return text + reasoning if is_beside else max(0, text - reasoning)
 
 

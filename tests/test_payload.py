@@ -295,6 +295,61 @@ def test_reasoning_is_priced_once_where_posthog_must_estimate(model: str, total:
     assert "$ai_text_output_tokens" not in counted(usage, model, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("model", "told", "text"),
+    [
+        ("gemini-2.5-pro", {"total_tokens": 190}, None),  # with 10 of what its tools were asked
+        ("o3", {"total_tokens": 190}, None),
+        ("grok-4", {"completion_tokens": 4}, 34), ("gemini-2.5-pro", {"completion_tokens": 4}, None),
+        ("gemini-2.5-pro", {}, 20), ("o3", {}, None),
+        ("claude-opus-4", {"completion_tokens": 20, "total_tokens": 120}, None),  # LiteLLM estimates its reasoning
+    ],
+)  # fmt: skip
+def test_reasoning_is_beside_the_output_where_the_counts_leave_it_no_room(
+    model: str, told: dict[str, int], text: int | None
+) -> None:
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "completion_tokens_details": {"reasoning_tokens": 30},
+        **told,
+    }
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": model, "prompt": "Hi", "response": "Ho", "usage": usage}
+    assert to_properties(record).get("$ai_text_output_tokens") == text
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "text"),
+    [
+        ("gemini-2.5-pro", {"total_tokens": 109}, 74), ("google/gemini-3-pro-preview", {"total_tokens": 109}, 74),
+        ("gemini-2.5-pro", {"total_tokens": 47}, None), ("gemini-2.5-pro", {}, None),
+        ("gemini-2.5-pro", {"total_tokens": 109, "prompt_tokens_details": {"cached_tokens": 20}}, None),
+        ("gemini-2.0-flash", {"total_tokens": 109}, None), ("gpt-4o", {"total_tokens": 109}, None),
+    ],
+)  # fmt: skip
+def test_thoughts_that_google_counts_in_the_total_alone_are_priced(model: str, told: Any, text: int | None) -> None:
+    """Its answers in OpenAI's form; what a total holds beside a cache may be the cache."""
+    usage = {"prompt_tokens": 35, "completion_tokens": 12, **told}
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": model, "prompt": "Hi", "response": "Ho", "usage": usage}
+    found = to_properties(record)
+    assert (found.get("$ai_text_output_tokens"), found["$ai_output_tokens"]) == (text, 12)
+    assert "$ai_reasoning_tokens" not in found
+
+
+@pytest.mark.parametrize(("model", "text"), [("o3", None), ("gemini-2.5-pro", 20)])
+def test_the_ai_sdks_text_does_not_stand_for_the_whole_output(model: str, text: int | None) -> None:
+    """PostHog reads `outputTokenDetails` as Google's, whose text it adds the reasoning to, of any model."""
+    usage = {
+        "inputTokens": 100, "outputTokens": 50, "totalTokens": 150, "reasoningTokens": 30,
+        "outputTokenDetails": {"textTokens": 20, "reasoningTokens": 30},
+    }  # fmt: skip
+    record = {"timestamp": "2025-06-01T10:00:00Z", "model": model, "prompt": "Hi", "response": "Ho", "usage": usage}
+    found = to_properties(record)
+    assert found["$ai_usage"] == {key: value for key, value in usage.items() if key != "outputTokenDetails"}
+    assert (found["$ai_output_tokens"], found.get("$ai_text_output_tokens")) == (50, text)
+    assert to_properties({**record, "cost": 0.5})["$ai_usage"] == usage
+
+
 def test_a_custom_tools_call_in_the_history_is_a_function_call_as_in_an_answer() -> None:
     """Of `tool_calls` PostHog's page shows those that have a function with a name, and of others nothing at all."""
     custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}

@@ -31,16 +31,19 @@ _MAY_NAME = re.compile(
     r"""s?(?: provided)?["'\\]{0,4}\s{0,3}[=:]"""
 )
 _CHARACTER = r"""[^\s"'\\,;&)\[\]}<>]"""
+_TELLING = rf"(?={_CHARACTER}{{0,120}}[\d*…=]|{_CHARACTER}{{20}})"
+"""What a word begins with that is no word of prose."""
 _NAMED = re.compile(
     # Behind a name that says what it is: in quotes, or as one word (behind a colon may also be prose).
     rf"""({_NAME}["'\\]{{1,4}})[^"'\\]{{3,}}"""
     r"|((?<![A-Za-z0-9])key provided: )(?!redacted\b)\S{2,}[^\s.,;]"
     rf"|({_NAME})(?!(?:none|null|true|false|undefined)\b)"
     rf"(?:(?<==){_CHARACTER}{{4,}}(?<!\.)|(?={_CHARACTER}{{0,120}}[\d*…]|{_CHARACTER}{{20}}){_CHARACTER}{{8,}}(?<!\.))"
-    # What the header of a request says of who sends it.
+    # The header of a request that says who sends it; prose has no digit in its next word, cookies an equals sign.
     rf"""|(authorization{_SEPARATOR}["'\\]{{0,4}})"""
-    rf"(?:(?:bearer|basic|token|api-?key|key|digest|negotiate)\s{{1,3}})?{_CHARACTER}{{8,}}"
-    rf"""|(cookies?{_SEPARATOR}["'\\]{{0,4}})[^\r\n"'\\]{{3,}}"""
+    rf"(?:(?:bearer|basic|token|api-?key|key|digest|negotiate)\s{{1,3}}|{_TELLING}){_CHARACTER}{{8,}}"
+    rf"""|(cookies?{_SEPARATOR}["'\\]{{0,4}})(?:(?=[^=\r\n"'\\]{{1,200}}=)|{_TELLING}(?={_CHARACTER}{{8}}))"""
+    r"""[^\r\n"'\\]{3,}"""
     # The query of a URL, a signed one's too.
     r"|([?&](?:[\w-]{0,40}[_-])?(?:key|token|sig|signature|secret|credential|password|pwd|auth|code)=)"
     rf"{_CHARACTER}+",
@@ -67,16 +70,16 @@ _MAX_KNOWN = 200
 """Characters of a text that is remembered."""
 _CREDENTIALS = re.compile(
     r"(?<![A-Za-z0-9])(?:"
-    r"sk[-_](?=[\w-]{0,40}\d)[\w-]{20,}"
-    r"|(?:[rs]k_live|gsk|xai|nvapi|phc|phx|hf|pplx|lsv2|gh[pousr]|github_pat|glpat|xox[a-z]|whsec)[-_]"
-    r"(?=[\w-]{0,40}\d)[\w-]{20,}"
+    r"sk-(?=[\w-]{0,40}\d)[\w-]{20,}"  # LiteLLM takes any words behind it for a key
+    r"|(?:[rs]k|gsk|xai|nvapi|phc|phx|hf|pplx|lsv2|gh[pousr]|github_pat|glpat|xox[a-z]|whsec)[-_]"
+    r"(?=[\w-]{0,40}\d)(?=[\w-]{0,40}(?:[A-Z]|[a-z0-9]{16}))[\w-]{20,}"  # words with hyphens are a name
     r"|AIza[\w-]{30,}|A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])|ya29\.[\w.-]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]+[\w.-]*"
     r")"
     r"|(?i:(?<=bearer )(?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{16,})"
     r"|(?i:(?<=basic )(?=[\w+/=]{0,80}[\d=])[\w+/=]{16,})"
     r"""|(?<=://)[^/\s?#"'\\@:]*+:[^/\s?#"'\\]+(?=@)"""
 )
-"""What can be nothing else, in texts of the caller's own: an id that begins like a key, or a hash, is none."""
+"""What can be nothing else, in texts of the caller's own: an id that begins like a key, words, or a hash, is none."""
 
 
 def error_text(message: str | None) -> str:

@@ -18,7 +18,7 @@ from posthog_llm_cli.model import VALUE_PART, Json
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
 _MESSAGE_KEYS = frozenset({"role", "content", "parts"})
 _SYSTEM_ROLES = frozenset({"system", "developer"})
-_SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format"})
+_SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format", "input_examples"})
 _SAYING = frozenset({"type", "name", "description"})
 """Names of texts by which a tool tells the model what it is."""
 _ADDRESS = re.compile(r"[\w+.-]+://[^\s?@]*[?@]\S*", re.ASCII)

@@ -33,7 +33,7 @@ _NEVER = _BASELINE_INTERNAL | {
     "request_retry_count", "response_cost_failure_debug_info", "model_map_information", "guardrail_information",
     "file_checksum", "tag_routing", "routing_decision", "routing_plugin_signals", "adaptive_router_decision",
     "adaptive_router_chosen_model", "quality_router_decision", "is_silent_experiment", "internal_call_origin",
-    "encrypted_content_affinity_enabled", "kubernetes_pod_routing",
+    "encrypted_content_affinity_enabled", "kubernetes_pod_routing", "used_client_oauth_token",
 }  # fmt: skip
 _NEVER_NESTED = re.compile(
     r"(?:.*(?:raw|https?|req(?:uest)?|res(?:ponse)?|extra|default|custom|additional|proxy|client|upstream|forwarded|auth)"
@@ -51,6 +51,8 @@ _SECRET_PATTERN = re.compile(
     r".*(?:token|pwd|jwt|bearer|dsn)\Z",
     re.IGNORECASE | re.DOTALL,
 )
+_OPEN = (bool, float)
+"""A yes, a no, a fraction: no secrets under any name, such as `credentials_valid` or `time_to_first_token`."""
 _HONOURED = frozenset({
     "$ai_session_id", "$ai_trace_id", "$ai_parent_id", "$ai_span_name", "$ai_trace_name", "$ai_prompt_name",
     "$session_id", "$groups",
@@ -121,7 +123,7 @@ def custom_properties(metadata: Mapping[str, Json]) -> dict[str, Json]:
     return {
         key: without_secrets(value) if isinstance(value, (dict, list, str)) else value
         for key, value in metadata.items()
-        if value is not None and _is_custom(key)
+        if value is not None and (_is_custom(key) or (isinstance(value, _OPEN) and _is_callers(key)))
     }
 
 
@@ -145,14 +147,12 @@ def _is_custom(key: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _may_go(key: str) -> bool:
+    return _is_callers(key) and not is_secret_name(key)
+
+
+def _is_callers(key: str) -> bool:
     return not (
-        not key
-        or key.startswith("$")
-        or key in _USED
-        or key.lower() in _NEVER
-        or _NEVER_PATTERN.match(key.lower())
-        or _SECRET_PATTERN.match(key)
-        or _NEVER_NESTED.match(key)
+        not key or key.startswith("$") or key in _USED or key.lower() in _NEVER or _NEVER_PATTERN.match(key.lower())
     )
 
 
@@ -178,7 +178,7 @@ def without_secrets(value: Json) -> Json:
         return {
             key: without_secrets(member) if isinstance(member, (dict, list, str)) else member
             for key, member in value.items()
-            if not (is_secret_name(key) or is_one_of(member, UNWRITTEN))
+            if not ((is_secret_name(key) and not isinstance(member, _OPEN)) or is_one_of(member, UNWRITTEN))
         }
     if isinstance(value, list):
         return [without_secrets(member) for member in value]

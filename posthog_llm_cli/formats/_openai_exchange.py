@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from posthog_llm_cli.formats._fields import first_text, mapping, text
+from posthog_llm_cli.formats._fields import first_text, items, mapping, text
 from posthog_llm_cli.formats._openai_answers import REQUEST_KEYS, classify_response
 from posthog_llm_cli.formats._openai_prints import with_printed_parts
 from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested, read_status
@@ -30,6 +30,8 @@ _BARE_REQUEST_KEYS = tuple(
 )  # an answer's own `input`, `prompt`, … are no request
 _OF_A_REQUEST = re.compile(r"(?i:request|payload|body)|(?:\A|_)(?i:req)(?:\Z|_)|Req(?:\Z|[_A-Z])")
 """What a name says of what was asked, where it is none of `REQUEST_KEYS`."""
+_OF_ANOTHER_REQUEST = re.compile(r"next|follow|feedback|webhook|embed", re.IGNORECASE)
+"""How a name begins that says that its request is not the one that was answered."""
 _URL_KEYS = ("url", "request_url", "uri")
 
 
@@ -124,10 +126,17 @@ def _request(
 
 
 def _lone_request(record: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The one request that lies beside an answer under a name of the writer's own, such as `req` or `llm_request`."""
-    named = [inner for key, inner, _ in members(record) if _OF_A_REQUEST.search(key)]
+    """The one request that lies beside an answer under a name of the writer's own, such as `req` or `llm_request`.
+
+    It names a model or has messages: an application's own request, by HTTP or in an event, may have a prompt, too.
+    """
+    named = [
+        inner for key, inner, _ in members(record) if _OF_A_REQUEST.search(key) and not _OF_ANOTHER_REQUEST.match(key)
+    ]
     found = [asked for inner in named if (asked := Candidate({"request": inner}).request)]
-    return found[0] if len(found) == 1 else {}
+    alone = found[0] if len(found) == 1 else {}
+    has_messages = any("role" in mapping(message) for message in items(alone.get("messages")))
+    return alone if has_messages or text(alone.get("model")) is not None else {}
 
 
 def input_value(value: Json) -> Json:

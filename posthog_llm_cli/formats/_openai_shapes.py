@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from posthog_llm_cli.formats._fields import decoded, is_number, is_one_of, mapping, text
+from posthog_llm_cli.formats._fields import decoded, is_number, mapping, text
 from posthog_llm_cli.formats._openai_answers import (
     ANSWER_ROWS,
     ANSWER_TEXT_KEYS,
@@ -25,7 +25,7 @@ from posthog_llm_cli.formats._openai_answers import (
 from posthog_llm_cli.formats._openai_exceptions import logged_exception
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
 from posthog_llm_cli.formats._openai_times import DURATION_KEYS, TIME_KEYS
-from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
+from posthog_llm_cli.formats._usage import COST_KEYS, INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
 from posthog_llm_cli.formats.sse import is_rest_of_stream, is_sse
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import Value, field
@@ -419,7 +419,8 @@ def _is_of_a_tool(record: Mapping[str, Json]) -> bool:
     if record.keys().isdisjoint(_STEP_KEYS):
         return False
     is_tools = any(isinstance(kind := record.get(key), str) and kind.lower() in _TOOLS for key in _STEP_KEYS)
-    says_more = any(record.get(key) for key in (*PROMPT_TEXT_KEYS, *USAGE_KEYS, *OUTPUT_KEYS) if key != "input")
+    telling = (*PROMPT_TEXT_KEYS, *USAGE_KEYS, *OUTPUT_KEYS, *COST_KEYS)
+    says_more = any(record.get(key) for key in telling if key != "input")
     return is_tools and not says_more
 
 
@@ -472,7 +473,7 @@ def _is_structured(value: Json) -> bool:
 def _is_flat(seen: Candidate) -> bool:
     """A prompt and an answer's text; either may be empty, not both (a logger may blank what it must not keep).
 
-    A task that has not run yet has an empty answer, too.
+    A task that has not run yet has an empty answer, too, and nothing that an answer took.
     """
     record = seen.record
     answers = [record[key] for key in ANSWER_TEXT_KEYS if isinstance(record.get(key), str)]
@@ -480,8 +481,18 @@ def _is_flat(seen: Candidate) -> bool:
         return False
     if any(key in record for key in PROMPT_TEXT_KEYS):
         is_asked = any(record.get(key) for key in PROMPT_TEXT_KEYS)
-        return bool(answers) and (any(answers) or (is_asked and not is_one_of(record.get("status"), _NOT_YET)))
+        return bool(answers) and (any(answers) or (is_asked and not _is_task(record)))
     return any(answers) and bool(seen.request) and not seen.has_other_stream
+
+
+def _is_task(record: Mapping[str, Json]) -> bool:
+    """Whether a record without an answer's text says that no model was asked yet, and has nothing of one that was."""
+    status = record.get("status")
+    if not isinstance(status, str) or status.lower() not in _NOT_YET:
+        return False
+    counts = (record, *(mapping(record.get(key)) for key in USAGE_KEYS))
+    is_counted = any(counted.get(key) for counted in counts for key in OUTPUT_KEYS)
+    return not is_counted and not any(record.get(key) for key in (*COST_KEYS, "tool_calls", "finish_reason"))
 
 
 def _unanswered(seen: Candidate) -> str | None:

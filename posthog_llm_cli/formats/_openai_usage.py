@@ -7,11 +7,10 @@ from posthog_llm_cli.formats._messages import web_searches
 from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._openai_exchange import Exchange
 from posthog_llm_cli.formats._openai_shapes import USAGE_KEYS
-from posthog_llm_cli.formats._usage import INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage, printed_usage
+from posthog_llm_cli.formats._usage import COST_KEYS, INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS, openai_usage, printed_usage
 from posthog_llm_cli.model import Cost, Json, Usage
 from posthog_llm_cli.values import replace
 
-COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
 _CACHED_KEYS = ("cache_hit", "cacheHit", "from_cache", "fromCache")
 _MOST_USD = 10_000
 """More than any call costs: what is larger is another number in the place of a cost."""

@@ -12,6 +12,7 @@ INPUT_KEYS = ("prompt_tokens", "input_tokens", "tokens_in", "promptTokens", "inp
 OUTPUT_KEYS = ("completion_tokens", "output_tokens", "tokens_out", "completionTokens", "outputTokens")
 TOTAL_KEYS = ("total_tokens", "totalTokens")
 """OpenAI's names, home-made ones, and those of JavaScript's SDKs."""
+COST_KEYS = ("cost", "cost_usd", "total_cost", "total_cost_usd", "response_cost")
 
 
 _CLAUDE_KEYS = ("cache_read_input_tokens", "cache_creation_input_tokens")

@@ -36,7 +36,8 @@ def parse(record: Json, context: ParseContext) -> Parsed:
         RecordError: `missing-field` without a model or any usable time.
     """
     exchange = read_exchange(record)
-    if is_one_of(exchange.response.get("done_reason"), _NOT_RUN) and not has_content(exchange.response):
+    said = exchange.response
+    if is_one_of(said.get("done_reason"), _NOT_RUN) and not (has_content(said) or said.get("eval_count")):
         return Skipped("not-a-model-call", "Ollama loaded a model into memory, or let go of it: none ran")
     return whole_call(exchange, context)
 

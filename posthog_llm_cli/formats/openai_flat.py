@@ -9,7 +9,7 @@ Smallest record: `{"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "prom
 from collections.abc import Mapping
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import decoded, first_text, items, mapping, text
+from posthog_llm_cli.formats._fields import decoded, first_text, items, mapping, says, text
 from posthog_llm_cli.formats._openai_call import Answer, build_call
 from posthog_llm_cli.formats._openai_exchange import (
     Exchange,
@@ -132,8 +132,9 @@ def _request(record: Mapping[str, Json]) -> dict[str, Json]:
     for key in PROMPT_TEXT_KEYS:
         value = input_value(record[key]) if record.get(key) else None
         if isinstance(value, (str, list)) and value:
-            if "instructions" not in request and (told := text(record.get("instruction"))) is not None:
-                request["instructions"] = told  # what to do with the input, in Alpaca's names
+            told = text(record.get("instruction"))  # what to do with the input, in Alpaca's names
+            if told is not None and "instructions" not in request and not says(value, told):
+                request["instructions"] = told
             return {**request, "messages" if _holds_messages(value) else "prompt": value}
     request |= read_exchange(record).request
     more = first_text(*(record.get(key) for key in MORE_PROMPT_KEYS))

@@ -7,7 +7,7 @@ import orjson
 
 from posthog_llm_cli.formats.sse import with_event_name
 from posthog_llm_cli.model import LogLine, Mark
-from posthog_llm_cli.sources.parts import CRI_START, DOCKER_START, Parts, Placed
+from posthog_llm_cli.sources.parts import CRI_START, DOCKER_START, Parts, Placed, is_cri
 from posthog_llm_cli.sources.track import PADDING, Track, payload_start
 
 _SLACK = 64
@@ -142,7 +142,8 @@ class Lines:
             if len(raw) <= _LONGEST_DONE and is_done(raw):
                 yield Mark.STREAM_END
                 continue
-            if raw.endswith(b"{") and (start := 0 if raw == b"{" else payload_start(line)) is not None:
+            start = (0 if raw == b"{" else payload_start(line)) if raw.endswith(b"{") else None
+            if start is not None and not is_cri(raw):
                 self.rest = line[start:] + b"\n" + self._splitter.unread()
                 track.offset, track.line = offset + start, number
                 return

@@ -30,6 +30,11 @@ Placed = tuple[int, int, bytes]
 """Offset, line number and bytes of a line; blanks at its end may be in the middle of a whole one."""
 
 
+def is_cri(raw: bytes) -> bool:
+    """Whether a line is CRI's: then what its text seems to open does not go on with the bytes of the next line."""
+    return raw.startswith(CRI_START) and _CRI.match(raw) is not None
+
+
 class _Part(Value, frozen=True):
     """`text` is what this line has of the whole one; `line` is the runtime's own, None where it is text alone."""
 

@@ -806,6 +806,7 @@ def test_that_ollama_loaded_a_model_is_no_call(said: Any, reason: str) -> None:
     assert to_properties({**answer, "done_reason": "stop"})["$ai_stop_reason"] == "stop"
     words = {"message": {"role": "assistant", "content": "Hi"}} if "message" in said else {"response": "Hi"}
     assert output_text(to_properties({**answer, **words})) == "Hi"
+    assert to_properties({**answer, "eval_count": 2})["$ai_output_tokens"] == 2
 
 
 @pytest.mark.parametrize("asked", ["input", "prompt"])
@@ -816,6 +817,15 @@ def test_an_instruction_beside_an_input_was_asked_too(asked: str) -> None:
     alone = {**record, asked: "", "usage": {"completion_tokens": 2}}
     assert to_properties(alone)["$ai_input"] == [{"role": "user", "content": "Translate"}]
     assert to_properties({**record, "system": "Be brief"})["$ai_input"][0]["content"] == "Be brief"
+
+
+@pytest.mark.parametrize("asked", ["Translate: hello", "### Instruction:\nTranslate\n### Input:\nhello", MESSAGES])
+def test_an_instruction_that_a_prompt_already_has_is_said_once(asked: Any) -> None:
+    record = {"timestamp": CREATED, "model": "m", "instruction": "Translate", "prompt": asked, "output": "hallo"}
+    if isinstance(asked, list):
+        record["instruction"] = asked[0]["content"]
+    (message,) = to_properties(record)["$ai_input"]
+    assert record["instruction"] in message["content"]
 
 
 @pytest.mark.parametrize("flag", ["cache_hit", "cacheHit", "from_cache", "fromCache"])
@@ -852,7 +862,9 @@ def test_what_a_tool_of_an_agent_was_given_and_gave_is_no_call_to_its_model(key:
     assert output_text(to_properties({**step, key: "llm"})) == "Oder, Elbe"
 
 
-@pytest.mark.parametrize("more", [{"usage": {"prompt_tokens": 5}}, {"completion_tokens": 2}, {"messages": MESSAGES}])
+@pytest.mark.parametrize(
+    "more", [{"usage": {"prompt_tokens": 5}}, {"completion_tokens": 2}, {"messages": MESSAGES}, {"cost": 0.02}]
+)
 def test_what_a_model_counted_or_was_asked_is_a_call_whatever_the_type(more: Any) -> None:
     step = {"timestamp": CREATED, "model": "gpt-4o", "input": "rivers", "output": "Oder, Elbe", "type": "tool"}
     assert output_text(to_properties({**step, **more})) == "Oder, Elbe"
@@ -884,9 +896,32 @@ def test_a_text_completion_of_which_little_was_kept_is_one(told: Any) -> None:
     assert output_text(to_properties({"timestamp": CREATED, "model": "m", "choices": [{"text": "Ho"}], **told})) == "Ho"
 
 
-@pytest.mark.parametrize("status", ["pending", "queued", "scheduled", "running", "skipped"])
+def test_one_choice_alone_is_what_the_model_said() -> None:
+    """And has the identity of the answer whose `id` it is, whatever a logger copied out of it."""
+    record = {"timestamp": CREATED, "id": "cmpl-1", "model": "m", "prompt": "Hi", "choices": [{"text": "Ho", "n": 1}]}
+    assert output_text(to_properties(record)) == "Ho"
+    assert to_event({**record, "output": "Ho"}).uuid == to_event(record).uuid
+
+
+@pytest.mark.parametrize("status", ["pending", "queued", "scheduled", "running", "skipped", "PENDING"])
 def test_a_task_that_has_not_run_yet_is_no_call(status: str) -> None:
     task = {"created_at": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "", "status": status}
     assert to_rejection(task).code == "no-response"
     assert output_text(to_properties({**task, "response": "Ho"})) == "Ho"
     assert to_properties({**task, "status": "completed"})["$ai_input"] == [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "took",
+    [
+        {"usage": {"prompt_tokens": 5, "completion_tokens": 2}},
+        {"output_tokens": 2},
+        {"cost": 0.02},
+        {"finish_reason": "content_filter"},
+        {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+    ],
+)
+def test_a_task_with_what_an_answer_took_has_run_whatever_its_status(took: Any) -> None:
+    """A logger that blanks texts, or never looks at the status again."""
+    task = {"created_at": CREATED, "model": "gpt-4o", "prompt": "Hi", "response": "", "status": "in_progress", **took}
+    assert to_properties(task)["$ai_input"] == [{"role": "user", "content": "Hi"}]

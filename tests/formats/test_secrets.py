@@ -56,6 +56,11 @@ def test_what_is_named_as_a_secret_stays_here(record: Any, name: str) -> None:
             r'{"private_key": "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n", "n": 1}',
             r'{"private_key": "[REDACTED]\n", "n": 1}',
         ),
+        ("gsk_Ab1" + "Cd2Ef3" * 8, "[REDACTED]"),
+        ("hf_" + "ab1cd2ef" * 4, "[REDACTED]"),
+        ("sk-my-own-master-key-2024", "[REDACTED]"),
+        (f"Cookie: sid={SECRET}; theme=dark", "Cookie: [REDACTED]"),
+        (f"cookie: {SECRET}", "cookie: [REDACTED]"),
         (f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{SECRET}", "[REDACTED]"),
     ],
 )
@@ -67,6 +72,8 @@ def test_what_is_a_credential_by_its_form_stays_here(record: Any, said: str, sen
 @pytest.mark.parametrize(
     "said",
     [
+        "hf-internal-testing-tiny-random-llama-2", "xai-grok-4-fast-reasoning-2025", "gsk-clinical-trial-report-2024-q3",
+        "sk_learn_random_forest_v2_2024", "Cookies: how do I bake oatmeal ones?", "Authorization: required for admins",
         "ab" * 32, "sk-learn-pipeline", "sk-SK", "pk_user_12345", "hf-internal-7b", "prompt: be brief, max_tokens: 4096",
         "https://h.example/board?page=2", "mailto:me@b.example", "https://h.example/@me", "ak-4711", "eyJ",
         "arn:aws:iam::123456789012:role/x", "the bearer of good news", "token expired", "Basic plan, monthly",
@@ -124,6 +131,7 @@ def test_what_a_tools_environment_and_arguments_hold_stays_here() -> None:
         },
         {"type": "function", "function": {"name": "f", "description": "Needs an API key, e.g. token: abc"}},
         {"$schema": "https://json-schema.org/draft/2020-12/schema#", "name": "f"},
+        {"name": "f", "input_examples": [{"url": "https://h.example/search?q=cats", "page_token": "p-2"}]},
     ],
 )
 def test_what_a_tool_says_of_itself_is_sent_as_it_is(tool: Any) -> None:
@@ -153,3 +161,13 @@ def test_what_a_realtime_server_says_of_a_session_keeps_no_credentials_of_its_to
     assert SECRET not in found
     assert "alloy" in found
     assert "https://h.example" in found
+
+
+@pytest.mark.parametrize("record", [flat, wrapped])
+@pytest.mark.parametrize("value", [True, False, 0.25])
+def test_a_yes_a_no_and_a_fraction_are_no_secrets_under_any_name(record: Any, *, value: bool | float) -> None:
+    names = ("credentials_valid", "has_password", "uses_jwt", "time_to_first_token")
+    said = dict.fromkeys(names, value)
+    found = to_properties(record(**said, ctx=said, user_api_key_x=value))
+    assert {name: found.get(name) for name in names} == found["ctx"] == said
+    assert "user_api_key_x" not in found

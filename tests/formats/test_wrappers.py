@@ -417,6 +417,12 @@ def test_the_one_request_under_another_name_beside_an_answer_is_what_was_asked(
         {"metadata": {"prompt": "greeting"}},
         {"frequency": {"prompt": "greeting"}},
         {"req": {"id": "r-1", "method": "POST"}},
+        {"http_request": {"method": "POST", "url": "/chat", "body": {"prompt": "Hi", "lang": "en"}}},
+        {"webhook_payload": {"input": "Hi", "model": "m"}},
+        {"payload": {"question": "Hi"}},
+        {"next_request": {"model": "m", "messages": MESSAGES}},
+        {"embedding_request": {"model": "text-embedding-3-small", "input": "Hi"}},
+        {"feedback_request": {"model": "m", "prompt": "How was it?"}},
     ],
 )
 def test_what_may_be_another_request_is_none_of_an_answers(beside: Any) -> None:

@@ -97,3 +97,20 @@ def test_parts_over_the_ceiling_are_held_no_longer() -> None:
     found = frame(b"\n".join([*lines, b"{}"]), max_record=2 * PART_BYTES)
     assert [line.raw for line in found[:3]] == lines[:3]
     assert found[-1].raw == b"{}"
+
+
+@pytest.mark.parametrize("size", [1, 64, 1 << 18])
+def test_a_payload_that_litellm_prints_over_several_of_cris_lines_costs_no_neighbour(size: int) -> None:
+    before = "03:05:43 - LiteLLM:INFO: litellm_logging.py:4500 - "
+    texts = [
+        "INFO: started",
+        before + "{",
+        '    "id": "1"',
+        "}",
+        json.dumps(SHORT),
+        json.dumps(CALL),
+        "{",
+        json.dumps(SHORT),
+    ]
+    found = frame(b"\n".join(line for text in texts for line in cri(text)), size=size)
+    assert [json.loads(line.raw) for line in found if line.raw.startswith(b'{"')] == [SHORT, CALL, SHORT]
