@@ -175,12 +175,16 @@ def _structure(value: Mapping[str, Json]) -> str | None:
     return "ollama" if isinstance(value.get("done"), bool) and is_answer else None
 
 
+_WRITTEN_KEYS = frozenset({"finish_reason", "finishReason", "stop_reason", "stopReason", "logprobs"})
+"""What only a text has that a model wrote."""
+
+
 def _is_choice(choice: Mapping[str, Json], value: Mapping[str, Json]) -> bool:
     """Whether a text among choices is what a model wrote, and not one of those that a question let it choose from.
 
     One alone is none to choose from.
     """
-    if "finish_reason" in choice or "logprobs" in choice or len(items(value.get("choices"))) == 1:
+    if not choice.keys().isdisjoint(_WRITTEN_KEYS) or len(items(value.get("choices"))) == 1:
         return True
     if any(text(value.get(key)) for key in ANSWER_TEXT_KEYS):
         return False

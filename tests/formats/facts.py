@@ -20,7 +20,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The facts of a call that must be right; None is what the record does not say. `tokens` are by property name."""
+    """The facts of a call that must be right; None is what the record does not say. `tokens` are by property name.
+
+    The text that PostHog is to price is none: it is made of the others.
+    """
 
     format: str
     name: str
@@ -68,7 +71,11 @@ def observed(converted: Converted, *, dated: bool) -> Fact:
         format=converted.format or "",
         name=event["event"],
         model=properties["$ai_model"],
-        tokens={key: value for key, value in properties.items() if key.startswith("$ai_") and key.endswith("_tokens")},
+        tokens={
+            key: value
+            for key, value in properties.items()
+            if key.startswith("$ai_") and key.endswith("_tokens") and key != "$ai_text_output_tokens"
+        },
         time=datetime.fromisoformat(event["timestamp"]) if dated else None,
         stop_reason=properties.get("$ai_stop_reason"),
         is_error=properties.get("$ai_is_error", False),

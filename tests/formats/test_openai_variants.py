@@ -896,6 +896,13 @@ def test_a_text_completion_of_which_little_was_kept_is_one(told: Any) -> None:
     assert output_text(to_properties({"timestamp": CREATED, "model": "m", "choices": [{"text": "Ho"}], **told})) == "Ho"
 
 
+@pytest.mark.parametrize("ended", ["finish_reason", "finishReason", "stop_reason", "stopReason"])
+def test_choices_that_say_why_they_ended_are_what_the_model_said(ended: str) -> None:
+    answer = {"choices": [{"text": "Ho", ended: "eos"}, {"text": "Hi", ended: "eos"}]}
+    found = to_properties({"timestamp": CREATED, "model": "m", "prompt": "Hi", "response": answer})
+    assert [message["content"][0]["text"] for message in found["$ai_output_choices"]] == ["Ho", "Hi"]
+
+
 def test_one_choice_alone_is_what_the_model_said() -> None:
     """And has the identity of the answer whose `id` it is, whatever a logger copied out of it."""
     record = {"timestamp": CREATED, "id": "cmpl-1", "model": "m", "prompt": "Hi", "choices": [{"text": "Ho", "n": 1}]}
