@@ -6,12 +6,11 @@ import signal
 import pytest
 from hypothesis import settings
 
-from tests.laws import THOROUGH, examples
+from tests.laws import examples
 
 # No timing fails a test: two cores may be busy with something else.
-settings.register_profile("plh", deadline=None, max_examples=50)
-settings.register_profile("thorough", deadline=None, max_examples=examples(50))
-settings.load_profile("thorough" if THOROUGH else "plh")
+settings.register_profile("plh", deadline=None, max_examples=examples(50))
+settings.load_profile("plh")
 
 # Each worker collects all 5,500 tests, and nothing of that is garbage: looking for some is a third to half of the time.
 gc.disable()
