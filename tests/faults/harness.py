@@ -31,7 +31,7 @@ from tests.cli.running import PLH, environment, record
 
 KEYS = ("phc_first_project_aaaaaaaaaaaaaaaaaaaa1111", "phc_second_project_bbbbbbbbbbbbbbbbbbb2222")
 COUNTED = ("accepted", "already_sent", "duplicates", "filtered", "skipped", "rejected", "unconfirmed")
-TIMEOUT_S = 100.0
+TIMEOUT_S = 200.0
 
 _PRINTED: dict[tuple[str | bytes, ...], list[str]] = {}
 
