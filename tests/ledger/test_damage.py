@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -133,6 +133,15 @@ def test_a_report_that_is_none_is_not_shown_and_hides_no_run(path: Path, report:
     assert reading.status(path).last_run == run
 
 
+def known_after(found: salvage.Repaired, path: Path, settled: Sequence[str], *, damaged: bytes) -> list[str]:
+    """Return which ids a repaired ledger still knows; it is whole, and the damaged file is kept as it was."""
+    assert found.kept is not None
+    assert found.kept.read_bytes() == damaged
+    assert care.check(path) == care.Checked(found.events, ())
+    with opened(path, "run-2") as ledger:
+        return [uuid for uuid in settled if ledger.outcome_of(US, uuid) is Settlement.ACCEPTED]
+
+
 def test_repair_saves_what_is_readable_keeps_the_old_file_and_tells_what_is_lost(path: Path) -> None:
     settled = filled(path, 20_000)
     for page in (50, 200, 201):
@@ -142,11 +151,7 @@ def test_repair_saves_what_is_readable_keeps_the_old_file_and_tells_what_is_lost
     found = salvage.repair(path, now=NOW)
     assert found.expected == 20_000
     assert 19_000 < found.events < 20_000
-    assert found.kept is not None
-    assert found.kept.read_bytes() == damaged
-    assert care.check(path) == care.Checked(found.events, ())
-    with opened(path, "run-2") as ledger:
-        known = [uuid for uuid in settled if ledger.outcome_of(US, uuid) is Settlement.ACCEPTED]
+    known = known_after(found, path, settled, damaged=damaged)
     assert len(known) == found.events
     assert not list(path.parent.glob("*.repaired*"))
 
@@ -160,11 +165,7 @@ def test_repair_saves_what_a_file_that_was_cut_off_still_holds(path: Path, left:
         opened(path, "run-2")
     found = salvage.repair(path, now=NOW)
     assert 3_000 < found.events < 20_000
-    assert found.kept is not None
-    assert found.kept.read_bytes() == damaged
-    assert care.check(path) == care.Checked(found.events, ())
-    with opened(path, "run-2") as ledger:
-        known = [uuid for uuid in settled if ledger.outcome_of(US, uuid) is Settlement.ACCEPTED]
+    known = known_after(found, path, settled, damaged=damaged)
     assert found.events - 1 <= len(known), "the id at the cut may have lost its end"
 
 
