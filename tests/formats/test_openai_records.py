@@ -147,7 +147,15 @@ def test_an_empty_answer_is_an_answer_and_an_empty_answer_with_an_error_a_failur
 )
 def test_a_flat_record_of_a_failure_is_a_failed_call_under_whatever_name_its_prompt_is(key: str, answer: Any) -> None:
     asked = MESSAGES if key == "messages" else "hi"
-    failed = {"ts": AT, "model_id": "gpt-4o", key: asked, "temperature": 0, "prompt_tokens": 5, "error": "boom", **answer}
+    failed = {
+        "ts": AT,
+        "model_id": "gpt-4o",
+        key: asked,
+        "temperature": 0,
+        "prompt_tokens": 5,
+        "error": "boom",
+        **answer,
+    }
     found = to_properties(failed)
     assert convert_value(failed).format == "openai-error"
     assert (found["$ai_is_error"], found["$ai_error"], found["$ai_model"]) == (True, "boom", "gpt-4o")
