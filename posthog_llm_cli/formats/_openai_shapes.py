@@ -23,7 +23,7 @@ from posthog_llm_cli.formats._openai_answers import (
     is_error_body,
 )
 from posthog_llm_cli.formats._openai_exceptions import logged_exception
-from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
+from posthog_llm_cli.formats._openai_nested import Nested, classify_stream, is_logged_part
 from posthog_llm_cli.formats._openai_times import DURATION_KEYS, TIME_KEYS
 from posthog_llm_cli.formats._usage import COST_KEYS, INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
 from posthog_llm_cli.formats.sse import is_rest_of_stream, is_sse
@@ -163,7 +163,7 @@ class Candidate:
         """What lies under a key for parts alone: one, or the text of its event."""
         for key in PART_KEYS:
             nested = self.nested(key) if isinstance(self.record.get(key), (dict, str)) else None
-            if nested is not None and isinstance(nested.value, (dict, str)) and nested.shape == "openai-stream":
+            if nested is not None and isinstance(nested.value, (dict, str)) and is_logged_part(nested):
                 return key, nested
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.joining.test_streams import events_of, joined, outcomes_of, texts_of
-from tests.streaming import chunk, jsonl, said, sse, text_part, usage_chunk
+from tests.streaming import chunk, jsonl, ollama, said, sse, text_part, usage_chunk
 
 HELLO = [*said("Hel", "lo"), usage_chunk()]
 NUMBERED = [{**part, "id": f"c-{number}"} for number, part in enumerate(HELLO)]
@@ -98,6 +98,28 @@ def test_a_part_under_a_loggers_own_key_is_a_part(key: str, write: Any, tmp_path
     rows = [{"ts": 1748772500 + n, "level": "info", key: write(part)} for n, part in enumerate(HELLO)]
     found = joined(jsonl(rows), folder=tmp_path)
     assert (texts_of(found), outcomes_of(found)) == (["Hello"], {"event": 1, "merged": len(rows) - 1})
+
+
+@pytest.mark.parametrize("key", ["chunk", "data", "event", "line"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [text_part("Hel"), text_part("l"), text_part("o", "stop")],
+        [text_part(text, finish, usage=USAGE) for text, finish in (("Hel", None), ("l", None), ("o", "stop"))],
+        [ollama("Hel"), ollama("l", second=1), ollama("o", done=True, second=2)],
+    ],
+    ids=["text", "text with usage", "ollama"],
+)
+def test_a_last_part_that_looks_like_a_whole_answer_is_a_part_under_a_loggers_own_key(
+    parts: list[Any], key: str, tmp_path: Path
+) -> None:
+    rows = [{"ts": 1748772500 + n, "level": "info", key: part} for n, part in enumerate(parts)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hello"], {"event": 1, "merged": 2})
+    (alone,) = joined(jsonl(rows[-1:]), folder=tmp_path)
+    assert alone.format == ("ollama" if "done" in parts[-1] else "openai-completions")
+    whole = {"ts": 1748772500, "response": [{key: part} for part in parts]}
+    assert texts_of(joined(jsonl([whole]), folder=tmp_path)) == ["Hello"]
 
 
 @pytest.mark.parametrize("data", [lambda part: part, json.dumps])
