@@ -58,6 +58,15 @@ def test_every_part_written_twice_is_one_text(wrap: Any, tmp_path: Path) -> None
     assert (texts_of(found), len(found)) == (["Hello"], len(rows))
 
 
+def test_azures_stream_with_every_part_written_twice_is_one_text(tmp_path: Path) -> None:
+    prologue = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": [{}]}
+    others = [{**part, "id": "chatcmpl-2"} for part in said("o", "ther")]
+    rows = [row for part in (prologue, *said("Hel", "lo"), prologue, *others) for row in (part, part)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)["event"]) == (["Hello", "other"], 2)
+    assert texts_of(joined(jsonl([{"chunks": rows[: len(rows) // 2]}]), folder=tmp_path)) == ["Hello"]
+
+
 def test_a_text_that_repeats_itself_is_no_stream_written_twice(tmp_path: Path) -> None:
     assert texts_of(joined(jsonl(said("ha", "ha", "ha", "ha")), folder=tmp_path)) == ["hahahaha"]
 
