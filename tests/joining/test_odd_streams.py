@@ -67,6 +67,16 @@ def test_azures_stream_with_every_part_written_twice_is_one_text(tmp_path: Path)
     assert texts_of(joined(jsonl([{"chunks": rows[: len(rows) // 2]}]), folder=tmp_path)) == ["Hello"]
 
 
+@pytest.mark.parametrize("times", [(2, 2), (1, 2)], ids=["every part", "the last part"])
+def test_a_text_completion_that_was_written_twice_is_one_text(times: tuple[int, int], tmp_path: Path) -> None:
+    each, last = times
+    parts = [text_part("Hel"), text_part("l"), text_part("o", "stop")]
+    rows = [*(part for part in parts[:-1] for _ in range(each)), *parts[-1:] * last, text_part("other", "stop", id="w")]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert sorted(texts_of(found)) == ["Hello", "other"]
+    assert outcomes_of(found) == {"event": 2, "merged": len(rows) - 2}
+
+
 def test_a_text_that_repeats_itself_is_no_stream_written_twice(tmp_path: Path) -> None:
     assert texts_of(joined(jsonl(said("ha", "ha", "ha", "ha")), folder=tmp_path)) == ["hahahaha"]
 
