@@ -32,7 +32,7 @@ bytecode: $(RUNTIME) # or where PYTHONDONTWRITEBYTECODE is set, as in containers
 	@$(BIN)/python -m compileall -q posthog_llm_cli
 
 test: $(DEV) bytecode browser ## run the tests
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal # or each of the four prepares every test anew: 16 s
 
 browser: ## find or install a Chromium, in which the tests try the page of a preview
 	@sh scripts/browser.sh
