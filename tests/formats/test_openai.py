@@ -514,10 +514,10 @@ def test_responses_items_without_text_and_encrypted_reasoning_stay_here() -> Non
     (message,) = to_properties(record)["$ai_output_choices"]
     assert message["content"] == [
         {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "t"}]},
+        {"type": "function", "id": "c", "function": {"name": "f", "arguments": "raw"}},
         {"type": "text", "text": "no"},
         {"type": "image_generation_call", "status": "completed", "result": "[base64 image redacted]"},
     ]
-    assert message["tool_calls"] == [{"type": "function", "id": "c", "function": {"name": "f", "arguments": "raw"}}]
 
 
 def test_instructions_as_a_list_come_first() -> None:
