@@ -247,6 +247,14 @@ def test_one_format_for_all_records_rejects_what_does_not_fit() -> None:
         assert result.code == "unknown-format"
 
 
+def test_the_format_of_dead_letters_takes_up_what_lies_in_them_and_nothing_else() -> None:
+    options = replace(OPTIONS, format="dead-letter")
+    assert to_event(letter(record=pair()), options).uuid == to_event(pair()).uuid
+    result = convert_value(pair(), options).result
+    assert isinstance(result, RecordError)
+    assert result.code == "unknown-format"
+
+
 def test_the_time_window_has_its_start_inside_and_its_end_outside() -> None:
     at = to_event(payload()).timestamp
     later = datetime(2025, 6, 2, tzinfo=UTC)
