@@ -10,7 +10,7 @@ from typing import ClassVar
 from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import Decoded, decode, encode, split_documents, to_size
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, is_dead_letter, letter_bytes
+from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, NAME, is_dead_letter, letter_bytes
 from posthog_llm_cli.glance import glance_of
 from posthog_llm_cli.identity import event_uuid
 from posthog_llm_cli.model import (
@@ -152,14 +152,16 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
             return Converted(record.ref, skipped, raw=record.raw, from_letter=record.from_letter)
         return Converted(record.ref, record.error, raw=record.raw, from_letter=record.from_letter)
     found = None
+    # A letter is of the format that is asked for, and what lies in it is of its own.
+    fixed = None if record.from_letter and options.format == NAME else options.format
     try:
-        found, value = formats.reader_of(record.value, name=options.format)
+        found, value = formats.reader_of(record.value, name=fixed)
         parsed = formats.read(found, value, options.parse)
     except RecordError as error:
         return Converted(
             record.ref,
             _placed(error, record.path),
-            formats.name_of(found) if options.format is None else None,
+            formats.name_of(found) if fixed is None else None,
             raw=record.raw,
             from_letter=record.from_letter,
         )

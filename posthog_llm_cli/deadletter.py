@@ -6,6 +6,7 @@ A dead-letter file is itself a source: `plh send FILE` takes its records up agai
 import base64
 import errno
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import FileIO
@@ -151,8 +152,10 @@ class NoDeadLetters:
         """Do nothing."""
 
 
-def plan_file(where: str, run_started_at: datetime) -> DeadLetterFile:
+def plan_file(where: str, run_started_at: datetime, *, specs: Sequence[str] = ()) -> DeadLetterFile:
     """Return the dead-letter file of a run, not yet made: `where` is a folder (existing, or ending in `/`) or a file.
+
+    A file that is one of the sources (`specs`, as typed) is not added to while it is read: the run has one beside it.
 
     Raises:
         ConfigError: the file could not be made there; found out before anything is read.
@@ -168,7 +171,14 @@ def plan_file(where: str, run_started_at: datetime) -> DeadLetterFile:
             raise _unwritable(path, "no permission to write")
     else:
         _check_folder(path.parent)
-    return DeadLetterFile(path)
+    return DeadLetterFile(path, own=any(_is_same(spec, path) for spec in specs))
+
+
+def _is_same(spec: str, path: Path) -> bool:
+    try:
+        return os.path.samefile(spec, path)  # noqa: PTH121
+    except (OSError, ValueError):  # stdin, a glob, or nothing there
+        return False
 
 
 def encode_letter(letter: DeadLetter) -> bytes:

@@ -247,6 +247,32 @@ def test_one_format_for_all_records_rejects_what_does_not_fit() -> None:
         assert result.code == "unknown-format"
 
 
+@pytest.mark.parametrize("key", ["event", "distinct_id", "properties"])
+@pytest.mark.parametrize("value", [None, 7, ...], ids=["null", "a number", "absent"])
+def test_an_event_that_lacks_what_an_event_has_is_invalid_where_events_were_announced(key: str, value: Any) -> None:
+    event = {"event": "$ai_generation", "distinct_id": "u", "timestamp": "2025-06-01T10:00:00Z", "properties": {}}
+    del event[key]
+    record = event if value is ... else {**event, key: value}
+    result = convert_value(record, replace(OPTIONS, format="posthog-event")).result
+    assert isinstance(result, RecordError)
+    assert (result.code, result.path) == ("invalid-event", f"$.{key}")
+
+
+@pytest.mark.parametrize("record", [payload(), pair(), [1], "text", {}])
+def test_what_has_nothing_of_an_event_does_not_fit_where_events_were_announced(record: Any) -> None:
+    result = convert_value(record, replace(OPTIONS, format="posthog-event")).result
+    assert isinstance(result, RecordError)
+    assert result.code == "unknown-format"
+
+
+def test_the_format_of_dead_letters_takes_up_what_lies_in_them_and_nothing_else() -> None:
+    options = replace(OPTIONS, format="dead-letter")
+    assert to_event(letter(record=pair()), options).uuid == to_event(pair()).uuid
+    result = convert_value(pair(), options).result
+    assert isinstance(result, RecordError)
+    assert result.code == "unknown-format"
+
+
 def test_the_time_window_has_its_start_inside_and_its_end_outside() -> None:
     at = to_event(payload()).timestamp
     later = datetime(2025, 6, 2, tzinfo=UTC)

@@ -66,7 +66,7 @@ def test_the_crontab_is_quiet_on_success_and_else_says_when_and_what(tmp_path: P
         (tmp_path / "llm" / "more.jsonl").write_bytes(lines(record(4), b"{broken"))
         code, said = run()
     assert code == 3
-    assert re.search(rf"^{DATED}", said, flags=re.MULTILINE)
+    assert re.search(rf"^error: {DATED}", said, flags=re.MULTILINE)
     assert "\x1b" not in said
 
 

@@ -46,7 +46,7 @@ def send_run(specs: Sequence[str], settings: Settings, typed: CommandLine, *, no
         require_key(settings)
     report = new_report(settings, mode)
     showing = Showing.of(settings, report)
-    letters = plan_file(settings.dead_letter, now) if mode is Mode.SEND else NoDeadLetters()
+    letters = plan_file(settings.dead_letter, now, specs=specs) if mode is Mode.SEND else NoDeadLetters()
     stop = pipeline.Stop()
     with ExitStack() as until_told:
         with (

@@ -53,7 +53,7 @@ class Showing:
             yield
         except PlhError:
             if self.settings.quiet:
-                self.talk.note(_now_and(f"{Mode.SEND.value}: ended early"))
+                self.talk.error(_now_and(f"{Mode.SEND.value}: ended early"))
             raise
 
     def warn(self, ledger_warning: str | None) -> None:
@@ -112,7 +112,7 @@ class Showing:
         """
         report, is_preview = self.report, self.report.mode is Mode.PREVIEW
         if self.settings.quiet and report.exit_code is not ExitCode.OK:
-            self.talk.note(_now_and(f"{report.mode.value}: exit {report.exit_code}, {status_line(report)}"))
+            self.talk.error(_now_and(f"{report.mode.value}: exit {report.exit_code}, {status_line(report)}"))
         if not self.settings.json and not is_preview:
             self._summarise()
         for problem in problems(report):

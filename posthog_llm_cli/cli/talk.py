@@ -27,7 +27,7 @@ class Talk:
 
     Every line is made harmless (no control characters, no keys). Colour only on a terminal, or where FORCE_COLOR asks
     for it. A stream that is closed or gone is talked to no more: a run does not fail because nobody listens.
-    `quiet` leaves only errors, hints and notes.
+    `quiet` leaves only errors, hints and notes that were asked for.
     """
 
     def __init__(self, stream: TextIO | None, display: Display, *, quiet: bool = False) -> None:
@@ -56,7 +56,7 @@ class Talk:
             self._print(lines)
 
     def note(self, line: str) -> None:
-        """Print a line that is no error, where quiet too."""
+        """Print a line that is no error and was asked for, where quiet too."""
         self._print((line,))
 
     def error(self, message: str, hint: str | None = None) -> None:

@@ -230,7 +230,8 @@ def _fixed(record: Json, name: str) -> LogFormat | Refusal:
         return refusals.BEFORE_LITELLM[0]
     found = _BY_NAME[name]
     if not found.matches(record):
-        raise RecordError("unknown-format", f"the record is not of the format {name}")
+        lacking = posthog_event.misfit(record) if found is posthog_event.FORMAT else None
+        raise lacking or RecordError("unknown-format", f"the record is not of the format {name}")
     return found
 
 

@@ -15,6 +15,12 @@ from posthog_llm_cli.identity import event_uuid, pass_through_identity
 from posthog_llm_cli.model import Json, ParseContext, PassThrough
 
 _MAX_NAME_BYTES = 200
+_PARTS: tuple[tuple[str, type, str], ...] = (
+    ("event", str, "an event name"),
+    ("distinct_id", str, "a distinct id"),
+    ("properties", dict, "an object of properties"),
+)
+"""What an event has, with the type and the words for it."""
 
 
 def matches(record: Json) -> bool:
@@ -25,6 +31,19 @@ def matches(record: Json) -> bool:
         and isinstance(record.get("distinct_id"), str)
         and isinstance(record.get("properties"), dict)
     )
+
+
+def misfit(record: Json) -> RecordError | None:
+    """Return what an event that does not match lacks, where events were announced; None for what has nothing of one."""
+    lacks = [(key, words) for key, kind, words in _PARTS if not isinstance(_of(record, key), kind)]
+    if not lacks or len(lacks) == len(_PARTS):
+        return None
+    key, words = lacks[0]
+    return RecordError("invalid-event", f"expected {words} and found none", path=f"$.{key}")
+
+
+def _of(record: Json, key: str) -> Json:
+    return record.get(key) if isinstance(record, dict) else None
 
 
 def parse(record: Json, context: ParseContext) -> Parsed:

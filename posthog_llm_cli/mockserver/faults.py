@@ -21,9 +21,9 @@ By these, the events are judged and stored, and the client cannot know it:
 * `empty`: 200 without a body
 * `garbage`: 200 with a body that is not JSON
 
-`slow` (2 s, or as the argument says: `slow:0.1:5s`) delays the answer and goes together with any of them. Kinds of a
-single event, on v1 only: `retry` (answered `retry`, not stored), `drop` (answered `drop`, not stored; the argument is
-the tag, `rejected` if none is named) and `unmentioned` (stored, yet left out of the answer).
+`slow` (2 s, or as the argument says: `slow:0.1:5s`; `slow:5s` is every answer) delays the answer and goes together
+with any of them. Kinds of a single event, on v1 only: `retry` (answered `retry`, not stored), `drop` (answered `drop`,
+not stored; the argument is the tag, else `rejected`) and `unmentioned` (stored, yet left out of the answer).
 """
 
 import math
@@ -118,6 +118,8 @@ def _parse_one(part: str) -> Fault:
     known = ["NNN-html", *sorted(ANSWER_KINDS | EVENT_KINDS | {"slow"})]
     if not _STATUS.fullmatch(kind) and kind not in known:
         raise ValueError(f"expected a status from 400 to 599 or one of {', '.join(known)}, and found {kind!r}")
+    if kind == "slow" and not argument and rate_text.endswith("s"):
+        return Fault(kind, 1.0, delay_s=_seconds(rate_text, SLOW_S))
     rate = _number(rate_text)
     if rate is None or rate > 1:
         raise ValueError(f"expected {kind}:RATE with a rate from 0 to 1 and found {part!r}")

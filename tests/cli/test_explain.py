@@ -32,6 +32,14 @@ def test_json_has_all_of_it(home: Path, called: Called) -> None:
     }  # fmt: skip
 
 
+def test_it_takes_the_input_options_of_send(home: Path, called: Called) -> None:
+    write_log(home, 3)
+    ran = called("explain", "--until", "2025-06-01", "--limit", "1", "app.jsonl:3")
+    assert ran.code == 0
+    assert ran.out.startswith("app.jsonl:3  litellm  → filtered\noutside --since and --until")
+    assert "→ $ai_generation" in called("explain", "--since", "2025-06-01", "app.jsonl:3").out
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_stdin_has_lines_too(home: Path, packed: bool) -> None:
     log = lines(record(1), record(2))

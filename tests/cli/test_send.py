@@ -105,12 +105,26 @@ def test_a_dead_letter_whose_cause_is_gone_is_accepted(home: Path, called: Calle
     assert (ran.code, len(server.events)) == (0, 1)
 
 
-@pytest.mark.parametrize("source", ["dead.jsonl", "."])
-def test_the_file_that_letters_are_added_to_is_no_source(
+@pytest.mark.parametrize("source", ["dead.jsonl", "./dead.jsonl"])
+def test_letters_are_taken_up_from_the_file_that_keeps_them_and_new_ones_go_beside_it(
     home: Path, called: Called, server: MockServer, source: str
 ) -> None:
+    (home / "app.jsonl").write_bytes(lines(record(1, startTime=None, endTime=None), b"{broken"))
+    env = to(server, PLH_DEAD_LETTER="dead.jsonl")
+    assert called("send", "app.jsonl", env=env).code == 3
+    letters = (home / "dead.jsonl").read_bytes()
+    ran = called("send", source, "--default-time", "2026-01-01", "--json", env=env)
+    report = orjson.loads(ran.out)
+    assert (ran.code, report["records"], report["accepted"], report["rejected"]) == (3, 2, 1, 1)
+    assert report["dead_letter"] == str(home / "dead-2.jsonl")
+    assert (home / "dead.jsonl").read_bytes() == letters
+
+
+def test_the_file_that_letters_are_added_to_is_no_source_of_a_folder(
+    home: Path, called: Called, server: MockServer
+) -> None:
     (home / "dead.jsonl").write_bytes(lines(b"{broken"))
-    ran = called("send", source, "--dead-letter", "dead.jsonl", env=to(server))
+    ran = called("send", ".", "--dead-letter", "dead.jsonl", env=to(server))
     assert ran.code == 2
     assert "a file that this run writes" in ran.err
 
@@ -146,15 +160,15 @@ def test_quiet_says_nothing_on_success_and_else_a_dated_line_and_the_errors(
     assert called("send", "app.jsonl", "-q", env=to(server)).err == ""
     (home / "bad.jsonl").write_bytes(lines(b"{broken"))
     ran = called("send", "bad.jsonl", "-q", env=to(server))
-    dated = [line for line in ran.lines if re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line)]
-    assert [line.split(" ", 1)[1] for line in dated] == [
+    dated = [line for line in ran.lines if re.match(r"error: 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line)]
+    assert [line.split(" ", 2)[2] for line in dated] == [
         "send: exit 3, 1 records, 0 accepted, 1 rejected, 0 unconfirmed, 8 B"
     ]
-    assert {line.split(":")[0] for line in ran.lines if line not in dated} == {"error", "hint"}
+    assert {line.split(":")[0] for line in ran.lines} == {"error", "hint"}
     (home / "ledger").write_bytes(b"no ledger")
     ran = called("send", "bad.jsonl", "-q", "--ledger", "ledger", env=to(server))
-    assert (ran.code, ran.lines[0].split(" ", 1)[1]) == (7, "send: ended early")
-    assert ran.lines[1].startswith("error: ")
+    assert (ran.code, ran.lines[0].split(" ", 2)[2]) == (7, "send: ended early")
+    assert all(line.startswith(("error: ", "hint: ")) for line in ran.lines)
 
 
 def test_json_is_one_object_on_stdout_and_no_summary(home: Path, called: Called, server: MockServer) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posthog_llm_cli.mockserver.faults import ANSWER_KINDS, EVENT_KINDS, Dice, Faults
+from posthog_llm_cli.mockserver.faults import ANSWER_KINDS, EVENT_KINDS, Dice, Fault, Faults
 
 
 def test_the_list_of_the_manual_is_read() -> None:
@@ -11,6 +11,10 @@ def test_the_list_of_the_manual_is_read() -> None:
     assert faults.slow is not None
     assert (faults.slow.rate, faults.slow.delay_s) == (0.1, 2.0)
     assert [(fault.kind, fault.tag) for fault in faults.of_event] == [("retry", ""), ("drop", "llm_events_over_quota")]
+
+
+def test_slow_with_seconds_alone_is_every_answer() -> None:
+    assert Faults.parse("429:0.1,500:0.05,drop:0.01,slow:2s").slow == Fault("slow", 1.0, delay_s=2.0)
 
 
 @pytest.mark.parametrize(
