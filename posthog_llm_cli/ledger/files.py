@@ -159,8 +159,11 @@ def _refuse_non_file(path: Path) -> None:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = path.absolute().as_uri()
     query = "immutable=1" if mode == "immutable" else f"mode={mode}"
-    file = sqlite3.connect(f"{uri}?{query}", uri=True, isolation_level=None, timeout=_BUSY_S)
-    file.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    with contextlib.ExitStack() as on_failure:
+        file = sqlite3.connect(f"{uri}?{query}", uri=True, isolation_level=None, timeout=_BUSY_S)
+        on_failure.callback(file.close)
+        file.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")  # reads the file's head, and so is the first to find damage
+        on_failure.pop_all()
     return file
 
 

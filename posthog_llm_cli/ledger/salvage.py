@@ -8,7 +8,7 @@ sources were read is not carried over, for what is lost lies in them.
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -111,8 +111,11 @@ def _carry_over(path: Path, new: Path) -> tuple[int, int, int, int | None]:
 
 def _open_new(new: Path) -> sqlite3.Connection:
     make_empty(new)
-    file = sqlite3.connect(new, isolation_level=None)
-    file.execute("PRAGMA synchronous=FULL")
+    with ExitStack() as on_failure:
+        file = sqlite3.connect(new, isolation_level=None)
+        on_failure.callback(file.close)
+        file.execute("PRAGMA synchronous=FULL")
+        on_failure.pop_all()
     return file
 
 

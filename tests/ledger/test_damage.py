@@ -87,6 +87,17 @@ FAULTS: dict[Callable[[Path], None], str] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_leaves_no_connection_open(path: Path, fault: Callable[[Path], None]) -> None:
+    filled(path, 100)
+    fault(path)
+    for attempt in (lambda: opened(path, "run-2"), lambda: view(path, LOOK)):
+        with pytest.raises(LedgerError) as caught:
+            attempt()
+        assert caught.value  # whose traceback holds all that nobody has closed
+        assert str(path) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_is_told_and_nothing_is_changed(path: Path, fault: Callable[[Path], None]) -> None:
     filled(path, 100)
     fault(path)
