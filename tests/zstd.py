@@ -7,7 +7,7 @@ if sys.version_info >= (3, 14):
     from compression.zstd import CompressionParameter, ZstdCompressor
 
     def compress(data: bytes, *, level: int = 3, checksum: bool = False, sized: bool = True) -> bytes:
-        options = {
+        options: dict[int, int] = {
             CompressionParameter.compression_level: level,
             CompressionParameter.checksum_flag: checksum,
             CompressionParameter.content_size_flag: sized,
