@@ -328,11 +328,15 @@ def test_free_threads_take_from_the_lanes_in_turn() -> None:
     """One destination with much does not go before another with little."""
     order: list[str] = []
     gate = threading.Event()
+    both = threading.Barrier(2)
 
     class Gated(Recorder):
         def deliver(self, chunk: Chunk) -> Delivery:
-            gate.wait(30)
+            is_last = len(order) == 4
             order.append(chunk.destination.api_key[-1])
+            gate.wait(30)
+            if not is_last:  # two by two: none is a step ahead
+                both.wait(30)
             return super().deliver(chunk)
 
     pool = DeliveryPool(Gated(), threads=2)
