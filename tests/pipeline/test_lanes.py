@@ -328,15 +328,14 @@ def test_free_threads_take_from_the_lanes_in_turn() -> None:
     """One destination with much does not go before another with little."""
     order: list[str] = []
     gate = threading.Event()
-    both = threading.Barrier(2)
+    has_b = threading.Event()
 
     class Gated(Recorder):
         def deliver(self, chunk: Chunk) -> Delivery:
-            is_last = len(order) == 4
             order.append(chunk.destination.api_key[-1])
+            if chunk.destination.api_key.endswith("b"):
+                has_b.set()
             gate.wait(30)
-            if not is_last:  # two by two: none is a step ahead
-                both.wait(30)
             return super().deliver(chunk)
 
     pool = DeliveryPool(Gated(), threads=2)
@@ -344,9 +343,11 @@ def test_free_threads_take_from_the_lanes_in_turn() -> None:
         for number in range(4):
             assert pool.submit(a_chunk("a", number))
         assert pool.submit(a_chunk("b", 1))
-        gate.set()  # not before all are there, however slow the machine is
+        assert has_b.wait(20)  # however slowly its thread starts
+        gate.set()
         while pool.unsettled:
             pool.collect(timeout_s=1)
     finally:
+        gate.set()
         pool.close()
     assert order.index("b") < 4
