@@ -19,6 +19,7 @@ from typing import IO, Any, Self, TextIO, cast
 
 from posthog_llm_cli.cli.talk import Talk, silence
 from posthog_llm_cli.model import HostLoad
+from posthog_llm_cli.pipeline.stop import UNHEARD
 from posthog_llm_cli.report import Mode, RunReport
 from posthog_llm_cli.report.progress import Meter, Progress, RetrySoFar, Underway, panel, status
 from posthog_llm_cli.transport import RetryNotice
@@ -151,6 +152,8 @@ class Teller:
         self._asked.put(_Word.TELL)
 
     def _tell(self) -> None:
+        # Before Python 3.13, `get(timeout)` has no end where a signal comes to its thread as the time is over.
+        signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD)
         while True:
             try:
                 word = self._asked.get(timeout=self._every_s)

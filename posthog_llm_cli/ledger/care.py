@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from posthog_llm_cli.errors import ConfigError
-from posthog_llm_cli.ledger.files import open_for_reading, open_for_writing, translated
+from posthog_llm_cli.ledger.files import is_there, open_for_reading, open_for_writing, translated
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
 from posthog_llm_cli.ledger.schema import COUNT_SETTLED, OUTCOME_MASK
@@ -86,7 +86,7 @@ def forget_sources(path: Path, rows: Sequence[int], *, now: datetime) -> int:
 def _changing(path: Path, now: datetime) -> Iterator[sqlite3.Connection]:
     """Open a ledger that is there, alone, for one transaction; what raises within it changes nothing."""
     with translated(path):
-        if not path.exists():
+        if not is_there(path):
             raise no_ledger(path)
     with Lock(path) as lock:
         lock.take(now)

@@ -6,6 +6,7 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 from posthog_llm_cli.errors import NO_DESCRIPTORS, LedgerError
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, OLDER, PAGE_BYTES, SCHEMA_VERSION, TABLES, UPDATE
@@ -29,7 +30,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         LedgerError: it is damaged, newer, something else, or cannot be written. It is never begun anew in silence.
     """
     with translated(path):
-        if not path.exists():
+        if not is_there(path):
             _make(path)
         _refuse_non_file(path)
         with contextlib.ExitStack() as on_failure:
@@ -50,7 +51,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     Raises: LedgerError.
     """
     with translated(path):
-        if not path.exists():
+        if not is_there(path):
             _refuse_remains(path)
             return None
         _refuse_non_file(path)
@@ -100,6 +101,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is something at `path`. Raises: OSError where that cannot be told.
+
+    `Path.exists` says no to that from Python 3.14 on, and what is not there would be begun anew.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def uri_of(path: Path) -> str:
+    """Return the URI by which SQLite opens a file (`Path.as_uri` loads an HTTP client for it from Python 3.14 on)."""
+    return f"file://{quote_from_bytes(os.fsencode(path.absolute()))}"
+
+
 def files_of(path: Path) -> tuple[Path, ...]:
     """Return the files that a ledger consists of while it is open."""
     return (path, *(beside(path, suffix) for suffix in ("-wal", "-shm", ".lock", ".new")))
@@ -144,7 +162,7 @@ def _make(path: Path) -> None:
 
 def _refuse_remains(path: Path) -> None:
     wal = beside(path, "-wal")
-    if wal.exists() and wal.stat().st_size:
+    if is_there(wal) and wal.stat().st_size:
         raise LedgerError(
             f"{path}: expected the ledger and found only its {wal.name}, which holds what was settled last",
             hint="put the ledger back; or remove that file too, and everything is sent again with the same ids",
@@ -157,10 +175,12 @@ def _refuse_non_file(path: Path) -> None:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    uri = path.absolute().as_uri()
     query = "immutable=1" if mode == "immutable" else f"mode={mode}"
-    file = sqlite3.connect(f"{uri}?{query}", uri=True, isolation_level=None, timeout=_BUSY_S)
-    file.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    with contextlib.ExitStack() as on_failure:
+        file = sqlite3.connect(f"{uri_of(path)}?{query}", uri=True, isolation_level=None, timeout=_BUSY_S)
+        on_failure.callback(file.close)
+        file.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")  # reads the file's head, and so is the first to find damage
+        on_failure.pop_all()
     return file
 
 
@@ -172,7 +192,7 @@ def _reading_mode(path: Path) -> str:
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "rw"
-    return "ro" if beside(path, "-wal").exists() else "immutable"
+    return "ro" if is_there(beside(path, "-wal")) else "immutable"
 
 
 def _checked(file: sqlite3.Connection, path: Path) -> int:

@@ -8,13 +8,13 @@ sources were read is not carried over, for what is lost lies in them.
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import datetime
 from pathlib import Path
 
 from posthog_llm_cli.errors import LedgerError
 from posthog_llm_cli.ledger.care import check_open
-from posthog_llm_cli.ledger.files import beside, make_empty, open_for_writing, sync_folder, translated
+from posthog_llm_cli.ledger.files import beside, is_there, make_empty, open_for_writing, sync_folder, translated, uri_of
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.reading import no_ledger
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, COUNT_SETTLED, OLDER, OUTCOME_MASK, SCHEMA_VERSION
@@ -53,7 +53,7 @@ def repair(path: Path, *, now: datetime) -> Repaired:
         ConfigError: there is none.
     """
     with translated(path):
-        if not path.exists():
+        if not is_there(path):
             raise no_ledger(path)
     with Lock(path) as lock:
         lock.take(now)
@@ -111,13 +111,16 @@ def _carry_over(path: Path, new: Path) -> tuple[int, int, int, int | None]:
 
 def _open_new(new: Path) -> sqlite3.Connection:
     make_empty(new)
-    file = sqlite3.connect(new, isolation_level=None)
-    file.execute("PRAGMA synchronous=FULL")
+    with ExitStack() as on_failure:
+        file = sqlite3.connect(new, isolation_level=None)
+        on_failure.callback(file.close)
+        file.execute("PRAGMA synchronous=FULL")
+        on_failure.pop_all()
     return file
 
 
 def _open_damaged(path: Path) -> sqlite3.Connection:
-    file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    file = sqlite3.connect(f"{uri_of(path)}?mode=rw", uri=True, isolation_level=None)
     try:
         file.execute("PRAGMA writable_schema=ON")  # so SQLite opens a file that ends before its head says
         (application,) = file.execute("PRAGMA application_id").fetchone()
@@ -189,7 +192,7 @@ def _exchange(path: Path, new: Path, now: datetime) -> Path:
     kept = beside(path, f".damaged-{now:%Y-%m-%dT%H-%M-%SZ}")
     os.link(path, kept)
     for suffix in ("-wal", "-shm"):  # they belong to the old file; beside the new one they would be taken for its own
-        if beside(path, suffix).exists():
+        if is_there(beside(path, suffix)):
             beside(path, suffix).rename(beside(kept, suffix))
     descriptor = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -8,7 +8,6 @@ import re
 import zlib
 
 import orjson
-import zstandard
 
 from posthog_llm_cli.mockserver.answers import Refusal
 from posthog_llm_cli.model import Json
@@ -62,13 +61,15 @@ def _inflate(sent: bytes, window: int, encoding: str) -> bytes:
 
 
 def _unzstd(sent: bytes) -> bytes:
-    unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_BODY_BYTES).decompressobj()
+    from posthog_llm_cli import zstd  # noqa: PLC0415 - few clients send it, and not every Python has it
+
+    unpacker = zstd.new_frame()
     body = bytearray()
     # In small pieces, since a frame cannot be asked for less than a piece unpacks to: 32 MiB at most from 1 KiB.
     for start in range(0, len(sent), _ZSTD_PIECE):
         try:
             body += unpacker.decompress(sent[start : start + _ZSTD_PIECE])
-        except zstandard.ZstdError as error:
+        except zstd.FrameError as error:
             raise Refusal(400, "request_decoding_error", "expected zstd and found other or damaged data") from error
         if len(body) > MAX_BODY_BYTES:
             raise _unpacks_to_too_much()

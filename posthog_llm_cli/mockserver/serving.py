@@ -12,6 +12,9 @@ from posthog_llm_cli.mockserver.judging import Incoming
 from posthog_llm_cli.mockserver.server import MockServer
 from posthog_llm_cli.mockserver.store import SeenRequest
 
+_POLL_S = 0.2
+"""How long the main thread may wait: a signal that comes as it begins to, or to another thread, does not wake it."""
+
 
 class _Listing:
     """Prints from many threads, whole lines at a time; a reader that has gone ends the run."""
@@ -68,7 +71,8 @@ def serve(host: str, port: int, fail: str, seed: int, out: TextIO) -> None:
         with server:
             on_order = f", faults on order: {fail}" if faults.kinds else ""
             listing.print([f"listening on {server.url} (seed {seed}{on_order})"])
-            stop.wait()
+            while not stop.wait(_POLL_S):
+                pass
         listing.print(["stopped", *tally_lines(server.tally)])
     finally:
         for number, handler in before.items():

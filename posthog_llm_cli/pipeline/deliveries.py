@@ -32,6 +32,9 @@ class DeliveryPool:
         self._shelf = shelf if shelf is not None else Shelf()
         self._threads: list[threading.Thread] = []
         self._results: queue.SimpleQueue[tuple[int, Delivery | BaseException]] = queue.SimpleQueue()
+        # What is waited for in place of the queue, whose `get(timeout)` has no end where a signal comes as the time is
+        # over (Python before 3.13).
+        self._has_result = threading.Event()
         self._unsettled: dict[int, Chunk] = {}
         self._submitted = 0
         self._stopped = threading.Event()
@@ -73,8 +76,12 @@ class DeliveryPool:
 
         Raises: whatever `deliver()` raised, which is a bug.
         """
+        if timeout_s:
+            self._has_result.clear()
+            if self._results.empty():
+                self._has_result.wait(timeout_s)
         try:
-            number, result = self._results.get(timeout=timeout_s) if timeout_s else self._results.get_nowait()
+            number, result = self._results.get_nowait()
         except queue.Empty:
             return None
         chunk = self._unsettled.pop(number, None)
@@ -147,6 +154,7 @@ class DeliveryPool:
             result = self._deliver(chunk)
             self._lanes.give_back(chunk)
             self._results.put((number, result))
+            self._has_result.set()
 
     def _deliver(self, chunk: Chunk) -> Delivery | BaseException:
         if self._stopped.is_set():

@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Generator, Iterator
 from typing import Protocol
 
-import zstandard
-
 from posthog_llm_cli.errors import SourceError
 
 MAX_LAYERS = 3
@@ -72,6 +70,13 @@ def _decompressed(blocks: Blocks, uri: str) -> Blocks:
             uri,
             f"expected whole compressed data and found {damage}; what came before is read",
             hint="fetch or write the file again",
+        ) from None
+    except ImportError:
+        raise SourceError(
+            "source-unreadable",
+            uri,
+            "expected a Python that reads zstd and found one that was built without it",
+            hint="zstd -dc FILE | plh send -",
         ) from None
 
 
@@ -168,7 +173,10 @@ class _ZstdFrame:
     """
 
     def __init__(self) -> None:
-        self._expand = zstandard.ZstdDecompressor().decompressobj()
+        from posthog_llm_cli import zstd  # noqa: PLC0415 - few logs are compressed so, and not every Python has it
+
+        self._expand = zstd.new_frame()
+        self._error = zstd.FrameError
         self._held = bytearray()
         self._skip = 0  # bytes left of a skippable frame
         self._has_checksum = False
@@ -233,7 +241,7 @@ class _ZstdFrame:
             self._last = bool(unit[0] & 1)
         try:
             out = self._expand.decompress(unit)
-        except zstandard.ZstdError:
+        except self._error:
             raise Damaged("damage") from None
         self._end(reached=self._last and not self._has_checksum)
         if out:

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 import pytest
-import zstandard
 
 from posthog_llm_cli.ledger import care, reading
 from posthog_llm_cli.mockserver import Faults, MockServer
 from posthog_llm_cli.sources import files
+from tests import zstd
 from tests.cli.running import KEY, Called, lines, record, run
 from tests.streaming import jsonl, output_text, responded, said
 
@@ -65,7 +65,7 @@ def test_what_is_settled_as_a_whole_is_not_read_again(home: Path, send: Sent) ->
     assert (report["records"], report["bytes_read"], report["requests"]) == (8, 0, 0)
 
 
-@pytest.mark.parametrize("packed", [bytes, gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, zstd.compress])
 def test_a_log_that_lies_still_is_not_even_opened_to_be_read(
     home: Path, send: Sent, monkeypatch: pytest.MonkeyPatch, packed: Callable[[bytes], bytes]
 ) -> None:
@@ -132,7 +132,7 @@ def by_gzip(log: Path) -> None:
 
 
 def by_zstd(log: Path) -> None:
-    log.with_name("app.jsonl.1.zst").write_bytes(zstandard.compress(log.read_bytes()))
+    log.with_name("app.jsonl.1.zst").write_bytes(zstd.compress(log.read_bytes()))
     log.unlink()
 
 

@@ -36,7 +36,8 @@ def post(url: str, body: Any, *, packed: bool = False) -> int:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:
+            return error.code
 
 
 def test_a_process_that_stays_offline_reaches_this_machine_alone() -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from posthog_llm_cli.mockserver import Faults, MockServer
+from tests import zstd
 from tests.faults.harness import KEYS, Bench, Call, Running, check_nothing_foreign, check_stored, fired, stored
 
 GOOD = [Call(number, KEYS[number % 2]) for number in range(6)]
@@ -64,7 +64,7 @@ CASES = {
     "plain under the name of gzip": Case(PLAIN, name="app.jsonl.gz"),
     "concatenated members": Case(gzip.compress(MIDDLE[0]) + gzip.compress(MIDDLE[1]), name="app.jsonl.gz"),
     "members cut in the middle of a line": Case(gzip.compress(PLAIN[:700]) + gzip.compress(PLAIN[700:]), name="app.jsonl.gz"),
-    "zstd": Case(zstandard.compress(PLAIN), name="app.jsonl.zst"),
+    "zstd": Case(zstd.compress(PLAIN), name="app.jsonl.zst"),
 }  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_an_empty_file_and_one_of_blanks_are_no_fault(bench: Bench) -> None:
         assert (ran.code, ran.told["records"], server.tally["requests"]) == (0, 0, 0), ran.err
 
 
-@pytest.mark.parametrize("packed", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("packed", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
 def test_packed_data_that_is_cut_off_gives_what_came_before_and_the_whole_file_the_rest(
     bench: Bench, packed: Callable[[bytes], bytes]
 ) -> None:

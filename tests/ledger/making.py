@@ -1,6 +1,7 @@
 """Ledgers, events and the like for these tests."""
 
 import uuid
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def accepted(found: list[str]) -> list[tuple[str, Settlement]]:
 
 def opened(path: Path, run_id: str = "run-1", *, distinct_id: str | None = None, wait_s: float = 0.0) -> Ledger:
     ledger = Ledger(path, RunStart(run_id, NOW, distinct_id), lock_wait_s=wait_s)
-    ledger.begin()
+    with ExitStack() as on_failure:
+        on_failure.callback(ledger.close)
+        ledger.begin()
+        on_failure.pop_all()
     return ledger
 
 

@@ -86,6 +86,25 @@ FAULTS: dict[Callable[[Path], None], str] = {
 }  # fmt: skip
 
 
+def test_what_cannot_be_looked_at_is_not_begun_anew(path: Path) -> None:
+    path.symlink_to(path)
+    for attempt in (lambda: opened(path), lambda: view(path, LOOK), lambda: care.check(path)):
+        with pytest.raises(LedgerError, match="too many levels of symbolic links"):
+            attempt()
+    assert path.is_symlink()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_leaves_no_connection_open(path: Path, fault: Callable[[Path], None]) -> None:
+    filled(path, 100)
+    fault(path)
+    for attempt in (lambda: opened(path, "run-2"), lambda: view(path, LOOK)):
+        with pytest.raises(LedgerError) as caught:
+            attempt()
+        assert caught.value.hint  # the error's traceback holds all that nobody has closed
+        assert str(path) not in map(os.path.realpath, Path("/proc/self/fd").iterdir())
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_is_told_and_nothing_is_changed(path: Path, fault: Callable[[Path], None]) -> None:
     filled(path, 100)

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from posthog_llm_cli.mockserver import MockServer
 from posthog_llm_cli.mockserver.answers import Refusal
 from posthog_llm_cli.mockserver.body import MAX_BODY_BYTES, MAX_SENT_BYTES, decompress, is_deeper_than
+from tests import zstd
 from tests.mockserver.posting import CLIENT, PATHS, envelope, event, post, post_body, v1_headers
 
 every_route = pytest.mark.parametrize("route", list(PATHS))
@@ -120,7 +120,7 @@ def _bomb() -> bytes:
 def test_no_encoding_unpacks_beyond_the_bound(encoding: str) -> None:
     size = 6 * MAX_BODY_BYTES
     if encoding == "zstd":
-        packer = zstandard.ZstdCompressor(level=1).compressobj(size=size)
+        packer = zstd.compressor(level=1)
         packed = (
             b"".join(packer.compress(bytes(MAX_SENT_BYTES)) for _ in range(size // MAX_SENT_BYTES)) + packer.flush()
         )

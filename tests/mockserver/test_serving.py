@@ -23,10 +23,10 @@ serve("127.0.0.1", 0, sys.argv[1], 7, sys.stdout)
 
 
 @contextmanager
-def served(fail: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(fail: str = "", *, program: str = _SERVE) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A mock server in a process of its own, its output a pipe: the process, and its URL."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, fail],
+        [sys.executable, "-c", program, fail],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -76,6 +76,33 @@ def test_a_signal_ends_it_while_requests_hang() -> None:
             out, err = process.communicate(timeout=10)
         assert (process.returncode, err) == (0, "")
         assert "faults fired: hang 1" in out
+
+
+_HEARD_BY_ANOTHER_THREAD = """
+import signal
+import sys
+from posthog_llm_cli.mockserver import serve
+
+class Deaf:
+    encoding = "utf-8"
+    flush = sys.stdout.flush
+
+    def write(self, text):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        return sys.stdout.write(text)
+
+serve("127.0.0.1", 0, sys.argv[1], 7, Deaf())
+"""
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_ends_it_too() -> None:
+    """It came as the waiting began, or to another thread."""
+    with served(program=_HEARD_BY_ANOTHER_THREAD) as (process, _):
+        time.sleep(0.5)  # until it waits
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+        assert (process.returncode, err) == (0, "")
+    assert out.startswith("stopped")
 
 
 def test_lines_are_flushed_as_they_come() -> None:

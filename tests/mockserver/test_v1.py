@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import zstandard
 
 from posthog_llm_cli.mockserver import MockServer
+from tests import zstd
 from tests.mockserver.posting import CLIENT, KEY, PATHS, envelope, event, post, post_body, v1_headers, verdicts
 
 
@@ -124,7 +124,7 @@ def test_encodings_go_by_the_header(server: MockServer, encoding: str) -> None:
     packed = {
         "gzip": gzip.compress(body),
         "deflate": zlib.compress(body),
-        "zstd": zstandard.ZstdCompressor().compress(body),
+        "zstd": zstd.compress(body),
     }[encoding]
     assert _post(server, v1_headers(content_encoding=encoding), packed).status_code == 200
     assert _tag(_post(server, v1_headers(), packed)) == (400, "request_parsing_error")

@@ -92,7 +92,7 @@ class Parsed(HTMLParser):
             self.raw.append((tag, dict(attrs), ""))
 
     def handle_data(self, data: str) -> None:
-        if self.tags and self.cdata_elem:
+        if self.cdata_elem in {"script", "style"}:  # not a title, whose text the parser of a newer Python takes so
             tag, attributes, before = self.raw[-1]
             self.raw[-1] = (tag, attributes, before + data)
         else:

@@ -327,20 +327,27 @@ def test_what_lies_on_the_shelf_has_no_name_on_disk(tmp_path: Path, monkeypatch:
 def test_free_threads_take_from_the_lanes_in_turn() -> None:
     """One destination with much does not go before another with little."""
     order: list[str] = []
+    gate = threading.Event()
+    has_b = threading.Event()
 
-    class Slow(Recorder):
+    class Gated(Recorder):
         def deliver(self, chunk: Chunk) -> Delivery:
-            time.sleep(0.01)
             order.append(chunk.destination.api_key[-1])
+            if chunk.destination.api_key.endswith("b"):
+                has_b.set()
+            gate.wait(30)
             return super().deliver(chunk)
 
-    pool = DeliveryPool(Slow(), threads=2)
+    pool = DeliveryPool(Gated(), threads=2)
     try:
         for number in range(4):
             assert pool.submit(a_chunk("a", number))
         assert pool.submit(a_chunk("b", 1))
+        assert has_b.wait(20)  # however slowly its thread starts
+        gate.set()
         while pool.unsettled:
             pool.collect(timeout_s=1)
     finally:
+        gate.set()
         pool.close()
     assert order.index("b") < 4

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,11 @@ from typing import Any
 
 import pytest
 
+from posthog_llm_cli.model import Chunk, Delivery
 from posthog_llm_cli.pipeline import Stop
+from posthog_llm_cli.pipeline.deliveries import DeliveryPool
+from tests.pipeline import fakes
+from tests.pipeline.fakes import Recorder
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,6 +153,32 @@ def test_workers_die_with_a_parent_that_is_killed() -> None:
         run.signal(signal.SIGKILL)
         assert run.end(30)[0] == -signal.SIGKILL
         wait_until_dead(run.workers, 2)
+
+
+def test_a_signal_that_comes_as_a_wait_ends_does_not_prolong_it() -> None:
+    gate = threading.Event()
+
+    class Hanging(Recorder):
+        def deliver(self, chunk: Chunk) -> Delivery:
+            gate.wait(10)
+            return super().deliver(chunk)
+
+    def late(*_: object) -> None:
+        time.sleep(0.1)  # on a busy machine it takes its time
+
+    pool = DeliveryPool(Hanging(), threads=1)
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        event = fakes.event("a0", "a")
+        assert pool.submit(Chunk(event.destination, historical=False, events=(event,), size=event.size))
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        began_s = time.monotonic()
+        assert pool.collect(timeout_s=0.05) is None
+        assert time.monotonic() - began_s < 5
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        gate.set()
+        pool.close()
 
 
 def test_handlers_are_put_back() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 
 import pytest
 
@@ -29,8 +30,36 @@ def test_quantiles_of_many_values_have_nearly_their_rank() -> None:
     for share, found in ((0.5, durations.latency.p50_s), (0.95, durations.latency.p95_s)):
         assert found is not None
         below, upto = bisect_left(ordered, found) / len(ordered), bisect_right(ordered, found) / len(ordered)
-        # 99 % confidence for one error; the sketch throws its own dice, so that three of them are given.
+        # 99 % confidence for one error, so that three of them are given.
         assert below - 3 * RANK_ERROR <= share <= upto + 3 * RANK_ERROR
+
+
+def test_the_same_values_have_the_same_quantiles_in_every_run() -> None:
+    first, again = Durations(), Durations()
+    for value in [random.Random(7).lognormvariate(0, 2) for _ in range(10_000)]:
+        first.add(value)
+        again.add(value)
+    assert first.latency == again.latency
+
+
+@pytest.mark.parametrize("order", [sorted, lambda values: sorted(values, reverse=True)])
+def test_quantiles_do_not_rest_on_the_order_and_the_longest_is_never_lost(
+    order: Callable[[list[float]], list[float]],
+) -> None:
+    durations = Durations()
+    for value in order([float(number) for number in range(100_000)]):
+        durations.add(value)
+    latency = durations.latency
+    assert (latency.calls, latency.max_s) == (100_000, 99_999)
+    assert latency.p50_s == pytest.approx(50_000, abs=3 * RANK_ERROR * 100_000)
+    assert latency.p95_s == pytest.approx(95_000, abs=3 * RANK_ERROR * 100_000)
+
+
+def test_a_sketch_of_many_values_holds_few_of_them() -> None:
+    durations = Durations()
+    for number in range(300_000):
+        durations.add(float(number))
+    assert sum(map(len, durations._levels)) < 27_000 / 8
 
 
 def test_no_duration_has_no_quantile() -> None:

@@ -1,22 +1,24 @@
 import gzip
 import random
+import sys
 import zlib
 from collections.abc import Callable, Generator
 
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import posthog_llm_cli
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.sources.compression import STEP, plain
 from tests.laws import examples
+from tests.zstd import compress
 
 SKIPPABLE = b"\x5b\x2a\x4d\x18\x07\0\0\0skip me"[:15]
 
 
 def zstd(data: bytes, *, checksum: bool = True, sized: bool = True, level: int = 3) -> bytes:
-    return zstandard.ZstdCompressor(level=level, write_checksum=checksum, write_content_size=sized).compress(data)
+    return compress(data, level=level, checksum=checksum, sized=sized)
 
 
 def feed(data: bytes, size: int) -> Generator[bytes, None, None]:
@@ -150,3 +152,13 @@ def test_a_cut_utf_16_character_is_replaced() -> None:
 @pytest.mark.parametrize("data", [b"", b"\x1f", b"(", b"(\xb5/", b"[*M", b"P", b"\xff", b"\xef\xbb\xbf{}"])
 def test_what_only_begins_like_compressed_data_is_plain(data: bytes) -> None:
     assert read(data, size=1) == data
+
+
+def test_a_python_that_was_built_without_zstd_reads_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = zstd(b"{}\n")
+    monkeypatch.setitem(sys.modules, "posthog_llm_cli.zstd", None)
+    monkeypatch.delattr(posthog_llm_cli, "zstd", raising=False)
+    assert read(gzip.compress(b"{}\n")) == b"{}\n"
+    got, problem = read_damaged(packed)
+    assert (got, problem.code) == (b"", "source-unreadable")
+    assert "built without it" in problem.message

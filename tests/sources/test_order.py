@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from posthog_llm_cli.model import Idle, Json, LogLine, Mark
 from posthog_llm_cli.sources import Ranking, SourceReader
 from posthog_llm_cli.sources.names import Names
 from posthog_llm_cli.sources.order import LOOK_BYTES
+from tests import zstd
 from tests.laws import examples
 
 ROOT = Path(__file__).parents[2]
@@ -180,7 +180,7 @@ def test_every_item_comes_whichever_the_order(tmp_path: Path) -> None:
 def test_compressed_and_pretty_printed_sources_show_what_they_hold(tmp_path: Path) -> None:
     pretty = b"INFO: started\nINFO: {}\n" + json.dumps(BARE, indent=4).encode() + b"\nINFO: done\n"
     specs = write(
-        tmp_path, csv=zstandard.compress(CSV), console=gzip.compress(pretty), glued=line(SPEND).strip() * 2,
+        tmp_path, csv=zstd.compress(CSV), console=gzip.compress(pretty), glued=line(SPEND).strip() * 2,
         copied=line({**SPEND, "m": "\n"}).replace(b"\\", b"\\\\") * 2, kwargs=gzip.compress(b"\n" + line(KWARGS)),
     )  # fmt: skip
     assert order_of(reader_of(specs)) == ["kwargs", "console", "csv", "glued", "copied"]

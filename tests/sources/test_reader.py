@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import SourceReader
+from tests import zstd
 from tests.cli.running import run
 
 
@@ -39,7 +39,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 def test_sources_come_in_their_order_with_problems_in_their_places(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n{"a": 2}')
     (tmp_path / "b.gz").write_bytes(gzip.compress(b'{"b": 1}\n{"b": 2}\n' * 50)[:-9])
-    (tmp_path / "c.zst").write_bytes(zstandard.compress(b'[{"c": 1}, {"c": 2}]'))
+    (tmp_path / "c.zst").write_bytes(zstd.compress(b'[{"c": 1}, {"c": 2}]'))
     (tmp_path / "d").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     specs = [str(tmp_path / name) for name in ("a.jsonl", "missing", "b.gz", "c.zst", "d")]
     found = shown(SourceReader(specs))
@@ -238,7 +238,7 @@ def test_a_row_that_never_ends_hits_the_ceiling_and_not_the_memory(tmp_path: Pat
 
 def test_a_zstd_bomb_of_200_mb_takes_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zst"
-    compressor = zstandard.ZstdCompressor(level=19).compressobj()
+    compressor = zstd.compressor(level=19)
     packed = compressor.compress(b'{"a": 1}\n') + b"".join(compressor.compress(b"x" * 1_000_000) for _ in range(200))
     path.write_bytes(packed + compressor.compress(b'\n{"b": 2}') + compressor.flush())
     assert path.stat().st_size < 100_000

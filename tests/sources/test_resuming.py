@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from posthog_llm_cli.model import LogLine
 from posthog_llm_cli.sources import SourceReader, files
 from posthog_llm_cli.sources import resuming as module
 from posthog_llm_cli.values import replace
+from tests import zstd
 from tests.laws import examples
 
 PIECES = (
@@ -86,7 +86,7 @@ def behind(path: Path, offset: int) -> list[object]:
     after=st.lists(st.sampled_from(PIECES), max_size=6).map(b"".join),
     cut=st.integers(0, 30),
     block=st.sampled_from([1, 7, 64, 4096, 262144]),
-    packed=st.sampled_from([lambda raw: raw, gzip.compress, zstandard.compress]),
+    packed=st.sampled_from([lambda raw: raw, gzip.compress, zstd.compress]),
     filler=st.sampled_from([0, 0, 70_000]),
 )
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -225,7 +225,7 @@ FORMS = (
     LOG + b'{"cut',
     b'[{"a": 1},\n {"b": 2}]',
     gzip.compress(LOG, mtime=0),
-    zstandard.compress(LOG),
+    zstd.compress(LOG),
 )
 _TICK_S = 0.02
 """More than the clock takes that a file system reads: a second change has another time."""
