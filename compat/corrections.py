@@ -140,8 +140,7 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         "6.5", "canonical output", _ai("output_choices"), content.canonical_output,
-        "One assistant message for each choice, in parts; of the raw response nothing else. Calls stand beside the "
-        "content where a part of it, reasoning for one, is of a kind that PostHog's page takes apart.",
+        "One assistant message for each choice, in parts; of the raw response nothing else.",
     ),
     Correction(
         "6.5", "canonical input", _ai("input"), content.canonical_input,

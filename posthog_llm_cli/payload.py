@@ -53,10 +53,6 @@ _CONTENT = (
 )
 _ERROR_TYPE = "$ai_error_type"
 _PARAMETERS = "$ai_model_parameters"
-_SHOWN_TOGETHER = frozenset(
-    {"text", "input_text", "output_text", "function", "image", "image_url", "input_image", "file", "audio", "document"}
-)
-"""Types of parts that PostHog's page shows as one message, `compat_array` of its normaliser."""
 _NAMED = frozenset({"$ai_span_name", "$ai_trace_name", "$ai_prompt_name", "$groups"})
 """What the caller names freely, and so may have named after the prompt."""
 
@@ -353,7 +349,7 @@ def _content(call: LLMCall, options: BuildOptions) -> dict[str, Json]:
         output = call.output
         if options.media is Media.REDACT:
             output = [_without_audio(message) for message in output]
-        found["$ai_output_choices"] = [_with_calls_apart(message) for message in _messages(output, redact)]
+        found["$ai_output_choices"] = _messages(output, redact)
     if call.tools is not None:
         found["$ai_tools"] = redact(call.tools)
     if call.error is not None and call.error.message is not None:
@@ -408,25 +404,6 @@ def _without_audio(message: Json) -> Json:
     if len(kept) == len(parts):
         return message
     return {**message, "content": kept or [{"type": "text", "text": placeholder("audio")}]}
-
-
-def _with_calls_apart(message: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Put function calls beside the content, where OpenAI has them, if a part of it is one that stands alone.
-
-    PostHog's page takes such content apart, reasoning for one, and draws a function part of it as raw JSON (11.4).
-    """
-    parts = message["content"]
-    if len(parts) == 1 or all(str(part.get("type")) in _SHOWN_TOGETHER for part in parts):
-        return message
-    calls = [part for part in parts if _is_named_call(part)]
-    if not calls:
-        return message
-    return {**message, "content": [part for part in parts if not _is_named_call(part)], "tool_calls": calls}
-
-
-def _is_named_call(part: Mapping[str, Json]) -> bool:
-    function = part.get("function") if part.get("type") == "function" else None
-    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def _own(call: LLMCall, options: BuildOptions) -> dict[str, Json]:

@@ -28,7 +28,7 @@ SECRET_NAMES = (
 SETTINGS = {
     "$ai_model", "requested_model", "$ai_provider", "$ai_stop_reason", "$ai_error_type", "$ai_service_tier",
     "$ai_model_parameters", "$ai_usage", "litellm_call_type", "litellm_model_id", "litellm_model_group",
-    "litellm_guardrail_status", "$lib", "$lib_version",
+    "$lib", "$lib_version",
 }  # fmt: skip
 IDS = {
     "distinct_id", "$ai_trace_id", "$ai_session_id", "$ai_span_id", "$ai_parent_id", "trace_id_logged",

@@ -114,17 +114,8 @@ def _output(response: Json) -> list[Json]:
     return [_said(_other(answer, response))]
 
 
-_SHOWN_TOGETHER = {"text", "function", "image", "image_url", "input_image", "file", "audio", "document"}
-
-
 def _said(parts: list[Json]) -> Json:
-    """A message; its calls stand beside the content where another part is of a kind that PostHog's page takes apart."""
-    named = [
-        part for part in parts if object_of(part).get("type") == "function" and is_said(part["function"].get("name"))
-    ]
-    if not named or all(object_of(part).get("type") in _SHOWN_TOGETHER for part in parts):
-        return {"role": "assistant", "content": parts}
-    return {"role": "assistant", "content": [part for part in parts if part not in named], "tool_calls": named}
+    return {"role": "assistant", "content": parts}
 
 
 def _text(words: str) -> Json:

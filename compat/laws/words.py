@@ -33,7 +33,7 @@ _NEVER_INSIDE = re.compile(
 )
 
 
-_QUIET_GUARDRAILS = frozenset({"success", "not_run"})
+_GUARDRAILS = ("guardrail_flagged", "guardrail_intervened", "guardrail_failed_to_respond")
 WORDS = (
     "litellm_call_type", "litellm_call_id", "litellm_model_group", "litellm_model_id", "litellm_cache_hit",
     "litellm_tags", "litellm_key_alias", "litellm_team_alias", "litellm_end_user", "litellm_guardrail_status",
@@ -120,7 +120,7 @@ def litellm_words(fields: Fields, record: Record, _: Setting) -> None:
         "litellm_key_alias": about.get("user_api_key_alias"),
         "litellm_team_alias": about.get("user_api_key_team_alias"),
         "litellm_end_user": None if end_user == person_of(record)[0] else end_user,
-        "litellm_guardrail_status": None if guardrail in _QUIET_GUARDRAILS else guardrail,
+        "litellm_guardrail_status": guardrail if guardrail in _GUARDRAILS else None,
     }
     counted = {
         "litellm_saved_cache_cost_usd": payload.get("saved_cache_cost"),

@@ -167,9 +167,16 @@ def _from_block(block: Json) -> Json:
 
 
 def without_encrypted(item: Json) -> Json:
-    """Return an item without its `encrypted_content`, which only the provider can read."""
-    if isinstance(item, dict) and "encrypted_content" in item:
-        return {key: value for key, value in item.items() if key != "encrypted_content"}
+    """Return an item without its `encrypted_content`, which only the provider can read, and without log probabilities.
+
+    Those of an answer, several hundred bytes a token, come again in the input of every later call.
+    """
+    if isinstance(item, dict) and ("encrypted_content" in item or item.get("logprobs")):
+        return {
+            key: value
+            for key, value in item.items()
+            if key != "encrypted_content" and not (key == "logprobs" and value)
+        }
     return item
 
 

@@ -159,6 +159,7 @@ def _model(exchange: Exchange) -> str:
         outer.get("modelName"),
         outer.get("modelId"),
         deployment[1] if deployment is not None else None,
+        outer.get("model_id"),
         *(side.get(key) for side in (request, outer) for key in ("engine", "deployment_id")),  # openai before 1.0
     )
     if model is None:

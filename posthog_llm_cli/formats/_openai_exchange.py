@@ -7,10 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from posthog_llm_cli.formats._fields import first_text, items, mapping, text
+from posthog_llm_cli.formats._fields import decoded, first_text, items, mapping, says, text
 from posthog_llm_cli.formats._openai_answers import REQUEST_KEYS, classify_response
 from posthog_llm_cli.formats._openai_prints import with_printed_parts
-from posthog_llm_cli.formats._openai_shapes import RESPONSE_KEYS, Candidate, Nested, read_status
+from posthog_llm_cli.formats._openai_shapes import (
+    CONTENT_KEYS,
+    MODEL_KEYS,
+    MORE_PROMPT_KEYS,
+    PROMPT_TEXT_KEYS,
+    RESPONSE_KEYS,
+    Candidate,
+    Nested,
+    read_status,
+)
 from posthog_llm_cli.formats._parameters import PARAMETERS
 from posthog_llm_cli.formats._wrappers import members
 from posthog_llm_cli.model import Json
@@ -151,6 +160,29 @@ def input_value(value: Json) -> Json:
         return inner if any(name in inner for name in _INPUT_KEYS) else value
     is_messages = isinstance(inner, list) and bool(inner) and all("role" in mapping(item) for item in inner)
     return inner if is_messages else value
+
+
+def flat_request(record: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the request of a flat record: its prompt under whatever name, and what stands beside it."""
+    options = mapping(decoded(record.get("options_json")))
+    request = {**options, **beside_the_messages(record)}
+    model = first_text(*(record.get(key) for key in MODEL_KEYS))
+    if model is not None:
+        request["model"] = model
+    for key in PROMPT_TEXT_KEYS:
+        value = input_value(record[key]) if record.get(key) else None
+        if isinstance(value, (str, list)) and value:
+            told = text(record.get("instruction"))  # what to do with the input, in Alpaca's names
+            if told is not None and "instructions" not in request and not says(value, told):
+                request["instructions"] = told
+            return {**request, "messages" if _holds_messages(value) else "prompt": value}
+    request |= read_exchange(record).request
+    more = first_text(*(record.get(key) for key in MORE_PROMPT_KEYS))
+    return request if more is None or any(request.get(key) for key in CONTENT_KEYS) else {**request, "prompt": more}
+
+
+def _holds_messages(value: Json) -> bool:
+    return any("role" in mapping(item) for item in items(value))
 
 
 # ------------------------------------------------------------------------------------------------------- the response

@@ -6,7 +6,7 @@ from itertools import islice
 
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import decoded, items, mapping, text
+from posthog_llm_cli.formats._fields import decoded, is_one_of, items, mapping, text
 from posthog_llm_cli.formats._openai_answers import PART_KEYS, RESPONSE_KEYS, classify_response, is_unfinished
 from posthog_llm_cli.formats._openai_langchain import answer_in
 from posthog_llm_cli.formats._openai_prints import read_print
@@ -24,6 +24,7 @@ _STREAMED = frozenset({
     "openai-stream", "openai-chat", "openai-completions", "openai-responses", "ollama", "openai-error",
 })  # fmt: skip
 """What may come in a stream: its parts, an error, and a server's whole answer all the same."""
+_LAST_PARTS = frozenset({"openai-completions", "ollama"})
 _NOT_ASKED = ""
 _LOOKED_AT = 8
 """Parts of a stream that are looked at to tell whose it is: some begin with pings or comments."""
@@ -173,6 +174,11 @@ def classify_stream(value: Json) -> str | None:
     return "openai-stream" if is_stream else None
 
 
+def is_logged_part(nested: Nested) -> bool:
+    """Whether what lies under a key for parts alone is one; the last may look like a whole answer (4.4, 4.10)."""
+    return nested.shape == "openai-stream" or (isinstance(nested.value, dict) and is_one_of(nested.shape, _LAST_PARTS))
+
+
 def _part_shape(part: Mapping[str, Json]) -> str | None:
     """The shape of a part, also of one that a logger's own record holds."""
     shape = classify_response(part)
@@ -184,7 +190,7 @@ def _part_shape(part: Mapping[str, Json]) -> str | None:
         held = (Nested(part[key]) for key in RESPONSE_KEYS if key in part)
         found = next((inner for nested in held if (inner := nested.shape) is not None), None)
         is_logged = any(
-            Nested(part[key]).shape == "openai-stream" for key in PART_KEYS if isinstance(part.get(key), (dict, str))
+            is_logged_part(Nested(part[key])) for key in PART_KEYS if isinstance(part.get(key), (dict, str))
         )
         return found or ("openai-stream" if is_logged else None)
     return shape

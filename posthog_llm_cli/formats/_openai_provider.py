@@ -150,16 +150,21 @@ def _is_llama_cpp(response: Mapping[str, Json]) -> bool:
 
 def _is_openai_response(response: Mapping[str, Json], model: str) -> bool:
     """Other servers of the Responses API write ids of the same form."""
-    return str(response.get("id") or "").startswith("resp_") and not _OTHER_FAMILIES.match(model)
+    return _has_responses_id(response) and not _OTHER_FAMILIES.match(model)
+
+
+def _has_responses_id(response: Mapping[str, Json]) -> bool:
+    return str(response.get("id") or "").startswith("resp_")
 
 
 def _is_azure(response: Mapping[str, Json], model: str) -> bool:
+    """DeepSeek's answers have Azure's `content_filters`, too, as null, but no id of its form."""
     return (
         "prompt_filter_results" in response
         or _any_choice(response, "content_filter_results", "content_filter_result")
         or "innererror" in mapping(response.get("error"))
         or bool(items(response.get("content_filters")))
-        or (response.get("object") == "response" and "content_filters" in response)  # null where no filter had a word
+        or ("content_filters" in response and _has_responses_id(response))  # null where no filter had a word
         or str(response.get("object") or "").startswith("extensions.")  # answers on data of one's own
         or model.startswith("gpt-35-")
     )

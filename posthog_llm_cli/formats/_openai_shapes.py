@@ -23,7 +23,7 @@ from posthog_llm_cli.formats._openai_answers import (
     is_error_body,
 )
 from posthog_llm_cli.formats._openai_exceptions import logged_exception
-from posthog_llm_cli.formats._openai_nested import Nested, classify_stream
+from posthog_llm_cli.formats._openai_nested import Nested, classify_stream, is_logged_part
 from posthog_llm_cli.formats._openai_times import DURATION_KEYS, TIME_KEYS
 from posthog_llm_cli.formats._usage import COST_KEYS, INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
 from posthog_llm_cli.formats.sse import is_rest_of_stream, is_sse
@@ -52,6 +52,7 @@ __all__ = [
     "classify",
     "classify_response",
     "counted_answer",
+    "is_asked_flat",
     "is_error",
     "is_error_body",
     "read_status",
@@ -64,6 +65,7 @@ MODEL_KEYS = ("model", "model_name", "model_id", "modelName", "modelId")
 _TRAINING_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "weight"})
 _CALL_KEYS = frozenset({*MODEL_KEYS, "id", "usage", "created", "time", "timing", *TIME_KEYS})
 PROMPT_TEXT_KEYS = ("prompt_text", "prompt", "messages", "request_messages", "input", "user_message", "question")
+_FLAT_PROMPT_KEYS = tuple(key for key in PROMPT_TEXT_KEYS if key not in REQUEST_KEYS)
 _MERE_TEXT_KEYS = tuple(key for key in ANSWER_TEXT_KEYS if key not in WHOLE_KEYS)
 _METADATA_ONLY_TELLS = frozenset({
     *INPUT_KEYS, *OUTPUT_KEYS, *TOTAL_KEYS, "tokens_used", "tokens", "usage", "token_usage", "latency", "latency_ms",
@@ -161,7 +163,7 @@ class Candidate:
         """What lies under a key for parts alone: one, or the text of its event."""
         for key in PART_KEYS:
             nested = self.nested(key) if isinstance(self.record.get(key), (dict, str)) else None
-            if nested is not None and isinstance(nested.value, (dict, str)) and nested.shape == "openai-stream":
+            if nested is not None and isinstance(nested.value, (dict, str)) and is_logged_part(nested):
                 return key, nested
         return None
 
@@ -388,8 +390,13 @@ def _list_of_parts(seen: Candidate) -> str | None:
 
 
 def _failed(seen: Candidate) -> str | None:
-    is_failure = seen.has_request and seen.failed and seen.response_is_unusable
-    return "openai-error" if is_failure else None
+    is_asked = seen.has_request or is_asked_flat(seen.record)
+    return "openai-error" if is_asked and seen.failed and seen.response_is_unusable else None
+
+
+def is_asked_flat(record: Mapping[str, Json]) -> bool:
+    """Whether a flat record has its prompt under a name that no request key is, beside the model (4.7)."""
+    return any(text(record.get(key)) for key in _FLAT_PROMPT_KEYS) and any(text(record.get(key)) for key in MODEL_KEYS)
 
 
 def _training(seen: Candidate) -> str | None:

@@ -66,12 +66,14 @@ def _once(
 
     No server repeats every part of an answer, its first and its last.
     """
+    # Azure's first part has no id, and of two that lie side by side each may be another stream's.
+    before = next((place for place, part in enumerate(parts) if "prompt_filter_results" not in part), 0)
     if (
-        len(parts) >= 4
-        and parts[0] != parts[-1]
-        and all(left == right for left, right in zip(parts[::2], parts[1::2], strict=False))
+        len(parts) - before >= 4
+        and parts[before] != parts[-1]
+        and all(left == right for left, right in zip(parts[before::2], parts[before + 1 :: 2], strict=False))
     ):
-        return parts[::2], stamps[::2]
+        return [*parts[:before], *parts[before::2]], [*stamps[:before], *stamps[before::2]]
     seen: dict[int, Mapping[str, Json]] = {}
     kept = []
     for place, part in enumerate(parts):

@@ -45,7 +45,8 @@ from posthog_llm_cli.values import Value
 
 _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
-_QUIET_GUARDRAILS = frozenset({"not_run", "success"})
+_GUARDRAILS = ("guardrail_flagged", "guardrail_intervened", "guardrail_failed_to_respond")
+"""What LiteLLM says of a guardrail that did something; any other text is nobody's to forward."""
 _CLAUDES = frozenset({"anthropic", "bedrock", "vertex_ai"})
 """Providers whose cached tokens LiteLLM adds to the input itself."""
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -400,8 +401,8 @@ def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], 
     end_user = None if logged is None else find_person((logged,), nobody=nobody).user
     if end_user is not None and end_user != person.user:  # or the distinct id says it
         found["litellm_end_user"] = end_user
-    guardrail = text(mapping(payload.get("status_fields")).get("guardrail_status"))
-    if guardrail is not None and guardrail not in _QUIET_GUARDRAILS:
+    guardrail = mapping(payload.get("status_fields")).get("guardrail_status")
+    if is_one_of(guardrail, _GUARDRAILS):
         found["litellm_guardrail_status"] = guardrail
     if redacted:
         found["litellm_redacted"] = True

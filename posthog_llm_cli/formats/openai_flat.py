@@ -9,23 +9,13 @@ Smallest record: `{"timestamp": "2025-06-01T10:00:00Z", "model": "gpt-4o", "prom
 from collections.abc import Mapping
 
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import decoded, first_text, items, mapping, says, text
+from posthog_llm_cli.formats._fields import decoded, first_text, items, mapping, text
 from posthog_llm_cli.formats._openai_call import Answer, build_call
-from posthog_llm_cli.formats._openai_exchange import (
-    Exchange,
-    beside_the_messages,
-    input_value,
-    read_exchange,
-    url_of,
-)
+from posthog_llm_cli.formats._openai_exchange import Exchange, flat_request, url_of
 from posthog_llm_cli.formats._openai_output import completion_answer
 from posthog_llm_cli.formats._openai_prints import is_print
 from posthog_llm_cli.formats._openai_shapes import (
     ANSWER_TEXT_KEYS,
-    CONTENT_KEYS,
-    MODEL_KEYS,
-    MORE_PROMPT_KEYS,
-    PROMPT_TEXT_KEYS,
     classify,
     counted_answer,
     read_status,
@@ -106,7 +96,7 @@ def _tool_call(call: Mapping[str, Json]) -> Json:
 def _exchange(record: Mapping[str, Json]) -> Exchange:
     return Exchange(
         outer=record,
-        request=_request(record),
+        request=flat_request(record),
         response=_response(record),
         status=read_status(record),
         url=url_of(record),
@@ -121,28 +111,6 @@ def _response(record: Mapping[str, Json]) -> dict[str, Json]:
     if text(response.get("modelId")) is None:
         return {}
     return {"model": response["modelId"], "id": response.get("id"), "created": response.get("timestamp")}
-
-
-def _request(record: Mapping[str, Json]) -> dict[str, Json]:
-    options = mapping(decoded(record.get("options_json")))
-    request = {**options, **beside_the_messages(record)}
-    model = first_text(*(record.get(key) for key in MODEL_KEYS))
-    if model is not None:
-        request["model"] = model
-    for key in PROMPT_TEXT_KEYS:
-        value = input_value(record[key]) if record.get(key) else None
-        if isinstance(value, (str, list)) and value:
-            told = text(record.get("instruction"))  # what to do with the input, in Alpaca's names
-            if told is not None and "instructions" not in request and not says(value, told):
-                request["instructions"] = told
-            return {**request, "messages" if _holds_messages(value) else "prompt": value}
-    request |= read_exchange(record).request
-    more = first_text(*(record.get(key) for key in MORE_PROMPT_KEYS))
-    return request if more is None or any(request.get(key) for key in CONTENT_KEYS) else {**request, "prompt": more}
-
-
-def _holds_messages(value: Json) -> bool:
-    return any("role" in mapping(item) for item in items(value))
 
 
 FORMAT = LogFormat(

@@ -136,6 +136,8 @@ class Streams:
         stream = self._stream_of(part)
         restarts = stream is not None and stream.progress.restarts(part)
         if part.kind in {Kind.ERROR, Kind.ANNOTATION} or part.is_whole:
+            if stream is not None and restarts and orjson.dumps(record) == stream.parts[-1]:
+                return [merged(line)]  # the last part once more, which is no answer by itself
             return None if stream is None or restarts else self._added(stream, line, record, part)
         if stream is not None and restarts and orjson.dumps(record) == stream.parts[-1]:
             return self._added(stream, line, record, part)  # written twice

@@ -182,6 +182,7 @@ def test_an_older_payload_converts(changes: Any) -> None:
     [
         ("guardrail_intervened", "guardrail_intervened"), ("guardrail_flagged", "guardrail_flagged"),
         ("guardrail_failed_to_respond", "guardrail_failed_to_respond"), ("not_run", None), ("success", None), (None, None), (7, None), ([], None),
+        ("blocked: my card is 4111", None), (["guardrail_flagged"], None),
     ],
 )  # fmt: skip
 def test_a_guardrail_that_did_something_is_a_property(status: Any, expected: str | None) -> None:

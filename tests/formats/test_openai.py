@@ -476,6 +476,20 @@ def test_constant_ids_of_test_servers_are_told_apart_by_their_time() -> None:
 # --------------------------------------------------------------------------------------------------- the Responses API
 
 
+def test_the_log_probabilities_of_earlier_answers_stay_here() -> None:
+    chances = [{"token": "ho", "logprob": -0.1, "bytes": [104, 111], "top_logprobs": []}]
+    part = {"type": "output_text", "text": "ho", "annotations": []}
+    answered = {"type": "message", "role": "assistant", "content": [{**part, "logprobs": chances}]}
+    again = {"type": "message", "role": "assistant", "content": [{**part, "logprobs": []}]}
+    item = {"type": "odd_call", "id": "o", "logprobs": chances}
+    asked = [answered, item, again, {"role": "user", "content": "hi"}]
+    record = {"timestamp": CREATED, "request": {"model": "gpt-4o", "input": asked}, "response": chat(usage=None)}
+    found = to_properties(record)["$ai_input"]
+    assert found[0] == {"role": "assistant", "content": [part]}
+    assert found[1] == {"type": "odd_call", "id": "o"}
+    assert found[2] == {"role": "assistant", "content": [{**part, "logprobs": []}]}
+
+
 def test_responses_items_without_text_and_encrypted_reasoning_stay_here() -> None:
     output = [
         {"type": "reasoning", "id": "r0", "summary": []},
@@ -500,10 +514,10 @@ def test_responses_items_without_text_and_encrypted_reasoning_stay_here() -> Non
     (message,) = to_properties(record)["$ai_output_choices"]
     assert message["content"] == [
         {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "t"}]},
+        {"type": "function", "id": "c", "function": {"name": "f", "arguments": "raw"}},
         {"type": "text", "text": "no"},
         {"type": "image_generation_call", "status": "completed", "result": "[base64 image redacted]"},
     ]
-    assert message["tool_calls"] == [{"type": "function", "id": "c", "function": {"name": "f", "arguments": "raw"}}]
 
 
 def test_instructions_as_a_list_come_first() -> None:

@@ -141,6 +141,35 @@ def test_an_empty_answer_is_an_answer_and_an_empty_answer_with_an_error_a_failur
     assert to_rejection(flat(response=None)).code == "no-response"
 
 
+@pytest.mark.parametrize("key", ["prompt_text", "prompt", "messages", "input", "user_message", "question"])
+@pytest.mark.parametrize(
+    "answer", [{"response_text": None}, {"response": None}, {"answer": ""}, {}], ids=["text", "null", "empty", "absent"]
+)
+def test_a_flat_record_of_a_failure_is_a_failed_call_under_whatever_name_its_prompt_is(key: str, answer: Any) -> None:
+    asked = MESSAGES if key == "messages" else "hi"
+    failed = {
+        "ts": AT,
+        "model_id": "gpt-4o",
+        key: asked,
+        "temperature": 0,
+        "prompt_tokens": 5,
+        "error": "boom",
+        **answer,
+    }
+    found = to_properties(failed)
+    assert convert_value(failed).format == "openai-error"
+    assert (found["$ai_is_error"], found["$ai_error"], found["$ai_model"]) == (True, "boom", "gpt-4o")
+    assert found["$ai_input"] == (MESSAGES if key == "messages" else [{"role": "user", "content": "hi"}])
+    assert (found["$ai_model_parameters"], found["$ai_input_tokens"]) == ({"temperature": 0}, 5)
+    assert "$ai_output_choices" not in found
+
+
+def test_a_question_with_an_error_is_a_failed_call_only_of_a_model() -> None:
+    assert to_rejection({"ts": AT, "question": "hi", "error": "boom"}).code == "unknown-format"
+    assert to_rejection({"ts": AT, "model": "m", "question": ["a", "b"], "error": "boom"}).code == "unknown-format"
+    assert to_rejection({"ts": AT, "model": "gpt-4o", "question": "hi", "answer": None}).code == "unknown-format"
+
+
 def test_a_text_as_the_answer_of_a_request_is_a_call() -> None:
     record = {"timestamp": AT, "request": {**ASKED, "temperature": 0.5}, "response": "ho"}
     assert said(record) == [{"type": "text", "text": "ho"}]

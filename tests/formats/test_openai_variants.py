@@ -39,6 +39,7 @@ THOUGHT = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {
         (chat(model="models/gemini-2.5-flash"), "gemini"),
         (chat(model="granite", stats={"tokens_per_second": 51.0}, runtime={"name": "llama.cpp"}), "lm_studio"),
         (response(model="my-deployment", content_filters=None), "azure"),
+        (response(id="7f3d6c65-b8c2-410e-87ce-987bc467aef6", model="deepseek-v4-flash", content_filters=None), None),
         (chat(object="extensions.chat.completion"), "azure"),
         (response(), "openai"),
         (response(model="another-name"), "openai"),

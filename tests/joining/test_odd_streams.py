@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.joining.test_streams import events_of, joined, outcomes_of, texts_of
-from tests.streaming import chunk, jsonl, said, sse, text_part, usage_chunk
+from tests.streaming import chunk, jsonl, ollama, said, sse, text_part, usage_chunk
 
 HELLO = [*said("Hel", "lo"), usage_chunk()]
 NUMBERED = [{**part, "id": f"c-{number}"} for number, part in enumerate(HELLO)]
@@ -58,6 +58,25 @@ def test_every_part_written_twice_is_one_text(wrap: Any, tmp_path: Path) -> None
     assert (texts_of(found), len(found)) == (["Hello"], len(rows))
 
 
+def test_azures_stream_with_every_part_written_twice_is_one_text(tmp_path: Path) -> None:
+    prologue = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": [{}]}
+    others = [{**part, "id": "chatcmpl-2"} for part in said("o", "ther")]
+    rows = [row for part in (prologue, *said("Hel", "lo"), prologue, *others) for row in (part, part)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)["event"]) == (["Hello", "other"], 2)
+    assert texts_of(joined(jsonl([{"chunks": rows[: len(rows) // 2]}]), folder=tmp_path)) == ["Hello"]
+
+
+@pytest.mark.parametrize("times", [(2, 2), (1, 2)], ids=["every part", "the last part"])
+def test_a_text_completion_that_was_written_twice_is_one_text(times: tuple[int, int], tmp_path: Path) -> None:
+    each, last = times
+    parts = [text_part("Hel"), text_part("l"), text_part("o", "stop")]
+    rows = [*(part for part in parts[:-1] for _ in range(each)), *parts[-1:] * last, text_part("other", "stop", id="w")]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert sorted(texts_of(found)) == ["Hello", "other"]
+    assert outcomes_of(found) == {"event": 2, "merged": len(rows) - 2}
+
+
 def test_a_text_that_repeats_itself_is_no_stream_written_twice(tmp_path: Path) -> None:
     assert texts_of(joined(jsonl(said("ha", "ha", "ha", "ha")), folder=tmp_path)) == ["hahahaha"]
 
@@ -98,6 +117,28 @@ def test_a_part_under_a_loggers_own_key_is_a_part(key: str, write: Any, tmp_path
     rows = [{"ts": 1748772500 + n, "level": "info", key: write(part)} for n, part in enumerate(HELLO)]
     found = joined(jsonl(rows), folder=tmp_path)
     assert (texts_of(found), outcomes_of(found)) == (["Hello"], {"event": 1, "merged": len(rows) - 1})
+
+
+@pytest.mark.parametrize("key", ["chunk", "data", "event", "line"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [text_part("Hel"), text_part("l"), text_part("o", "stop")],
+        [text_part(text, finish, usage=USAGE) for text, finish in (("Hel", None), ("l", None), ("o", "stop"))],
+        [ollama("Hel"), ollama("l", second=1), ollama("o", done=True, second=2)],
+    ],
+    ids=["text", "text with usage", "ollama"],
+)
+def test_a_last_part_that_looks_like_a_whole_answer_is_a_part_under_a_loggers_own_key(
+    parts: list[Any], key: str, tmp_path: Path
+) -> None:
+    rows = [{"ts": 1748772500 + n, "level": "info", key: part} for n, part in enumerate(parts)]
+    found = joined(jsonl(rows), folder=tmp_path)
+    assert (texts_of(found), outcomes_of(found)) == (["Hello"], {"event": 1, "merged": 2})
+    (alone,) = joined(jsonl(rows[-1:]), folder=tmp_path)
+    assert alone.format == ("ollama" if "done" in parts[-1] else "openai-completions")
+    whole = {"ts": 1748772500, "response": [{key: part} for part in parts]}
+    assert texts_of(joined(jsonl([whole]), folder=tmp_path)) == ["Hello"]
 
 
 @pytest.mark.parametrize("data", [lambda part: part, json.dumps])
