@@ -1,6 +1,7 @@
 """How the cost of a run grows: with calls and processes, with the size of events, with the ledger.
 
-    python -m benchmarks.growth [--only calls,memory,files,large,ledger] [--most 100000] [--settled 10000000] [--repeat 3]
+    python -m benchmarks.growth [--only calls,memory,files,large,ledger] [--most 100000] [--settled 10000000]
+                                [--memory 5000,500000] [--repeat 3] [--seed 7]
 
 Each part prints its tables and writes them into RESULTS.md. `--most` is the largest log of `calls`, ten times the one
 before it (100, 10,000, 100,000, 1,000,000). `--memory 5000,500000` are the two logs of `memory`; the longer one takes 6

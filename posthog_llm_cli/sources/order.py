@@ -182,7 +182,7 @@ class Order:
         return self._ranking.otherwise if rank is None else rank
 
     def _rank_of_object(self, first: bytes) -> int | None:
-        """Return the rank of a source that is one object and no more, as millions in a bucket are; it needs no framing."""
+        """Return the rank of a source that is one object and no more, as millions in a bucket are: unframed."""
         if len(first) >= _BLOCK or not first.startswith(b"{") or b"\n{" in first:
             return None
         try:
