@@ -1,6 +1,7 @@
 """How the cost of a run grows: with calls and processes, with the size of events, with the ledger.
 
-    python -m benchmarks.growth [--only calls,memory,large,ledger] [--most 100000] [--settled 10000000] [--repeat 3]
+    python -m benchmarks.growth [--only calls,memory,files,large,ledger] [--most 100000] [--settled 10000000]
+                                [--memory 5000,500000] [--repeat 3] [--seed 7]
 
 Each part prints its tables and writes them into RESULTS.md. `--most` is the largest log of `calls`, ten times the one
 before it (100, 10,000, 100,000, 1,000,000). `--memory 5000,500000` are the two logs of `memory`; the longer one takes 6
@@ -8,6 +9,7 @@ GB and some minutes to be written. Exit 1 where a run failed or lost an event.
 """
 
 import argparse
+import os
 import random
 import shutil
 import sys
@@ -35,6 +37,7 @@ from posthog_llm_cli.model import Destination, Settlement
 
 CORPUS = CORPORA["litellm"]
 STEPS = (100, 10_000, 100_000, 1_000_000)
+FILED_CALLS = 20_000
 LARGE_EVENTS = 60
 LARGE_CHARACTERS = 7_500_000
 """Nearly the 8 MiB that an event may have on the AI routes, with escapes and what is beyond ASCII."""
@@ -127,6 +130,24 @@ def grow_memory(field: Field, given: Given) -> str:
     return table(head, rows)
 
 
+def grow_files(field: Field, given: Given) -> str:
+    """The same calls in one file, and in files of a hundred and of one, as LiteLLM writes them into a bucket."""
+    calls = min(FILED_CALLS, given.most)
+    lines = field.logs.of(CORPUS.name, calls).read_bytes().splitlines(keepends=True)
+    rows = []
+    for each in (calls, 100, 1):
+        folder = field.folder / f"{each} a file"
+        folder.mkdir()
+        for number, start in enumerate(range(0, calls, each)):
+            (folder / f"{number:08}.json").write_bytes(b"".join(lines[start : start + each]))
+        name = f"{calls:,} calls, {each:,} a file"
+        runs = [field.send(name, folder, calls) for _ in range(given.repeat)]
+        rows.append((f"{calls:,}", f"{each:,}", *_figures(runs, name)))
+        shutil.rmtree(folder)
+    head = ("calls", "calls a file", "seconds", "events/s", "CPU µs a call", "peak MiB, PSS", "peak MiB, RSS")
+    return table(head, rows)
+
+
 def grow_events(field: Field, given: Given) -> str:
     """Events of nearly 8 MB each."""
     log = field.folder / "large.jsonl"
@@ -175,8 +196,10 @@ def grow_ledger(field: Field, given: Given) -> str:
         fill(path, field.destination, held, step)
         held = step
         shutil.copyfile(path, used)
+        os.sync()
         times = ask(used, field.destination, held, given.seed)
         shutil.copyfile(path, used)
+        os.sync()  # or the run's own first commit waits for all of the copy
         found = field.send(f"{calls:,} calls, a ledger of {held:,}", log, calls, "--ledger", str(used))
         size = path.stat().st_size / held
         rows.append((f"{held:,}", *(f"{us:.1f}" for us in times), f"{size:.1f}", f"{found.events_per_s:,.0f}"))
@@ -237,6 +260,7 @@ PARTS: Mapping[str, tuple[str, Callable[[Field, Given], str]]] = MappingProxyTyp
     {
         "calls": ("Calls and processes", grow_calls),
         "memory": ("Memory", grow_memory),
+        "files": ("Many files", grow_files),
         "large": ("Events of 8 MB", grow_events),
         "ledger": ("The ledger", grow_ledger),
     }

@@ -89,7 +89,7 @@ def _records(raw: bytes, ref: SourceRef, *, whole: bool, depth: int = 0) -> tupl
     try:
         decoded = decode(raw)
     except RecordError as error:
-        return _pieces(raw, ref, error, own, depth)
+        return _pieces(raw, ref, _as_data(error), own, depth)
     if formats.is_single(decoded.value):
         return (_Record(ref, decoded.value, raw=own, warnings=decoded.warnings),)
     return _opened(decoded, raw, ref, own, depth)
@@ -124,7 +124,7 @@ def _opened(decoded: Decoded, raw: bytes, ref: SourceRef, own: bytes | None, dep
             else:
                 yield _Record(ref, value, path=path, raw=encode(value), warnings=decoded.warnings)
     except RecordError as error:  # a text in it is too deep to be looked into
-        yield _Record(ref, error=error, raw=own)
+        yield _Record(ref, error=_as_data(error), raw=own)
 
 
 def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_Record]:
@@ -132,7 +132,7 @@ def _letter(letter: Json, ref: SourceRef, raw: bytes, depth: int) -> Iterator[_R
     try:
         inner = letter_bytes(letter)
     except RecordError as error:
-        yield _Record(ref, error=error, raw=raw, from_letter=True)
+        yield _Record(ref, error=_as_data(error), raw=raw, from_letter=True)
         return
     if depth >= MAX_LETTERS_DEEP:
         nested = RecordError("unknown-format", "dead letters inside dead letters")
@@ -160,7 +160,7 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
     except RecordError as error:
         return Converted(
             record.ref,
-            _placed(error, record.path),
+            _as_data(error, record.path),
             formats.name_of(found) if fixed is None else None,
             raw=record.raw,
             from_letter=record.from_letter,
@@ -172,7 +172,7 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
         raw = line.raw if record.raw is None else record.raw
         result, more = _build(parsed, options, record.ref, raw)
     except RecordError as error:
-        result, more = _placed(error, record.path), parsed.warnings if not isinstance(parsed, Skipped) else ()
+        result, more = _as_data(error, record.path), parsed.warnings if not isinstance(parsed, Skipped) else ()
     coverage = facts_of(parsed) if options.coverage and isinstance(parsed, LLMCall) else ()
     if isinstance(result, Filtered):
         more, coverage = (), ()
@@ -180,10 +180,11 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
     return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage, record.from_letter, glance)
 
 
-def _placed(error: RecordError, path: str) -> RecordError:
-    """Put an error's path under the record's own, where the record is an element."""
-    if path == "$":
-        return error
+def _as_data(error: RecordError, path: str = "$") -> RecordError:
+    """Return a refusal with its path under the record's own, where that is an element, and without its traceback.
+
+    Its frames hold the record, and what is made of the refusal: a cycle, which only the collector would let go of.
+    """
     return RecordError(error.code, error.message, path=path + error.path.removeprefix("$"), hint=error.hint)
 
 

@@ -1,6 +1,7 @@
 """One line → its records, and the law that anything at all is an event, a coded rejection or a coded skip."""
 
 import base64
+import gc
 import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
@@ -120,6 +121,37 @@ def test_conversion_is_a_function_of_the_record(record: Any) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------- several records
+
+
+REFUSED = {
+    "cut off": b'{"id": "c-1", "messages": "' + b"y" * 1000,
+    "text": b"hello",
+    "too deep": b"[" * 3000,
+    "a print": b"{'id': 1}",
+    "unknown": b'{"foo": 1}',
+    "a number": b"5",
+    "no model": b'{"id": "c-1", "call_type": "completion", "startTime": 1, "endTime": 2, "trace_id": "t"}',
+    "no time": b'{"id": "c-1", "call_type": "completion", "startTime": "x", "model": "m", "trace_id": "t"}',
+    "glued": b'{"a": 1}{"b": 2',
+    "elements": b'[{"foo": 1}, {"foo": 2}]',
+    "a letter": b'{"plh_dead_letter": 1, "raw": "{"}',
+    "no place": b'{"event": "other", "properties": {}, "timestamp": "2025-06-01T10:00:00Z", "distinct_id": "u"}',
+}
+
+
+@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED)
+def test_a_refusal_holds_nothing_of_what_was_refused(raw: bytes) -> None:
+    """Where it is in a cycle with what it was raised over, megabytes wait for the collector, a thousand refusals long."""
+    convert_bytes(raw)  # what is made once is made by then
+    gc.collect()
+    gc.disable()
+    try:
+        found = convert_bytes(raw)
+        assert all(not isinstance(each.result, Event) for each in found)
+        del found
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_the_elements_of_an_array_are_records_and_do_not_harm_one_another() -> None:

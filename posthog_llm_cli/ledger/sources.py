@@ -6,7 +6,7 @@ from pathlib import Path
 
 from posthog_llm_cli.committed import Commit, Committed, head_digest, head_digests
 from posthog_llm_cli.ledger.files import name_of
-from posthog_llm_cli.values import Value, field
+from posthog_llm_cli.values import Value
 
 LEAST_RECORDS = 4
 """A source of fewer, all of them calls, is not noted: reading it costs less than the row, and one-call objects may be
@@ -33,28 +33,39 @@ class Terms(Value, frozen=True):
     since: str
 
 
-class SourceRows(Value, frozen=True):
+class SourceRows:
     """The table as one run uses it: rows that it has claimed or written are its own, by name and kind."""
 
-    file: sqlite3.Connection
-    terms: Terms
-    own: dict[tuple[str, bool], int] = field(default_factory=dict)
-    taken: set[int] = field(default_factory=set)
-    """The numbers of its own rows, and of those that it had before under the same name."""
+    def __init__(self, file: sqlite3.Connection, terms: Terms) -> None:
+        self._file = file
+        self._terms = terms
+        self._own: dict[tuple[str, bool], int] = {}
+        self._taken: set[int] = set()
+        """The numbers of its own rows, and of those that it had before under the same name."""
+        self._found_any: bool | None = None
 
     def find(self, head: bytes) -> list[Committed]:
         """Return what may be the beginning of a source that begins with `head`; nothing of this run's own."""
-        digests = head_digests(head)
+        digests = head_digests(head) if self._has_any else []
         return self._where(f"head IN ({', '.join('?' * len(digests))})", digests) if digests else []
 
     def unchanged(self, file_state: bytes) -> Committed | None:
         """Return what was noted of a file in this state, which is all of it; nothing of this run's own."""
-        return next(iter(self._where("file_state = ?", [file_state])), None)
+        return next(iter(self._where("file_state = ?", [file_state])), None) if self._has_any else None
+
+    @property
+    def _has_any(self) -> bool:
+        """Whether anything is noted that this run may go on from: a first run over a million objects need not ask."""
+        if self._found_any is None:
+            asked = "SELECT EXISTS (SELECT 1 FROM sources WHERE settings = ? AND since <= ?)"
+            (found,) = self._file.execute(asked, (self._terms.settings, self._terms.since)).fetchone()
+            self._found_any = bool(found)
+        return self._found_any
 
     def _where(self, condition: str, values: Sequence[bytes]) -> list[Committed]:
-        taken = self.taken
-        terms = self.terms.settings, self.terms.since
-        rows = self.file.execute(_FIND.format(condition), (*values, *terms, _MOST_ALIKE + len(taken)))
+        taken = self._taken
+        terms = self._terms.settings, self._terms.since
+        rows = self._file.execute(_FIND.format(condition), (*values, *terms, _MOST_ALIKE + len(taken)))
         return [
             Committed(number, offset, digest, lines, records, calls, bool(console), bool(is_whole))
             for number, offset, digest, lines, records, calls, console, is_whole in rows
@@ -67,8 +78,8 @@ class SourceRows(Value, frozen=True):
 
     def add(self, own: Mapping[tuple[str, bool], int]) -> None:
         """These rows are the run's own from now on."""
-        self.own.update(own)
-        self.taken.update(own.values())
+        self._own.update(own)
+        self._taken.update(own.values())
 
     def write(self, commits: Sequence[Commit], run: int) -> dict[tuple[str, bool], int]:
         """Note down commits, within a transaction; return the rows that are new, to be `own` once it is on disk."""
@@ -76,13 +87,13 @@ class SourceRows(Value, frozen=True):
         for commit in commits:
             place = commit.reached
             key = place.uri, place.is_whole
-            number = self.own.get(key, added.get(key))
+            number = self._own.get(key, added.get(key))
             if number is None and commit.records == commit.calls < LEAST_RECORDS:
                 continue
             values = {
                 "name": name_of(Path(place.uri)),
-                "settings": self.terms.settings,
-                "since": self.terms.since,
+                "settings": self._terms.settings,
+                "since": self._terms.since,
                 "head": head_digest(place),
                 "offset": place.offset,
                 "digest": place.digest,
@@ -95,14 +106,14 @@ class SourceRows(Value, frozen=True):
                 "file_state": place.file_state,
             }
             if number is None:
-                added[key] = int(self.file.execute(_INSERT, values).lastrowid or 0)
+                added[key] = int(self._file.execute(_INSERT, values).lastrowid or 0)
             else:
-                self.file.execute(_UPDATE, values | {"id": number})
+                self._file.execute(_UPDATE, values | {"id": number})
         return added
 
     def prune(self) -> None:
         """Let go of the rows that were used longest ago, where there are very many; within a transaction."""
-        self.file.execute(
+        self._file.execute(
             "DELETE FROM sources WHERE run < (SELECT run FROM sources ORDER BY run DESC LIMIT 1 OFFSET ?)", (MOST_ROWS,)
         )
 

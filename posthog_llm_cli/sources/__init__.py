@@ -154,11 +154,11 @@ class SourceReader:
             try:
                 yield from self._frame(framer, held)
             except SourceError as error:
-                problems.append(error)
+                problems.append(error.with_traceback(None))  # which would hold the frame that holds this list
             try:
                 yield from framer.finish()
             except SourceError as error:
-                problems.append(error)
+                problems.append(error.with_traceback(None))  # which would hold the frame that holds this list
             yield from problems[:1]
             yield Mark.SOURCE_END
 

@@ -50,18 +50,22 @@ def plain(blocks: Blocks, uri: str) -> Blocks:
 
     Raises SourceError `source-damaged` at the place of the damage, after all that came before it.
     """
-    for _ in range(MAX_LAYERS):
-        blocks = _decompressed(blocks, uri)
-    return _utf8(blocks)
+    return _opened(blocks, uri, layers=MAX_LAYERS)
 
 
-def _decompressed(blocks: Blocks, uri: str) -> Blocks:
-    head = yield from _head(blocks, _LONGEST_MAGIC, _MAGICS)
-    if not head.startswith(_MAGICS):
+def _opened(blocks: Blocks, uri: str, *, layers: int) -> Blocks:
+    head = yield from _head(blocks, _LONGEST_MAGIC, (*_MAGICS, *_UTF16))
+    if layers and head.startswith(_MAGICS):
+        yield from _opened(_decompressed(head, blocks, uri), uri, layers=layers - 1)
+    elif (encoding := _UTF16.get(head[:2])) is not None:
+        yield from _utf8(head, blocks, encoding)
+    else:
         if head:
             yield head
         yield from blocks
-        return
+
+
+def _decompressed(head: bytes, blocks: Blocks, uri: str) -> Blocks:
     try:
         yield from _members(head, blocks)
     except Damaged as damage:
@@ -252,15 +256,8 @@ class _ZstdFrame:
             self.rest = bytes(self._held)
 
 
-def _utf8(blocks: Blocks) -> Blocks:
-    """Text that starts with UTF-16's byte order mark as UTF-8; all other bytes as they are."""
-    head = yield from _head(blocks, 2, tuple(_UTF16))
-    encoding = _UTF16.get(head[:2])
-    if encoding is None:
-        if head:
-            yield head
-        yield from blocks
-        return
+def _utf8(head: bytes, blocks: Blocks, encoding: str) -> Blocks:
+    """Text that starts with UTF-16's byte order mark as UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     yield from _encoded(decoder.decode(head[2:]))
     for block in blocks:

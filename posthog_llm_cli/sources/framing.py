@@ -40,7 +40,11 @@ _GLUED = re.compile(rb"[ \t\r\0]*+[{\[,]")
 _ARRAY_START = re.compile(rb'\[[\s\0]*+(?:["{\[\]tfnNI\d-]|\Z)')
 _FIRST_CONTENT = re.compile(rb"\[[\s\0]*+([^\s\0])")
 _ONE_BRACE = re.compile(rb"\{[ \t\r]*+(?:\n|\Z)")
-_LINE_OF_ONE_BRACE = re.compile(rb"(?:\n|litellm_logging\.py:\d{1,6} - )\{[ \t\r]*+(?:\n|\Z)")
+_LINES_OF_ONE_BRACE = (
+    re.compile(rb"\n\{[ \t\r]*+(?:\n|\Z)"),
+    re.compile(rb"litellm_logging\.py:\d{1,6} - \{[ \t\r]*+(?:\n|\Z)"),
+)
+"""Two, for a pattern that begins with bytes leaps to them, and one with a choice tries every place."""
 
 Mode = Lines | ServerSentEvents | Documents | CopyText | Dump | Table | Foreign
 NewMode = Callable[[Track], Mode]
@@ -244,6 +248,8 @@ class Framer:
         if end < 0 or not self._head.startswith((b"{", b"[")):
             return False
         opened = self._head.count(b"[", 0, end) + self._head.count(b"{", 0, end)
+        if opened <= MAX_DEPTH:
+            return False
         return opened - self._head.count(b"]", 0, end) - self._head.count(b"}", 0, end) > MAX_DEPTH
 
     def _choose_for_object(self, *, final: bool) -> NewMode | None:
@@ -426,7 +432,7 @@ def _whole_array(track: Track) -> Documents:
 
 def _shows_console(head: bytes) -> bool:
     """Whether a line is only `{` (a pretty-printed payload), or one of LiteLLM's JSON console lines."""
-    if _ONE_BRACE.match(head) or _LINE_OF_ONE_BRACE.search(head):
+    if _ONE_BRACE.match(head) or any(line.search(head) for line in _LINES_OF_ONE_BRACE):
         return True
     lines = head.split(b"\n") if b'"component"' in head else ()
     return any(b'"component"' in line and is_console_line(line) for line in lines)

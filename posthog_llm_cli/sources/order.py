@@ -164,6 +164,12 @@ class Order:
         )
 
     def _rank_of(self, blocks: Blocks, uri: str) -> int:
+        with closing(blocks):
+            first = next(blocks, b"")
+            rank = self._rank_of_object(first)
+            return self._rank_of_lines(_chained(first, blocks), uri) if rank is None else rank
+
+    def _rank_of_lines(self, blocks: Blocks, uri: str) -> int:
         head, any_line, rank = bytearray(), False, None
         with closing(self._lines(blocks, uri, head)) as lines:
             for line in lines:
@@ -173,6 +179,16 @@ class Order:
                     return rank
         if not any_line:
             rank = self._ranking.of_head(bytes(head))
+        return self._ranking.otherwise if rank is None else rank
+
+    def _rank_of_object(self, first: bytes) -> int | None:
+        """Return the rank of a source that is one object and no more, as millions in a bucket are: unframed."""
+        if len(first) >= _BLOCK or not first.startswith(b"{") or b"\n{" in first:
+            return None
+        try:
+            rank = self._ranking.of_value(decode(first).value)
+        except RecordError:
+            return None
         return self._ranking.otherwise if rank is None else rank
 
     def _lines(self, blocks: Blocks, uri: str, head: bytearray) -> Generator[LogLine, None, None]:
@@ -196,6 +212,11 @@ class Order:
         except RecordError:
             glued = split_documents(raw)
             return self._ranking.of_value(decode(glued[0][1]).value) if glued else None
+
+
+def _chained(first: bytes, blocks: Blocks) -> Blocks:
+    yield first
+    yield from blocks
 
 
 def _only_lines(items: Iterator[LogLine | Mark]) -> Iterator[LogLine]:

@@ -347,14 +347,14 @@ class Resumed:
             yield from self._fed(framer, trail, begun.rest)
             yield from self._fed(framer, trail, self._more(trail))
         except SourceError as error:
-            problems.append(error)
+            problems.append(error.with_traceback(None))  # which would hold the frame that holds this list
         try:
             for item in framer.finish():
                 if trail.has_moved and isinstance(item, LogLine) and item.ref.offset >= trail.line_end:
                     yield from _line_end(framer, trail)
                 yield item
         except SourceError as error:
-            problems.append(error)
+            problems.append(error.with_traceback(None))  # which would hold the frame that holds this list
         yield from _line_end(framer, trail)
         if not problems and framer.may_stop and trail.line_end == trail.offset:
             yield from self._at_rest(trail, trail.lines_end(console=framer.is_console))

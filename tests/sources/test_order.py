@@ -168,6 +168,16 @@ def test_richer_formats_are_read_first_and_equals_in_the_order_typed(tmp_path: P
     assert order_of(SourceReader(specs)) == [Path(spec).name for spec in specs]
 
 
+@pytest.mark.parametrize("sample", sorted((ROOT / "samples").glob("*.jsonl")), ids=lambda path: path.stem)
+def test_an_object_that_is_all_of_a_file_has_the_rank_of_the_line_that_it_is(tmp_path: Path, sample: Path) -> None:
+    """Behind a blank line it is framed to be looked at, and alone it is not."""
+    for record in [found for found in sample.read_bytes().split(b"\n") if found.startswith(b"{")]:
+        for way in (record, record + b"\n", record + b"\r\n\n", record + record):
+            specs = write(tmp_path, alone=way, framed=b"\n" + way)
+            found = [item for item in reader_of(specs) if item is Mark.RANK_END]
+            assert len(found) == 1, way[:200]
+
+
 def test_every_item_comes_whichever_the_order(tmp_path: Path) -> None:
     specs = write(tmp_path, a=CSV, b=line(KWARGS) * 3, c=line(BARE) + b"x\n", d=b"")
     ranked, typed = reader_of(specs), SourceReader(specs)
