@@ -40,8 +40,8 @@ class SourceRows:
         self._file = file
         self._terms = terms
         self._own: dict[tuple[str, bool], int] = {}
+        # The numbers of its own rows, and of those that it had before under the same name.
         self._taken: set[int] = set()
-        """The numbers of its own rows, and of those that it had before under the same name."""
         self._found_any: bool | None = None
 
     def find(self, head: bytes) -> list[Committed]:

@@ -347,9 +347,10 @@ def test_a_row_of_simonw_llm_tells_model_options_thoughts_and_tool_calls(options
     assert (found["$ai_model"], found["requested_model"]) == ("gpt-4o-2024-08-06", "4o")
     assert found["$ai_model_parameters"] == {"temperature": 0.5}
     (answer,) = found["$ai_output_choices"]
-    assert answer["content"] == [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "ho"}]
-    assert answer["tool_calls"] == [
-        {"type": "function", "id": "call_1", "function": {"name": "upper", "arguments": '{"text": "x"}'}}
+    assert answer["content"] == [
+        {"type": "reasoning", "text": "hm"},
+        {"type": "text", "text": "ho"},
+        {"type": "function", "id": "call_1", "function": {"name": "upper", "arguments": '{"text": "x"}'}},
     ]
     assert to_properties(llm_row(resolved_model=None))["$ai_model"] == "4o"
 
