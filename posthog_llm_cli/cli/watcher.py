@@ -12,14 +12,16 @@ from posthog_llm_cli.report.terminal import rejection, source_problem
 _MOST_HINTS = 4
 _SAID_ONCE = "fine-tuning-data"
 _MOST_HELD = 10_000
+_MOST_SOURCES = 10_000
+"""Of so many sources it is known what they held: a bucket has millions, of a record each."""
 
 
 class Watcher:
     """Prints rejected records, of each (code, source) the first `most` (None: all); a code's hints, a few, once each.
 
     A source that holds nothing but training data is said to once: its further records wait until one of another kind
-    comes, or for ever. `routes` also tells which route each destination was given. What is kept grows with codes and
-    sources, not records, but for what waits (10,000 records at most).
+    comes, or for ever. `routes` also tells which route each destination was given. What is kept grows with the sources
+    of which not all was shown, and with no others; 10,000 records wait at most.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Watcher:
         self._routes = routes
         self._rejected: Counter[tuple[str, str]] = Counter()
         self._shown: Counter[tuple[str, str]] = Counter()
+        self._most_counted = _MOST_SOURCES
         self._hinted: dict[str, set[str]] = {}
         self._told: dict[Destination, Endpoint] = {}
         self._mixed: set[str] = set()
@@ -40,6 +43,8 @@ class Watcher:
         """Print one, unless there were many like it."""
         key = (error.code, ref.uri)
         self._rejected[key] += 1
+        if len(self._rejected) > self._most_counted:
+            self._let_go()
         if error.code != _SAID_ONCE:
             self._mix(ref.uri)
         elif ref.uri not in self._mixed and self._rejected[key] > 1:
@@ -81,7 +86,16 @@ class Watcher:
         if len(self._waiting) < (_MOST_HELD if self._most is None else self._most):
             self._waiting.append((ref, error))
 
+    def _let_go(self) -> None:
+        """Forget the counts of sources of which all was shown."""
+        shown = [key for key, number in self._rejected.items() if number == self._shown[key]]
+        for key in shown:
+            del self._rejected[key], self._shown[key]
+        self._most_counted = 2 * len(self._rejected) + _MOST_SOURCES
+
     def _mix(self, uri: str) -> None:
+        if len(self._mixed) >= _MOST_SOURCES:
+            self._mixed.clear()  # they are over, but for what was brought together
         self._mixed.add(uri)
         waiting, self._waiting = self._waiting, []
         for ref, error in waiting:

@@ -94,7 +94,8 @@ class Intake(Value, frozen=True, kw_only=True):
                     case AlreadyRead():
                         self.report.add_already_read(item.committed)
                     case SourceError():
-                        self.report.source_errors.append(item)
+                        # Its traceback would hold what was being read, for as long as the report lives.
+                        self.report.source_errors.append(item.with_traceback(None))
                         self.observer.on_source_error(item)
                     case Idle():
                         self.progress()

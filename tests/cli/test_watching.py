@@ -1,8 +1,11 @@
 """The observer and the streams, without a process around them."""
 
 import io
+import os
 import re
 import threading
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +97,21 @@ def test_of_training_data_that_waited_no_more_than_the_most_are_told() -> None:
         "error: a.jsonl:2: this looks like training data [fine-tuning-data]",
         "error: … and 4 more [fine-tuning-data] in a.jsonl",
     ]
+
+
+def test_a_bucket_of_a_record_each_takes_no_memory() -> None:
+    """Neither those that passed nor those that were rejected and shown; 400 bytes each would be 12 MB."""
+    with Path(os.devnull).open("w") as nowhere:
+        watcher = Watcher(Talk(nowhere, PLAIN), lambda _: None, most=20)
+        tracemalloc.start()
+        try:
+            for number in range(30_000):
+                watcher.on_passed(SourceRef(f"logs/{number:07}.json", 1, 0))
+                watcher.on_rejected(*missing(f"logs/bad-{number:07}.json", 1, hint=None))
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most < 8 * 1024 * 1024
 
 
 def test_a_source_error_is_told_with_its_hint_once() -> None:
