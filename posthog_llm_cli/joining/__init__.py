@@ -15,6 +15,7 @@ from posthog_llm_cli import formats
 from posthog_llm_cli.committed import AlreadyRead
 from posthog_llm_cli.decoding import decode, encode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
+from posthog_llm_cli.formats._openai_shapes import PART_KEYS
 from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
 from posthog_llm_cli.formats.openai_batch import side_of
 from posthog_llm_cli.joining.batches import Batches
@@ -27,6 +28,8 @@ __all__ = ["Join", "Joiner"]
 Item = LogLine | SourceError | Idle | AlreadyRead
 
 MAX_RECORD = 32 * 1024 * 1024
+_PLACES = frozenset({"$", *(f"$.{key}" for key in PART_KEYS)})
+"""Where the record of a line lies; under a key for parts it may be the last one of a stream."""
 
 
 class Join(Protocol):
@@ -189,4 +192,4 @@ def _record_of(raw: bytes) -> Json:
             return None
         value = opened[1]
     records = list(formats.expand(value))
-    return records[0][1] if len(records) == 1 and records[0][0] == "$" else None
+    return value if len(records) == 1 and records[0][0] in _PLACES else None

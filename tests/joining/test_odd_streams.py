@@ -141,6 +141,18 @@ def test_a_last_part_that_looks_like_a_whole_answer_is_a_part_under_a_loggers_ow
     assert texts_of(joined(jsonl([whole]), folder=tmp_path)) == ["Hello"]
 
 
+@pytest.mark.parametrize(("key", "alike"), [("chunk", "mine"), ("data", "msg"), ("event", "msg"), ("line", "msg")])
+def test_a_whole_answer_alone_under_a_key_for_parts_is_what_it_is_elsewhere(
+    key: str, alike: str, tmp_path: Path
+) -> None:
+    answers = [ollama("Hi", done=True), ollama("Ho", done=True, second=1), text_part("Ha", "stop", id=None)]
+    logged = [[{"ts": 1748772500, "user": "u", place: answer} for answer in answers] for place in (key, alike)]
+    found, other = ([event.uuid for event in events_of(joined(jsonl(rows), folder=tmp_path))] for rows in logged)
+    assert found == other
+    array = joined(json.dumps(logged[0][:2]).encode(), folder=tmp_path)
+    assert [event.uuid for event in events_of(array)] == found[:2]
+
+
 @pytest.mark.parametrize("data", [lambda part: part, json.dumps])
 def test_events_that_a_parser_took_apart_are_events(data: Any, tmp_path: Path) -> None:
     rows = [{"event": "message", "data": data(part)} for part in HELLO]
