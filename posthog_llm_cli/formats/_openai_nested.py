@@ -175,7 +175,7 @@ def classify_stream(value: Json) -> str | None:
 
 
 def is_last_part(nested: Nested) -> bool:
-    """Whether what lies under a key for parts alone looks like a whole answer, as a stream's last part does (4.4, 4.10).
+    """Whether what lies under a key for parts alone looks like a whole answer: a stream's last part (4.4, 4.10).
 
     Where a server counts on every part, each of them does.
     """
