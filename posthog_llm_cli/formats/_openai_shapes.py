@@ -53,6 +53,7 @@ __all__ = [
     "classify_response",
     "counted_answer",
     "is_asked_flat",
+    "is_asked_flat_alone",
     "is_error",
     "is_error_body",
     "read_status",
@@ -411,6 +412,11 @@ def _failed(seen: Candidate) -> str | None:
 def is_asked_flat(record: Mapping[str, Json]) -> bool:
     """Whether a flat record has its prompt under a name that no request key is, beside the model (4.7)."""
     return any(text(record.get(key)) for key in _FLAT_PROMPT_KEYS) and any(text(record.get(key)) for key in MODEL_KEYS)
+
+
+def is_asked_flat_alone(record: Mapping[str, Json]) -> bool:
+    """Whether nothing but such a prompt says what was asked."""
+    return is_asked_flat(record) and not Candidate(record).has_request
 
 
 def _training(seen: Candidate) -> str | None:

@@ -187,6 +187,16 @@ def test_a_failed_calls_own_request_is_all_that_was_asked(asked: Any) -> None:
     assert "$ai_model_parameters" not in found
 
 
+@pytest.mark.parametrize("place", ["llm_call", "msg", "event", "response"])
+@pytest.mark.parametrize("end", [{"response": "ho"}, {"error": {"message": "boom"}}], ids=["answered", "failed"])
+def test_the_call_that_lies_in_a_failed_flat_record_is_the_one_that_is_sent(place: str, end: Any) -> None:
+    call = {"request": ASKED, "timestamp": AT, **end}
+    record = {"ts": AT, "model": "gpt-4o", "question": "hi", "status": "failed", place: call}
+    without = {key: value for key, value in record.items() if key not in {"question", "status"}}
+    assert to_event(record).uuid == to_event(without).uuid
+    assert to_properties(record)["$ai_input"] == to_properties(call)["$ai_input"]
+
+
 def test_a_text_as_the_answer_of_a_request_is_a_call() -> None:
     record = {"timestamp": AT, "request": {**ASKED, "temperature": 0.5}, "response": "ho"}
     assert said(record) == [{"type": "text", "text": "ho"}]
