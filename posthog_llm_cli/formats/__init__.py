@@ -160,7 +160,9 @@ def reader_of(record: Json, *, name: str | None = None) -> tuple[LogFormat | Ref
     if name is not None:
         return _fixed(record, name), record
     found = detect(record)
-    if (found is None or found.name in _HOLLOW or _is_told_flat(found, record)) and (held := _held_call(record)) is not None:
+    if (found is None or found.name in _HOLLOW or _is_told_flat(found, record)) and (
+        held := _held_call(record)
+    ) is not None:
         record, found = held
     return found, record
 

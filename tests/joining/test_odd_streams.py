@@ -153,6 +153,20 @@ def test_a_whole_answer_alone_under_a_key_for_parts_is_what_it_is_elsewhere(
     assert [event.uuid for event in events_of(array)] == found[:2]
 
 
+def test_announced_letters_are_joined_as_any_and_nothing_else_is(tmp_path: Path) -> None:
+    inputs = [{"custom_id": "1", "method": "POST", "url": "/v1/completions", "body": {"model": "m", "prompt": "hi"}}]
+    answer = {"status_code": 200, "body": text_part("ho", "stop", usage=USAGE)}
+    outputs = [{"id": "batch_req_1", "custom_id": "1", "response": answer, "error": None}]
+    letters = [{"plh_dead_letter": 1, "record": row} for row in (*HELLO, *inputs, *outputs)]
+    known = joined(jsonl(letters), folder=tmp_path)
+    bare = said("not", "asked for", id="other")
+    announced = joined(jsonl([*letters, *bare]), folder=tmp_path, format_name="dead-letter")
+    assert [event.uuid for event in events_of(announced)] == [event.uuid for event in events_of(known)]
+    assert outcomes_of(announced) == {**outcomes_of(known), "unknown-format": len(bare)}
+    assert texts_of(announced)[0] == "Hello"
+    assert b"hi" in events_of(announced)[1].properties
+
+
 @pytest.mark.parametrize("data", [lambda part: part, json.dumps])
 def test_events_that_a_parser_took_apart_are_events(data: Any, tmp_path: Path) -> None:
     rows = [{"event": "message", "data": data(part)} for part in HELLO]
