@@ -176,8 +176,8 @@ def plan_file(where: str, run_started_at: datetime, *, specs: Sequence[str] = ()
 
 def _is_same(spec: str, path: Path) -> bool:
     try:
-        return os.path.samefile(spec, path)  # noqa: PTH121
-    except (OSError, ValueError):  # stdin, a glob, or nothing there
+        return os.path.samefile(0 if spec == "-" else spec, path)  # noqa: PTH121
+    except (OSError, ValueError):  # a glob, or nothing there
         return False
 
 

@@ -13,6 +13,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.explaining.paths import Path, at, leaves, removed, replaced, shown
 from posthog_llm_cli.explaining.probing import Facts, Findings, Prober, marked
 from posthog_llm_cli.explaining.values import Explanation, LeftOut, Row
+from posthog_llm_cli.formats import dead_letter
 from posthog_llm_cli.model import (
     BuildOptions,
     Converted,
@@ -51,7 +52,7 @@ def explain(line: LogLine, options: ConvertOptions) -> Iterator[Explanation]:
     for converted in convert(line, options):
         match converted.result:
             case Event() as event:
-                yield _event(converted, event, _record_of(line, converted), options)
+                yield _event(converted, event, _record_of(line, converted), _to_try(converted, options))
             case RecordError() as error:
                 yield _no_event(converted, "rejected", error.code, error.message, path=error.path, hint=error.hint)
             case Skipped(code=code, message=message):
@@ -60,6 +61,12 @@ def explain(line: LogLine, options: ConvertOptions) -> Iterator[Explanation]:
                 yield _no_event(converted, "filtered", None, "outside --since and --until, or of another shard")
             case _ as never:
                 assert_never(never)
+
+
+def _to_try(converted: Converted, options: ConvertOptions) -> ConvertOptions:
+    """Return the options for trying changes of a record: all that it may become, and a letter's record by itself."""
+    name = None if converted.from_letter and options.format == dead_letter.NAME else options.format
+    return replace(options, format=name, since=None, until=None, shard=None)
 
 
 def _no_event(

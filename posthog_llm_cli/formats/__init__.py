@@ -35,6 +35,7 @@ from posthog_llm_cli.formats._openai_shapes import (
     Nested,
     classify,
     classify_response,
+    is_asked_flat_alone,
 )
 from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, members, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
@@ -159,7 +160,9 @@ def reader_of(record: Json, *, name: str | None = None) -> tuple[LogFormat | Ref
     if name is not None:
         return _fixed(record, name), record
     found = detect(record)
-    if (found is None or found.name in _HOLLOW) and (held := _held_call(record)) is not None:
+    if (found is None or found.name in _HOLLOW or _is_told_flat(found, record)) and (
+        held := _held_call(record)
+    ) is not None:
         record, found = held
     return found, record
 
@@ -291,7 +294,10 @@ def _below(path: str, found: tuple[str, Json]) -> tuple[str, Json]:
 def _wrapped_record(value: Mapping[str, Json]) -> tuple[str, Json] | None:
     """The call in a logger's line that is no known record itself; parts of streams are not put together from there."""
     inside = list(wrapped(value))
-    if not inside or detect(value) is not None:
+    if not inside:
+        return None
+    known = detect(value)
+    if known is not None and not _is_told_flat(known, value):
         return None
     for path, inner in inside:
         found = _enveloped(inner)
@@ -299,6 +305,11 @@ def _wrapped_record(value: Mapping[str, Json]) -> tuple[str, Json] | None:
         if _is_whole_call(record):
             return where, record
     return None
+
+
+def _is_told_flat(found: LogFormat | Refusal, record: Json) -> bool:
+    """Whether a record is a failure told by a text and a model alone: a call that lies in it says more."""
+    return found is openai_error.FORMAT and isinstance(record, dict) and is_asked_flat_alone(record)
 
 
 def _is_whole_call(record: Json) -> bool:

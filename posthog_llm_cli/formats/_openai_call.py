@@ -159,8 +159,8 @@ def _model(exchange: Exchange) -> str:
         outer.get("modelName"),
         outer.get("modelId"),
         deployment[1] if deployment is not None else None,
-        outer.get("model_id"),
         *(side.get(key) for side in (request, outer) for key in ("engine", "deployment_id")),  # openai before 1.0
+        outer.get("model_id"),  # LiteLLM's, say, is a number of its own
     )
     if model is None:
         raise RecordError("missing-field", "the record names no model", path="$.model")

@@ -174,9 +174,12 @@ def classify_stream(value: Json) -> str | None:
     return "openai-stream" if is_stream else None
 
 
-def is_logged_part(nested: Nested) -> bool:
-    """Whether what lies under a key for parts alone is one; the last may look like a whole answer (4.4, 4.10)."""
-    return nested.shape == "openai-stream" or (isinstance(nested.value, dict) and is_one_of(nested.shape, _LAST_PARTS))
+def is_last_part(nested: Nested) -> bool:
+    """Whether what lies under a key for parts alone looks like a whole answer: a stream's last part (4.4, 4.10).
+
+    Where a server counts on every part, each of them does.
+    """
+    return isinstance(nested.value, dict) and is_one_of(nested.shape, _LAST_PARTS)
 
 
 def _part_shape(part: Mapping[str, Json]) -> str | None:
@@ -189,8 +192,12 @@ def _part_shape(part: Mapping[str, Json]) -> str | None:
     if shape is None:
         held = (Nested(part[key]) for key in RESPONSE_KEYS if key in part)
         found = next((inner for nested in held if (inner := nested.shape) is not None), None)
-        is_logged = any(
-            is_logged_part(Nested(part[key])) for key in PART_KEYS if isinstance(part.get(key), (dict, str))
-        )
-        return found or ("openai-stream" if is_logged else None)
+        logged = (_logged_shape(Nested(part[key])) for key in PART_KEYS if isinstance(part.get(key), (dict, str)))
+        return found or next((inner for inner in logged if inner is not None), None)
     return shape
+
+
+def _logged_shape(nested: Nested) -> str | None:
+    if is_last_part(nested):
+        return _part_shape(mapping(nested.value))
+    return "openai-stream" if nested.shape == "openai-stream" else None

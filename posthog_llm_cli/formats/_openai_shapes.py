@@ -23,7 +23,7 @@ from posthog_llm_cli.formats._openai_answers import (
     is_error_body,
 )
 from posthog_llm_cli.formats._openai_exceptions import logged_exception
-from posthog_llm_cli.formats._openai_nested import Nested, classify_stream, is_logged_part
+from posthog_llm_cli.formats._openai_nested import Nested, classify_stream, is_last_part
 from posthog_llm_cli.formats._openai_times import DURATION_KEYS, TIME_KEYS
 from posthog_llm_cli.formats._usage import COST_KEYS, INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
 from posthog_llm_cli.formats.sse import is_rest_of_stream, is_sse
@@ -53,6 +53,7 @@ __all__ = [
     "classify_response",
     "counted_answer",
     "is_asked_flat",
+    "is_asked_flat_alone",
     "is_error",
     "is_error_body",
     "read_status",
@@ -159,11 +160,22 @@ class Candidate:
         # One part is no answer beside the whole text: simonw/llm keeps both.
         return None if lone_part is None or _is_flat(self) else lone_part
 
+    @cached_property
+    def last_part(self) -> tuple[str, Nested] | None:
+        """What lies under a key for parts alone and may be the last of a stream: it looks like a whole answer.
+
+        By itself it is no answer of this record's, but the one call that a logger's line holds.
+        """
+        return None if self.answer is not None or _is_flat(self) else self._logged(is_last_part)
+
     def _logged_part(self) -> tuple[str, Nested] | None:
         """What lies under a key for parts alone: one, or the text of its event."""
+        return self._logged(lambda nested: nested.shape == "openai-stream")
+
+    def _logged(self, is_found: Callable[[Nested], bool]) -> tuple[str, Nested] | None:
         for key in PART_KEYS:
             nested = self.nested(key) if isinstance(self.record.get(key), (dict, str)) else None
-            if nested is not None and isinstance(nested.value, (dict, str)) and is_logged_part(nested):
+            if nested is not None and isinstance(nested.value, (dict, str)) and is_found(nested):
                 return key, nested
         return None
 
@@ -391,12 +403,20 @@ def _list_of_parts(seen: Candidate) -> str | None:
 
 def _failed(seen: Candidate) -> str | None:
     is_asked = seen.has_request or is_asked_flat(seen.record)
-    return "openai-error" if is_asked and seen.failed and seen.response_is_unusable else None
+    if not (is_asked and seen.failed and seen.response_is_unusable):
+        return None
+    # A flat record has its answer under many names, and beside a flag that says it failed all the same.
+    return "openai-error" if seen.has_request or counted_answer(seen.record) is None else None
 
 
 def is_asked_flat(record: Mapping[str, Json]) -> bool:
     """Whether a flat record has its prompt under a name that no request key is, beside the model (4.7)."""
     return any(text(record.get(key)) for key in _FLAT_PROMPT_KEYS) and any(text(record.get(key)) for key in MODEL_KEYS)
+
+
+def is_asked_flat_alone(record: Mapping[str, Json]) -> bool:
+    """Whether nothing but such a prompt says what was asked."""
+    return is_asked_flat(record) and not Candidate(record).has_request
 
 
 def _training(seen: Candidate) -> str | None:

@@ -106,7 +106,8 @@ class _Opened(Value, frozen=True):
 
 def _opened(record: Mapping[str, Json]) -> _Opened:
     """Open a wrapper; what is none stays as it is."""
-    answer = Candidate(record).answer
+    seen = Candidate(record)
+    answer = seen.answer or seen.last_part
     if answer is None:
         return _Opened(record)
     key, nested = answer

@@ -7,7 +7,7 @@ down"}}`. An error body alone names neither model nor time: it is rejected.
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._openai_call import Answer, build_call, operation_of_failure
 from posthog_llm_cli.formats._openai_exchange import flat_request, read_exchange
-from posthog_llm_cli.formats._openai_shapes import Candidate, classify, is_asked_flat, is_error_body
+from posthog_llm_cli.formats._openai_shapes import CONTENT_KEYS, Candidate, classify, is_asked_flat, is_error_body
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.model import Json, ParseContext
 from posthog_llm_cli.values import replace
@@ -34,7 +34,7 @@ def parse(record: Json, context: ParseContext) -> Parsed:
             hint="log the error together with its request",
         )
     exchange = read_exchange(record)
-    if is_asked_flat(record):
+    if is_asked_flat(record) and not any(exchange.request.get(key) for key in CONTENT_KEYS):
         exchange = replace(exchange, request={**flat_request(record), **exchange.request})
     said = Candidate(record).error_text if not exchange.response else None
     if said is not None:

@@ -18,6 +18,8 @@ from posthog_llm_cli.values import Value
 _NOTHING: frozenset[int] = frozenset()
 _ONLY = frozenset({0})
 _PARTS = frozenset({"openai-stream", "openai-chat", "openai-completions", "ollama", "openai-error"})
+_UNANSWERED = frozenset({"unknown", "no-response", "fine-tuning-data", "metadata-only"})
+"""Shapes of a record that has no answer of its own."""
 
 
 class Kind(StrEnum):
@@ -139,7 +141,8 @@ def part_of(record: Json) -> Part | None:
     shape, value = classify_response(record), record
     if is_wrapped := shape is None:
         seen = Candidate(record)
-        answer = seen.answer if classify(record) in _PARTS else None
+        asked = classify(record)
+        answer = seen.answer if asked in _PARTS else seen.last_part if asked in _UNANSWERED else None
         found = None if answer is None else _lone_part(answer[1].value)
         if found is None:
             return None

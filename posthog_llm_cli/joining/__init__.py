@@ -15,7 +15,9 @@ from posthog_llm_cli import formats
 from posthog_llm_cli.committed import AlreadyRead
 from posthog_llm_cli.decoding import decode, encode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
-from posthog_llm_cli.formats.dead_letter import is_dead_letter, open_letter
+from posthog_llm_cli.formats._openai_shapes import PART_KEYS
+from posthog_llm_cli.formats.dead_letter import MARK, is_dead_letter, open_letter
+from posthog_llm_cli.formats.dead_letter import NAME as LETTER_FORMAT
 from posthog_llm_cli.formats.openai_batch import side_of
 from posthog_llm_cli.joining.batches import Batches
 from posthog_llm_cli.joining.streams import Streams
@@ -27,6 +29,8 @@ __all__ = ["Join", "Joiner"]
 Item = LogLine | SourceError | Idle | AlreadyRead
 
 MAX_RECORD = 32 * 1024 * 1024
+_PLACES = frozenset({"$", *(f"$.{key}" for key in PART_KEYS)})
+"""Where the record of a line lies; under a key for parts it may be the last one of a stream."""
 
 
 class Join(Protocol):
@@ -75,7 +79,9 @@ class Joiner:
         known = joins
         if known is None:
             known = (Streams(max_bytes=max_record, records_read=lambda: self._records), Batches())
-        self._joins = tuple(join for join in known if format_name is None or format_name in join.formats)
+        self._of_letters = format_name == LETTER_FORMAT
+        asked = {None, LETTER_FORMAT}
+        self._joins = tuple(join for join in known if format_name in asked or format_name in join.formats)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +93,7 @@ class Joiner:
             join.close()
 
     def join(self, items: Iterator[Item | Mark], *, is_cut: Callable[[], bool]) -> Iterator[Item]:
-        """Yield the lines as they go on.
+        """Yield the lines as they go on; where letters were announced, what is made of several is a letter, too.
 
         `is_cut` says that a signal came or that the time is over. What is open then was not read whole, and stays out.
         """
@@ -97,24 +103,29 @@ class Joiner:
                     self._records += 1
                     joins = self._joins_of(item)
                     if joins:
-                        yield from self._take(item, joins)
+                        yield from self._given(self._take(item, joins))
                     else:
                         yield item
                 case Mark():
-                    yield from _until(is_cut, chain.from_iterable(join.mark(item) for join in self._joins))
+                    yield from _until(is_cut, self._given(chain.from_iterable(join.mark(item) for join in self._joins)))
                 case Idle():
-                    yield from _until(is_cut, chain.from_iterable(join.pause() for join in self._joins))
+                    yield from _until(is_cut, self._given(chain.from_iterable(join.pause() for join in self._joins)))
                     yield item
                 case _:
                     yield item
         if not is_cut():
-            yield from _until(is_cut, chain.from_iterable(join.finish() for join in self._joins))
+            yield from _until(is_cut, self._given(chain.from_iterable(join.finish() for join in self._joins)))
+
+    def _given(self, lines: Iterator[LogLine]) -> Iterator[LogLine]:
+        return map(_in_letter, lines) if self._of_letters else lines
 
     def _joins_of(self, line: LogLine) -> list[Join]:
         """The joins that a line may be for: of most lines, none."""
         if line.problem is not None:
             return []
         raw = line.raw
+        if self._of_letters and MARK not in raw:
+            return []
         return [join for join in self._joins if join.may_take(raw)]
 
     def _take(self, line: LogLine, joins: list[Join]) -> Iterator[LogLine]:
@@ -136,6 +147,15 @@ class Joiner:
                     yield from taken
                     return
         yield line
+
+
+def _in_letter(line: LogLine) -> LogLine:
+    """Return a line that stands for several letters as a letter, which is the format that was announced."""
+    try:
+        is_letter = line.problem is not None or line.skipped is not None or is_dead_letter(decode(line.raw).value)
+    except RecordError:  # several letters glued, or damage
+        is_letter = True
+    return line if is_letter else replace(line, raw=b'{"plh_dead_letter":1,"record":%b}' % line.raw)
 
 
 def _until(is_cut: Callable[[], bool], lines: Iterator[LogLine]) -> Iterator[LogLine]:
@@ -189,4 +209,4 @@ def _record_of(raw: bytes) -> Json:
             return None
         value = opened[1]
     records = list(formats.expand(value))
-    return records[0][1] if len(records) == 1 and records[0][0] == "$" else None
+    return value if len(records) == 1 and records[0][0] in _PLACES else None

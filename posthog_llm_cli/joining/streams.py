@@ -24,7 +24,10 @@ PATIENCE = 10_000
 _TOTAL = 4
 """How many times the ceiling for a record all open streams together may hold."""
 _MAX_ENDED = 50_000
-_READERS = frozenset({FORMAT, "openai-chat", "openai-completions", "openai-error", "ollama"})
+_READERS = frozenset({
+    FORMAT, "openai-chat", "openai-completions", "openai-error", "ollama", "openai-flat", "no-response",
+    "fine-tuning-data",
+})  # fmt: skip
 _LOOK = re.compile(
     rb'"(?:chat\.completion\.chunk|delta|text_completion|done|prompt_filter_results|content_filter_offsets)\\*"'
     rb'|"response\.'
@@ -340,6 +343,9 @@ def _begins_again(part: Part, end: _End) -> bool:
 
 
 def _is_ours(record: Json) -> bool:
-    """Whether a record that holds a part under a key is none of a format that is looked for first."""
+    """Whether a record that holds a part under a key is none of a format that is looked for first.
+
+    One that looks like a whole answer under a key for parts is no answer of the record's (`Candidate.last_part`).
+    """
     found = formats.detect(record)
-    return found is not None and found.name in _READERS
+    return found is None or found.name in _READERS

@@ -182,14 +182,16 @@ class Order:
         return self._ranking.otherwise if rank is None else rank
 
     def _rank_of_object(self, first: bytes) -> int | None:
-        """Return the rank of a source that is one object and no more, as millions in a bucket are: unframed."""
+        """Return the rank of a source that is one object and no more, as millions in a bucket are: unframed.
+
+        None is not the last word: of a pipe it may be the first line alone.
+        """
         if len(first) >= _BLOCK or not first.startswith(b"{") or b"\n{" in first:
             return None
         try:
-            rank = self._ranking.of_value(decode(first).value)
+            return self._ranking.of_value(decode(first).value)
         except RecordError:
             return None
-        return self._ranking.otherwise if rank is None else rank
 
     def _lines(self, blocks: Blocks, uri: str, head: bytearray) -> Generator[LogLine, None, None]:
         """What the first bytes hold, which are left in `head`; damage ends the look."""

@@ -40,6 +40,21 @@ def test_it_takes_the_input_options_of_send(home: Path, called: Called) -> None:
     assert "→ $ai_generation" in called("explain", "--since", "2025-06-01", "app.jsonl:3").out
 
 
+def test_the_limits_of_what_is_sent_change_nothing_in_how_a_record_is_explained(called: Called) -> None:
+    path = f"{SAMPLES / 'openai-flat.jsonl'}:1"
+    alone = called("explain", path).out
+    assert "by --default-time" not in alone
+    limits = ["--since", "2025-06-01T10:11:40Z", "--until", "2025-06-01T10:11:41Z"]
+    assert called("explain", path, *limits).out == alone
+
+
+def test_the_record_in_an_announced_letter_is_explained_as_it_is_sent(home: Path, called: Called) -> None:
+    letter = {"plh_dead_letter": 1, "code": "server-refused", "record": record(1)}
+    (home / "dead.jsonl").write_bytes(lines(letter))
+    announced = called("explain", "dead.jsonl:1", "--format", "dead-letter")
+    assert (announced.code, announced.out) == (0, called("explain", "dead.jsonl:1").out)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_stdin_has_lines_too(home: Path, packed: bool) -> None:
     log = lines(record(1), record(2))

@@ -120,6 +120,22 @@ def test_letters_are_taken_up_from_the_file_that_keeps_them_and_new_ones_go_besi
     assert (home / "dead.jsonl").read_bytes() == letters
 
 
+@pytest.mark.parametrize("typed", [[], ["-"]])
+def test_letters_from_stdin_are_not_added_to_the_file_that_is_read(
+    home: Path, server: MockServer, typed: list[str]
+) -> None:
+    (home / "dead.jsonl").write_bytes(lines(b"{broken"))
+    letters = (home / "dead.jsonl").read_bytes()
+    with (home / "dead.jsonl").open("rb") as stdin:
+        ran = subprocess.run(
+            [*PLH, "send", *typed], cwd=home, env=environment(home, to(server, PLH_DEAD_LETTER="dead.jsonl")),
+            stdin=stdin, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert ran.returncode == 3
+    assert (home / "dead.jsonl").read_bytes() == letters
+    assert (home / "dead-2.jsonl").exists()
+
+
 def test_the_file_that_letters_are_added_to_is_no_source_of_a_folder(
     home: Path, called: Called, server: MockServer
 ) -> None:

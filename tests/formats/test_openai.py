@@ -354,6 +354,7 @@ def test_an_engine_of_openai_before_1_0_names_the_model_where_nothing_else_does(
     flat = {"timestamp": CREATED, key: "mine", "prompt": "Hi", "response": "Ho"}
     assert to_properties(flat)["$ai_model"] == "mine"
     assert to_properties({"request": {key: "mine", "messages": MESSAGES}, "response": chat()})["$ai_model"] != "mine"
+    assert to_properties({**failed, "model_id": "3f1c"})["$ai_model"] == "mine"
 
 
 def test_without_a_model_a_record_is_rejected() -> None:

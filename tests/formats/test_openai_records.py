@@ -170,6 +170,33 @@ def test_a_question_with_an_error_is_a_failed_call_only_of_a_model() -> None:
     assert to_rejection({"ts": AT, "model": "gpt-4o", "question": "hi", "answer": None}).code == "unknown-format"
 
 
+@pytest.mark.parametrize("answer", [{"generated_text": "ho"}, {"response": {"city": "Oslo"}}], ids=["text", "object"])
+def test_what_a_failed_flat_call_answered_all_the_same_is_its_answer(answer: Any) -> None:
+    record = {"ts": AT, "model": "gpt-4o", "question": "hi", "completion_tokens": 2, "success": False, **answer}
+    found = to_properties(record)
+    assert found["$ai_is_error"] is True
+    assert found["$ai_output_choices"][0]["content"][0]["text"] in {"ho", '{"city":"Oslo"}'}
+
+
+@pytest.mark.parametrize("asked", [{"messages": MESSAGES}, {"prompt": "full"}, {"input": "full"}])
+def test_a_failed_calls_own_request_is_all_that_was_asked(asked: Any) -> None:
+    beside = {"question": "hi", "system": "S", "instructions": "I", "temperature": 0.3}
+    failed = {"ts": AT, "model": "gpt-4o", "request": asked, "response": None, "error": "boom"}
+    alone, found = to_properties(failed), to_properties({**failed, **beside})
+    assert found["$ai_input"] == alone["$ai_input"]
+    assert "$ai_model_parameters" not in found
+
+
+@pytest.mark.parametrize("place", ["llm_call", "msg", "event", "response"])
+@pytest.mark.parametrize("end", [{"response": "ho"}, {"error": {"message": "boom"}}], ids=["answered", "failed"])
+def test_the_call_that_lies_in_a_failed_flat_record_is_the_one_that_is_sent(place: str, end: Any) -> None:
+    call = {"request": ASKED, "timestamp": AT, **end}
+    record = {"ts": AT, "model": "gpt-4o", "question": "hi", "status": "failed", place: call}
+    without = {key: value for key, value in record.items() if key not in {"question", "status"}}
+    assert to_event(record).uuid == to_event(without).uuid
+    assert to_properties(record)["$ai_input"] == to_properties(call)["$ai_input"]
+
+
 def test_a_text_as_the_answer_of_a_request_is_a_call() -> None:
     record = {"timestamp": AT, "request": {**ASKED, "temperature": 0.5}, "response": "ho"}
     assert said(record) == [{"type": "text", "text": "ho"}]

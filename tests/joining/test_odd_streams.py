@@ -141,6 +141,32 @@ def test_a_last_part_that_looks_like_a_whole_answer_is_a_part_under_a_loggers_ow
     assert texts_of(joined(jsonl([whole]), folder=tmp_path)) == ["Hello"]
 
 
+@pytest.mark.parametrize(("key", "alike"), [("chunk", "mine"), ("data", "msg"), ("event", "msg"), ("line", "msg")])
+def test_a_whole_answer_alone_under_a_key_for_parts_is_what_it_is_elsewhere(
+    key: str, alike: str, tmp_path: Path
+) -> None:
+    answers = [ollama("Hi", done=True), ollama("Ho", done=True, second=1), text_part("Ha", "stop", id=None)]
+    logged = [[{"ts": 1748772500, "user": "u", place: answer} for answer in answers] for place in (key, alike)]
+    found, other = ([event.uuid for event in events_of(joined(jsonl(rows), folder=tmp_path))] for rows in logged)
+    assert found == other
+    array = joined(json.dumps(logged[0][:2]).encode(), folder=tmp_path)
+    assert [event.uuid for event in events_of(array)] == found[:2]
+
+
+def test_announced_letters_are_joined_as_any_and_nothing_else_is(tmp_path: Path) -> None:
+    inputs = [{"custom_id": "1", "method": "POST", "url": "/v1/completions", "body": {"model": "m", "prompt": "hi"}}]
+    answer = {"status_code": 200, "body": text_part("ho", "stop", usage=USAGE)}
+    outputs = [{"id": "batch_req_1", "custom_id": "1", "response": answer, "error": None}]
+    letters = [{"plh_dead_letter": 1, "record": row} for row in (*HELLO, *inputs, *outputs)]
+    known = joined(jsonl(letters), folder=tmp_path)
+    bare = said("not", "asked for", id="other")
+    announced = joined(jsonl([*letters, *bare]), folder=tmp_path, format_name="dead-letter")
+    assert [event.uuid for event in events_of(announced)] == [event.uuid for event in events_of(known)]
+    assert outcomes_of(announced) == {**outcomes_of(known), "unknown-format": len(bare)}
+    assert texts_of(announced)[0] == "Hello"
+    assert b"hi" in events_of(announced)[1].properties
+
+
 @pytest.mark.parametrize("data", [lambda part: part, json.dumps])
 def test_events_that_a_parser_took_apart_are_events(data: Any, tmp_path: Path) -> None:
     rows = [{"event": "message", "data": data(part)} for part in HELLO]

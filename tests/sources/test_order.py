@@ -258,7 +258,12 @@ def test_the_end_of_each_rank_is_marked_between_its_sources_and_the_next(tmp_pat
 
 def test_one_source_is_read_without_a_look(tmp_path: Path) -> None:
     asked: list[Json] = []
-    ranking = Ranking(asked.append, lambda head: None, otherwise=0)
+
+    def rank(value: Json) -> int:
+        asked.append(value)
+        return 1
+
+    ranking = Ranking(rank, lambda head: None, otherwise=0)
     specs = write(tmp_path, a=line(BARE))
     assert len(items_of(SourceReader([*specs, str(tmp_path / "missing")], ranking=ranking))) == 2
     assert asked == []
@@ -307,6 +312,26 @@ def test_a_long_pipe_is_ranked_by_its_head_and_read_to_its_end(tmp_path: Path, p
     writer.join()
     assert [ref.uri for ref in found] == ["-"] * count + specs
     assert [ref.line for ref in found[:-1]] == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize("first", [AUDIT, {"service": "started"}])
+def test_a_pipe_is_looked_at_beyond_the_first_line_that_is_written_to_it(
+    first: Json, tmp_path: Path, pipe: tuple[int, int]
+) -> None:
+    reading, writing = pipe
+
+    def fill() -> None:
+        os.write(writing, line(first))
+        time.sleep(0.1)
+        os.write(writing, line(SPEND))
+        os.close(writing)
+
+    writer = threading.Thread(target=fill)
+    writer.start()
+    specs = write(tmp_path, bare=line(BARE))
+    found = [item.ref.uri for item in reader_of(["-", *specs], stdin_fd=reading) if isinstance(item, LogLine)]
+    writer.join()
+    assert found == [*specs, "-", "-"]
 
 
 def test_a_silent_pipe_and_a_live_one_go_last(tmp_path: Path, pipe: tuple[int, int]) -> None:
