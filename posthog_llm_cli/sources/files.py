@@ -106,6 +106,13 @@ def is_live(descriptor: int, uri: str) -> bool:
         raise _failure(uri, error) from None
 
 
+def _is_small(descriptor: int, uri: str) -> bool:
+    try:
+        return os.fstat(descriptor).st_size < _SMALL_BLOCK
+    except OSError as error:
+        raise _failure(uri, error) from None
+
+
 def read_blocks(
     descriptor: int, uri: str, *, live: bool, should_stop: Callable[[], bool], idle_s: float, block_size: int = BLOCK
 ) -> Generator[bytes, None, None]:
@@ -113,7 +120,7 @@ def read_blocks(
 
     Raises: SourceError `source-unreadable`; Stopped within 0.2 s of `should_stop`.
     """
-    if not live and os.fstat(descriptor).st_size < _SMALL_BLOCK:
+    if not live and _is_small(descriptor, uri):
         block_size = min(block_size, _SMALL_BLOCK)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
