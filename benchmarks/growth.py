@@ -217,6 +217,8 @@ def fill(path: Path, destination: Destination, held: int, total: int) -> None:
         ledger.begin()
         if held == 0:
             ledger.settle(destination, [(uuid_of(0).hex(), Settlement.ACCEPTED)])
+        # A run without an end was killed: the next one would look through the whole file first.
+        ledger.end("{}", exit_code=0, ended_at=datetime.now(UTC))
     with closing(open_for_writing(path)) as file:
         number, outcome, run = file.execute("SELECT destination, outcome, run FROM settled LIMIT 1").fetchone()
         for begin in range(held, total, _FILL):

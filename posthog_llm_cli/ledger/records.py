@@ -88,6 +88,8 @@ class NoLedger:
         """Return False."""
         return False
 
+    knows_any = False
+
     def committed(self, _head: bytes) -> Sequence[Committed]:
         """Return nothing."""
         return ()
@@ -204,6 +206,12 @@ class LedgerView:
         """How many settled events were sent by runs with another `--distinct-id`."""
         return self._lookup.other_distinct_id
 
+    @property
+    def knows_any(self) -> bool:
+        """Whether anything is committed that a source may go on from."""
+        with translated(self._path):
+            return self._sources.knows_any
+
     def committed(self, head: bytes) -> Sequence[Committed]:
         """Return what may be the beginning of a source that begins with `head`."""
         with translated(self._path):
@@ -309,6 +317,12 @@ class Ledger:
             return self._lookup.is_settled(destination, uuid)
         with translated(self.path):
             return self._file.execute(_LOOKUP, (number, _bytes_of(uuid))).fetchone() is not None
+
+    @property
+    def knows_any(self) -> bool:
+        """Whether anything is committed that a source may go on from."""
+        with translated(self.path):
+            return self._sources.knows_any
 
     def committed(self, head: bytes) -> Sequence[Committed]:
         """Return what may be the beginning of a source that begins with `head`; nothing that this run has claimed."""

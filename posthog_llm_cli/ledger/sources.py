@@ -46,15 +46,15 @@ class SourceRows:
 
     def find(self, head: bytes) -> list[Committed]:
         """Return what may be the beginning of a source that begins with `head`; nothing of this run's own."""
-        digests = head_digests(head) if self._has_any else []
+        digests = head_digests(head) if self.knows_any else []
         return self._where(f"head IN ({', '.join('?' * len(digests))})", digests) if digests else []
 
     def unchanged(self, file_state: bytes) -> Committed | None:
         """Return what was noted of a file in this state, which is all of it; nothing of this run's own."""
-        return next(iter(self._where("file_state = ?", [file_state])), None) if self._has_any else None
+        return next(iter(self._where("file_state = ?", [file_state])), None) if self.knows_any else None
 
     @property
-    def _has_any(self) -> bool:
+    def knows_any(self) -> bool:
         """Whether anything is noted that this run may go on from: a first run over a million objects need not ask."""
         if self._found_any is None:
             asked = "SELECT EXISTS (SELECT 1 FROM sources WHERE settings = ? AND since <= ?)"

@@ -136,8 +136,10 @@ class SourceReader:
 
     def _is_known(self, descriptor: int, path: str) -> bool:
         """Whether the file is as it was when an earlier run had settled all of it."""
-        state = None if self._memory is None else files.state_of(descriptor, path)
-        return state is not None and self._memory is not None and self._memory.unchanged(state) is not None
+        if self._memory is None or not self._memory.knows_any:
+            return False
+        state = files.state_of(descriptor, path)
+        return state is not None and self._memory.unchanged(state) is not None
 
     def _read(self, source: files.Source | Held) -> Iterator[Read]:
         try:
@@ -174,9 +176,10 @@ class SourceReader:
 
         def rewound() -> Generator[bytes, None, None]:
             nonlocal raw
-            os.lseek(held.descriptor, 0, os.SEEK_SET)
-            self.raw_bytes_read -= raw
-            raw = 0
+            if raw:
+                os.lseek(held.descriptor, 0, os.SEEK_SET)
+                self.raw_bytes_read -= raw
+                raw = 0
             return plain(blocks(), held.source.uri)
 
         uri = held.source.uri

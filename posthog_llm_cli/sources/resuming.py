@@ -33,6 +33,10 @@ _POLL_S = 0.05
 class Memory(Protocol):
     """What earlier runs have committed of sources: the ledger. All methods may raise LedgerError."""
 
+    @property
+    def knows_any(self) -> bool:
+        """Whether anything is committed that a source may go on from: where not, none need be asked about."""
+
     def unchanged(self, file_state: bytes, /) -> Committed | None:
         """Return what is committed of a file that was in this state when it was read to its end: all of it."""
 

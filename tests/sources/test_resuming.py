@@ -37,6 +37,10 @@ class Notes:
     places: list[Reached] = field(default_factory=list)
     claimed: list[int] = field(default_factory=list)
 
+    @property
+    def knows_any(self) -> bool:
+        return bool(self.places)
+
     def unchanged(self, file_state: bytes) -> Committed | None:
         known = [number for number, place in enumerate(self.places) if place.file_state == file_state]
         return self._committed(known[-1]) if known else None
