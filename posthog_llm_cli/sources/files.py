@@ -209,9 +209,11 @@ def _in_order(is_directory: dict[str, bool]) -> list[str]:
 
 
 def _kind(path: "os.DirEntry[str] | str") -> str | OSError:
-    if not isinstance(path, str) and not path.is_symlink():  # what the directory says of it, without asking the file
-        return "directory" if path.is_dir() else "file" if path.is_file() else "other"
     try:
+        if (
+            not isinstance(path, str) and not path.is_symlink()
+        ):  # what the directory says, mostly without asking the file
+            return "directory" if path.is_dir() else "file" if path.is_file() else "other"
         mode = os.stat(path).st_mode  # noqa: PTH116
     except OSError as error:
         return error
