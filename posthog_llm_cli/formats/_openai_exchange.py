@@ -144,8 +144,7 @@ def _lone_request(record: Mapping[str, Json]) -> Mapping[str, Json]:
     ]
     found = [asked for inner in named if (asked := Candidate({"request": inner}).request)]
     alone = found[0] if len(found) == 1 else {}
-    has_messages = any("role" in mapping(message) for message in items(alone.get("messages")))
-    return alone if has_messages or text(alone.get("model")) is not None else {}
+    return alone if _holds_messages(alone.get("messages")) or text(alone.get("model")) is not None else {}
 
 
 def input_value(value: Json) -> Json:

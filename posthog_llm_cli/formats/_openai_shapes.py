@@ -402,8 +402,7 @@ def _list_of_parts(seen: Candidate) -> str | None:
 
 
 def _failed(seen: Candidate) -> str | None:
-    is_asked = seen.has_request or is_asked_flat(seen.record)
-    if not (is_asked and seen.failed and seen.response_is_unusable):
+    if not (seen.failed and seen.response_is_unusable and (seen.has_request or is_asked_flat(seen.record))):
         return None
     # A flat record has its answer under many names, and beside a flag that says it failed all the same.
     return "openai-error" if seen.has_request or counted_answer(seen.record) is None else None

@@ -68,9 +68,8 @@ def head_rank(head: bytes) -> int | None:
 
 
 def _rank_of(record: Json) -> int | None:
-    if (
-        isinstance(record, dict) and "body" in record and classify(record) == _BATCH_INPUT
-    ):  # one format with the batch's output, and needed before it
+    if isinstance(record, dict) and "body" in record and classify(record) == _BATCH_INPUT:
+        # One format with the batch's output, and needed before it.
         return READ_RANKS[_BATCH_INPUT]
     row = detect(record)
     return None if row is None else READ_RANKS.get(row.name, OTHER_RANK)

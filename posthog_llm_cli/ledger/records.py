@@ -75,6 +75,7 @@ class NoLedger:
 
     other_distinct_id = 0
     warning: str | None = None
+    knows_any = False
 
     def outcome_of(self, _destination: Destination, _uuid: str) -> Settlement | None:
         """Return None."""
@@ -87,8 +88,6 @@ class NoLedger:
     def is_settled(self, _destination: Destination, _uuid: str) -> bool:
         """Return False."""
         return False
-
-    knows_any = False
 
     def committed(self, _head: bytes) -> Sequence[Committed]:
         """Return nothing."""

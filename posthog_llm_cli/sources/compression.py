@@ -24,6 +24,7 @@ _ZSTD_SKIPPABLE = tuple(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x
 _MAGICS = (_GZIP, _ZSTD, *_ZSTD_SKIPPABLE)
 _LONGEST_MAGIC = 4
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_BEGINNINGS = (*_MAGICS, *_UTF16)
 _GZIP_INPUT = 64 * 1024
 
 _RESERVED_BLOCK, _RLE_BLOCK = 3, 1
@@ -54,7 +55,7 @@ def plain(blocks: Blocks, uri: str) -> Blocks:
 
 
 def _opened(blocks: Blocks, uri: str, *, layers: int) -> Blocks:
-    head = yield from _head(blocks, _LONGEST_MAGIC, (*_MAGICS, *_UTF16))
+    head = yield from _head(blocks, _LONGEST_MAGIC, _BEGINNINGS)
     if layers and head.startswith(_MAGICS):
         yield from _opened(_decompressed(head, blocks, uri), uri, layers=layers - 1)
     elif (encoding := _UTF16.get(head[:2])) is not None:

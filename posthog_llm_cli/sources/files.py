@@ -100,15 +100,12 @@ def state_of(descriptor: int, path: str) -> bytes | None:
 
 def is_live(descriptor: int, uri: str) -> bool:
     """Whether reading may have to wait (a pipe, a terminal). Raises SourceError."""
-    try:
-        return not stat.S_ISREG(os.fstat(descriptor).st_mode)
-    except OSError as error:
-        raise _failure(uri, error) from None
+    return not stat.S_ISREG(_status(descriptor, uri).st_mode)
 
 
-def _is_small(descriptor: int, uri: str) -> bool:
+def _status(descriptor: int, uri: str) -> os.stat_result:
     try:
-        return os.fstat(descriptor).st_size < _SMALL_BLOCK
+        return os.fstat(descriptor)
     except OSError as error:
         raise _failure(uri, error) from None
 
@@ -120,7 +117,7 @@ def read_blocks(
 
     Raises: SourceError `source-unreadable`; Stopped within 0.2 s of `should_stop`.
     """
-    if not live and _is_small(descriptor, uri):
+    if not live and _status(descriptor, uri).st_size < _SMALL_BLOCK:
         block_size = min(block_size, _SMALL_BLOCK)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -210,9 +207,8 @@ def _in_order(is_directory: dict[str, bool]) -> list[str]:
 
 def _kind(path: "os.DirEntry[str] | str") -> str | OSError:
     try:
-        if (
-            not isinstance(path, str) and not path.is_symlink()
-        ):  # what the directory says, mostly without asking the file
+        if not isinstance(path, str) and not path.is_symlink():
+            # What the directory says, mostly without asking the file.
             return "directory" if path.is_dir() else "file" if path.is_file() else "other"
         mode = os.stat(path).st_mode  # noqa: PTH116
     except OSError as error:
