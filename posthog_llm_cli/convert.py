@@ -10,6 +10,7 @@ from typing import ClassVar
 from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import Decoded, decode, encode, split_documents, to_size
 from posthog_llm_cli.errors import RecordError
+from posthog_llm_cli.formats.base import Parsed
 from posthog_llm_cli.formats.dead_letter import MAX_LETTERS_DEEP, NAME, is_dead_letter, letter_bytes
 from posthog_llm_cli.glance import glance_of
 from posthog_llm_cli.identity import event_uuid
@@ -63,8 +64,10 @@ def convert(line: LogLine, options: ConvertOptions) -> list[Converted]:
         return [Converted(line.ref, line.problem, warnings=line.warnings)]
     if line.skipped is not None:
         return [Converted(line.ref, line.skipped, line.format, line.warnings)]
-    records = _records(line.raw, line.ref, whole=True)
-    if isinstance(records, tuple):
+    usual = formats.usual_call(line.raw, options.parse, name=options.format)
+    if usual is not None:
+        found = [_converted(_Record(line.ref), usual, formats.USUAL, options, line)]
+    elif isinstance(records := _records(line.raw, line.ref, whole=True), tuple):
         found = [_convert(record, options, line) for record in records]
     else:
         found = [to_hold(_convert(record, options, line)) for record in records]
@@ -165,8 +168,11 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
             raw=record.raw,
             from_letter=record.from_letter,
         )
-    name = formats.name_of(found)
-    warnings = record.warnings
+    return _converted(record, parsed, formats.name_of(found), options, line)
+
+
+def _converted(record: _Record, parsed: Parsed, name: str | None, options: ConvertOptions, line: LogLine) -> Converted:
+    """What becomes of a record that was read."""
     result: Event | Skipped | Filtered | RecordError
     try:
         raw = line.raw if record.raw is None else record.raw
@@ -177,7 +183,8 @@ def _convert(record: _Record, options: ConvertOptions, line: LogLine) -> Convert
     if isinstance(result, Filtered):
         more, coverage = (), ()
     glance = glance_of(result, name, more) if options.glance and isinstance(result, Event) else None
-    return Converted(record.ref, result, name, (*warnings, *more), record.raw, coverage, record.from_letter, glance)
+    warnings = (*record.warnings, *more) if record.warnings else more
+    return Converted(record.ref, result, name, warnings, record.raw, coverage, record.from_letter, glance)
 
 
 def _as_data(error: RecordError, path: str = "$") -> RecordError:

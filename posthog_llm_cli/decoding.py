@@ -113,12 +113,12 @@ def _value_of(content: bytes, raw: bytes) -> Json:
         is_plain = True
     if not is_plain:
         return _tolerant(_text_of(content, raw), raw)
-    if _has_many_brackets(content) and is_deeper(value, MAX_DEPTH):
+    if has_many_brackets(content) and is_deeper(value, MAX_DEPTH):
         raise _too_deep()
     return value
 
 
-def _has_many_brackets(content: bytes) -> bool:
+def has_many_brackets(content: bytes) -> bool:
     """Whether there are enough for something to be too deep. `find` leaps to the next, `count` looks at every byte."""
     found = 0
     for bracket in (b"{", b"["):

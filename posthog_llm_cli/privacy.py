@@ -111,22 +111,26 @@ def is_plain(item: Json) -> bool:
 
 
 def _redact_object(value: Mapping[str, Json], kind: str | None, *, in_media: bool) -> Json:
+    asked = [(key, member) for key, member in value.items() if _may_hold_media(member)]
+    if not asked:
+        return value
     here = _kind_of(value) or kind
     is_image_call = value.get("type") == "image_generation_call"
     own = "result" if is_image_call else "delta" if here == "audio" else None  # audio deltas: of a realtime session
     changed: dict[str, Json] = {}
-    for key, member in value.items():
-        if isinstance(member, str):
-            if len(member) < _SHORT and (len(member) <= _NO_DATA_URL or not _holds_data_url(member)):
-                continue
-        elif not isinstance(member, (list, dict)):
-            continue
+    for key, member in asked:
         is_media = key in _MEDIA_KEYS or key == own or (in_media and key == "url")
         inner = _MEDIA_KEYS.get(key) or ("image" if is_image_call else here)
         new = _redact(member, inner, in_media=is_media)
         if new is not member:
             changed[key] = new
     return {**value, **changed} if changed else value
+
+
+def _may_hold_media(value: Json) -> bool:
+    if isinstance(value, str):
+        return len(value) >= _SHORT or (len(value) > _NO_DATA_URL and _holds_data_url(value))
+    return isinstance(value, (list, dict))
 
 
 def _kind_of(value: Mapping[str, Json]) -> str | None:

@@ -354,10 +354,10 @@ def test_splitting_takes_deep_and_many_documents_quickly() -> None:
 
 @given(st.binary(max_size=400) | st.integers(90, 110).map(lambda number: b"[" * number))
 def test_brackets_are_counted_as_they_stand(content: bytes) -> None:
-    from posthog_llm_cli.decoding import _has_many_brackets
+    from posthog_llm_cli.decoding import has_many_brackets
 
     content = content.replace(b"a", b"{").replace(b"b", b"[")
-    assert _has_many_brackets(content) == (content.count(b"{") + content.count(b"[") > MAX_DEPTH)
+    assert has_many_brackets(content) == (content.count(b"{") + content.count(b"[") > MAX_DEPTH)
 
 
 def test_what_is_held_takes_the_memory_that_it_says() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats import (
+    _litellm_usual,
     dead_letter,
     litellm,
     litellm_kwargs,
@@ -39,18 +40,20 @@ from posthog_llm_cli.formats._openai_shapes import (
 )
 from posthog_llm_cli.formats._wrappers import HOLDERS, exchanges, lines_of_page, members, wrapped
 from posthog_llm_cli.formats.base import LogFormat, Parsed, Refusal
-from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.model import Json, LLMCall, ParseContext
 
 __all__ = [
     "DETECTION",
     "FORMATS",
     "FORMAT_NAMES",
+    "USUAL",
     "LogFormat",
     "detect",
     "expand",
     "is_single",
     "parse",
     "rows",
+    "usual_call",
 ]
 
 
@@ -112,6 +115,8 @@ _QUOTING = frozenset({*PROMPT_TEXT_KEYS, *MORE_PROMPT_KEYS, "inputs", "system", 
 """Names of texts that were asked or said: one that is JSON of a call quotes it."""
 _MOST_UNKNOWN = 1000
 """With so many rows that nobody knows at its beginning an array under a name is no table of calls."""
+USUAL = litellm.FORMAT.name
+_USUAL_CALLS = _litellm_usual.Reader(_EARLIER_KEYS | _HOLDERS)
 _BY_NAME = {found.name: found for found in FORMATS}
 _OPENAI_FROM = DETECTION.index(openai_parallel.FORMAT)
 _BEFORE_OPENAI = DETECTION[:_OPENAI_FROM]
@@ -135,6 +140,14 @@ def detect(record: Json) -> LogFormat | Refusal | None:
         if row.matches(record):
             return row
     return _BY_SHAPE.get(classify(record))
+
+
+def usual_call(raw: bytes, context: ParseContext, *, name: str | None = None) -> LLMCall | None:
+    """Return the call of a line that is a usual one of the format `USUAL`, as `read` does; None for any other.
+
+    `name` is the format that all records are to be of, None where it is found out.
+    """
+    return None if name is not None and name != USUAL else _USUAL_CALLS.read(raw, context)
 
 
 def parse(record: Json, context: ParseContext, *, name: str | None = None) -> tuple[str | None, Parsed]:

@@ -11,7 +11,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
 
 EMPTY: Mapping[str, Json] = {}
-_MAX_TOKENS = 10**9
+MAX_TOKENS = 10**9
 """A hundred times what any model takes; larger numbers are times or ids that stand in the wrong place."""
 
 CONSOLE_KEYS = frozenset({"message", "level", "timestamp", "component"})
@@ -84,12 +84,12 @@ def first_id(*values: Json) -> str | None:
 
 def token_count(value: Json, warn: Callable[[str], None]) -> int | None:
     """Return a token count; what is none (a bool, negative, other text) is left out with `bad-usage`."""
-    if value is None or (type(value) is int and 0 <= value <= _MAX_TOKENS):
+    if value is None or (type(value) is int and 0 <= value <= MAX_TOKENS):
         return value
     if isinstance(value, str):
         stripped = value.strip()
         value = int(stripped) if stripped.isascii() and stripped.isdigit() and len(stripped) <= 13 else None
-    if not is_number(value) or value != int(value) or not 0 <= value <= _MAX_TOKENS:
+    if not is_number(value) or value != int(value) or not 0 <= value <= MAX_TOKENS:
         warn("bad-usage")
         return None
     return int(value)

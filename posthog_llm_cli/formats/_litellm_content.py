@@ -31,7 +31,7 @@ from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
 from posthog_llm_cli.values import Value
 
-_NO_INPUT = "default-message-value"
+NO_INPUT = "default-message-value"
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
@@ -55,7 +55,7 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     messages, response = payload.get("messages"), payload.get("response")
     parameters = mapping(payload.get("model_parameters"))
     said = None if embedding else plain_texts(messages)
-    is_plain = said is not None and _NO_INPUT not in said and SENTINEL not in said
+    is_plain = said is not None and NO_INPUT not in said and SENTINEL not in said
     logged = messages if is_plain else _logged_input(messages)
     answer = None if embedding else plain_answer(response)
     input_redacted = not is_plain and is_redacted_input(logged)
@@ -91,7 +91,7 @@ def _logged_input(messages: Json) -> Json:
     """The input as logged; None where LiteLLM logged only its word for an input that it does not know."""
     listed = messages if isinstance(messages, list) else [messages]
     for item in listed:
-        if (item.get("content") if isinstance(item, dict) else item) != _NO_INPUT:
+        if (item.get("content") if isinstance(item, dict) else item) != NO_INPUT:
             return messages
     return None if listed else messages
 

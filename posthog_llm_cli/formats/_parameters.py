@@ -18,8 +18,10 @@ _KNOWN = {name: place for place, name in enumerate(PARAMETERS)}
 
 def model_parameters(request: Mapping[str, Json]) -> dict[str, Json]:
     """Return a request's allowed parameters that are not null; `reasoning.effort` under its flat name."""
-    asked = request.keys() & _KNOWN.keys()
-    found = {name: request[name] for name in sorted(asked, key=_KNOWN.__getitem__) if request[name] is not None}
+    asked = [name for name in request if name in _KNOWN and request[name] is not None]
+    if len(asked) > 1:
+        asked.sort(key=_KNOWN.__getitem__)
+    found = {name: request[name] for name in asked}
     effort = mapping(request.get("reasoning")).get("effort")
     if effort is not None and "reasoning_effort" not in found:
         found["reasoning_effort"] = effort

@@ -45,7 +45,7 @@ from posthog_llm_cli.values import Value
 
 _NO_ENVELOPE = Envelope()
 HEALTH_CHECK = "litellm-internal-health-check"
-_GUARDRAILS = ("guardrail_flagged", "guardrail_intervened", "guardrail_failed_to_respond")
+GUARDRAILS = ("guardrail_flagged", "guardrail_intervened", "guardrail_failed_to_respond")
 """What LiteLLM says of a guardrail that did something; any other text is nobody's to forward."""
 _CLAUDES = frozenset({"anthropic", "bedrock", "vertex_ai"})
 """Providers whose cached tokens LiteLLM adds to the input itself."""
@@ -300,10 +300,13 @@ def _model(payload: Mapping[str, Json], provider: str | None) -> str:
     model = text(payload.get("model")) or text(response.get("model")) or text(payload.get("model_group"))
     if model is None:
         raise RecordError("missing-field", "the record names no model", path="$.model")
+    return model if provider is None else without_prefix(model, provider)
+
+
+def without_prefix(model: str, provider: str) -> str:
+    """Return a model's name without the provider's in front of it."""
     prefix = f"{provider}/"
-    if provider is not None and model.startswith(prefix) and len(model) > len(prefix):
-        return model[len(prefix) :]
-    return model
+    return model[len(prefix) :] if model.startswith(prefix) and len(model) > len(prefix) else model
 
 
 def _usage(
@@ -341,13 +344,20 @@ def _cost(payload: Mapping[str, Json], usage: Usage, warn: Warnings, *, failed: 
     """A cost above zero, or the real zero of a cache hit; any other zero is unknown (6.10)."""
     if payload.get("cache_hit") is True:
         return Cost(0.0)
-    logged = number(payload.get("response_cost"))
+    breakdown = mapping(payload.get("cost_breakdown"))
+    parts = (number(breakdown.get("input_cost")), number(breakdown.get("output_cost")))
+    return cost_of(number(payload.get("response_cost")), parts, usage, warn, failed=failed)
+
+
+def cost_of(
+    logged: float | None, parts: tuple[float | None, float | None], usage: Usage, warn: Warnings, *, failed: bool
+) -> Cost | None:
+    """Return a logged cost, with its parts for input and output where they add up to it; None for none, and zero."""
     if logged is None or logged <= 0:
         if not failed and usage.total:
             warn("no-cost" if logged is None else "zero-cost")
         return None
-    breakdown = mapping(payload.get("cost_breakdown"))
-    into, out = number(breakdown.get("input_cost")), number(breakdown.get("output_cost"))
+    into, out = parts
     if into and out and into > 0 and out > 0 and abs(into + out - logged) <= 1e-9 + 1e-6 * logged:
         return Cost(logged, into, out)
     return Cost(logged)
@@ -385,7 +395,7 @@ def _properties(
     if payload.get("cache_hit") is True:
         found["litellm_cache_hit"] = True
     own_tags = [caller.tags] if isinstance(caller.tags, str) else caller.tags  # a caller may name a single one
-    if tags := _tags(payload.get("request_tags"), own_tags):
+    if tags := tags_of(payload.get("request_tags"), own_tags):
         found["litellm_tags"] = tags
     if saved and is_number(saved) and saved > 0:
         found["litellm_saved_cache_cost_usd"] = float(saved)
@@ -402,14 +412,15 @@ def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], 
     if end_user is not None and end_user != person.user:  # or the distinct id says it
         found["litellm_end_user"] = end_user
     guardrail = mapping(payload.get("status_fields")).get("guardrail_status")
-    if is_one_of(guardrail, _GUARDRAILS):
+    if is_one_of(guardrail, GUARDRAILS):
         found["litellm_guardrail_status"] = guardrail
     if redacted:
         found["litellm_redacted"] = True
     return found
 
 
-def _tags(*sources: Json) -> list[str]:
+def tags_of(*sources: Json) -> list[str]:
+    """Return the tags of a call, each once, without the ones that LiteLLM makes of a client's agent."""
     tags: dict[str, None] = {}
     for source in sources:
         if not source:
