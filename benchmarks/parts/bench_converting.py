@@ -1,4 +1,4 @@
-"""From a line to its event: decoding, each format, the builder, and all of it together."""
+"""From a line to its event: decoding, each format, the usual call, the builder, and all of it together."""
 
 from itertools import islice
 from typing import Any
@@ -48,6 +48,13 @@ def bench_parsing(benchmark: Any, shape: shapes.Shape) -> None:
     records = [shape(draw) for draw in islice(draws(CORPORA["openai"], SEED), CALLS)]
     found = timed(benchmark, lambda: [formats.parse(record, OPTIONS.parse) for record in records], CALLS)
     assert len(found) == CALLS
+
+
+@pytest.mark.parametrize("corpus", ["litellm", "litellm-priced"])
+def bench_reading_usual(benchmark: Any, corpus: str) -> None:
+    lines = log(corpus)
+    found = timed(benchmark, lambda: [formats.usual_call(line, OPTIONS.parse) for line in lines], CALLS)
+    assert all(found)
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
