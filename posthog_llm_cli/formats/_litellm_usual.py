@@ -60,9 +60,9 @@ _Nothing = (
     | Annotated[dict[str, None], msgspec.Meta(max_length=0)]
     | None
 )
-_Never = Literal["\0 never"]
-_NEVER: _Never = "\0 never"
-"""Of a key whose presence alone makes another record of a payload, or another answer."""
+_Never = Annotated[int, msgspec.Meta(ge=1, le=0)]
+_NEVER: _Never = 0
+"""Of a key whose presence alone makes another record of a payload, or another answer: no value is one."""
 
 
 class _Metadata(Value, frozen=True):

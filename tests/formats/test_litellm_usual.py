@@ -177,6 +177,8 @@ def test_what_proxies_log_is_usual(corpus: str) -> None:
     assert all(check(line) is not None for line in lines(CORPORA[corpus], 50, 7))
 
 
+NEVER: tuple[Any, ...] = (0, 1, -1, 1.0, 2**63, "", "\0 never", True, [], {})
+"""Of each kind of value what might pass for one that says nothing."""
 UNUSUAL: dict[str, list[Any]] = {
     "call_type": ["aembedding", "aresponses", "anthropic_messages", "pass_through_endpoint", None, 1],
     "id": ["", " ", "None", " x ", "1_cache_hit1748772060.1", None, 7],
@@ -216,7 +218,8 @@ UNUSUAL: dict[str, list[Any]] = {
     "prompt_tokens": [-1, "20", 20.0, 10**10],
     "data": [[], None, 1],
     "message": ["x"],
-    "standard_logging_object": [{}, None],
+    "standard_logging_object": [{}, None, *NEVER],
+    "plh_dead_letter": [1, *NEVER],
 }  # fmt: skip
 """Of each member what makes the record an unusual one, that is to be read in full; or no call at all."""
 
