@@ -19,7 +19,7 @@ import orjson
 
 from posthog_llm_cli.decoding import has_many_brackets
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import EMPTY, MAX_TOKENS, Warnings, id_text, mapping, without_nulls
+from posthog_llm_cli.formats._fields import EMPTY, MAX_TOKENS, Warnings, id_text, mapping, says, without_nulls
 from posthog_llm_cli.formats._litellm_content import NO_INPUT
 from posthog_llm_cli.formats._litellm_ids import Envelope, base_call_id, identity_of, session_and_trace
 from posthog_llm_cli.formats._litellm_output import SENTINEL
@@ -45,7 +45,6 @@ _PASSED = 16
 """After so many records in a row that turned out to be none, of so many only one is tried: some logs hold none."""
 _EARLIEST_S = EARLIEST_US / 1_000_000
 _NULL = msgspec.Raw(b"null")
-_SENTINEL = SENTINEL.encode()
 _CANONICAL = ["role", "content"]
 _NO_ENVELOPE = Envelope()
 _SUCCEEDED: Mapping[str, Json] = MappingProxyType({"status": "success"})
@@ -319,7 +318,7 @@ def _output(message: _Message) -> list[Json] | None:
     calls = _value(message.tool_calls)
     if message.content and not message.reasoning_content and not calls:
         return None if message.content == SENTINEL else [assistant([text_part(message.content)])]
-    if SENTINEL in (message.content, message.reasoning_content) or _SENTINEL in bytes(message.tool_calls):
+    if SENTINEL in (message.content, message.reasoning_content) or says(calls, SENTINEL):
         return None
     said = {"content": message.content, "reasoning_content": message.reasoning_content, "tool_calls": calls}
     return chat_output([{"message": said}])

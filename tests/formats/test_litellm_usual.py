@@ -268,6 +268,15 @@ def test_bytes_that_are_read_tolerantly_or_not_at_all_are_not_usual(found: bytes
     assert formats.usual_call(raw.replace(found, instead), OPTIONS.parse) is None
 
 
+@pytest.mark.parametrize(
+    "call", [{"function": {"name": "f", "arguments": SENTINEL}}, {"custom": {"name": "f", "input": [SENTINEL]}}]
+)
+def test_a_redacted_call_is_not_usual_however_it_is_written(call: dict[str, Any]) -> None:
+    raw = orjson.dumps(with_member("response.choices.0.message", {"content": "private", "tool_calls": [call]}))
+    for redacted in (SENTINEL, SENTINEL.replace("-", "\\u002d")):
+        assert formats.usual_call(raw.replace(SENTINEL.encode(), redacted.encode()), OPTIONS.parse) is None
+
+
 def test_numbers_beyond_64_bits_are_read_as_everywhere() -> None:
     raw = orjson.dumps(with_member("metadata.requester_metadata.depth", "HERE")).replace(b'"HERE"', b"1" * 30)
     found = check(raw)
