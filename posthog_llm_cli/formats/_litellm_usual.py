@@ -187,7 +187,7 @@ class Reader:
 
     def read(self, raw: bytes, context: ParseContext) -> LLMCall | None:
         """Return the call, None of whatever is to be read in full."""
-        if not _may_be_usual(raw):
+        if not _may_be_usual(raw) or has_many_brackets(raw):  # what is too deep is not even written as text
             return None
         if self._in_vain >= _MOST_VAIN and self._passed_over < _PASSED:
             self._passed_over += 1
@@ -195,10 +195,10 @@ class Reader:
         self._in_vain, self._passed_over = self._in_vain + 1, 0
         try:
             call = _call(self._decoder.decode(raw), context)
-        except (msgspec.MsgspecError, orjson.JSONDecodeError, RecordError, RecursionError):
+        except (msgspec.MsgspecError, orjson.JSONDecodeError, RecordError):
             return None
-        # What was passed over is no value, so its bytes are looked at: broken UTF-8 is no JSON, nor what is too deep.
-        if call is None or not _is_utf_8(raw) or has_many_brackets(raw):
+        # What was passed over is no value, so its bytes are looked at: broken UTF-8 is no JSON.
+        if call is None or not _is_utf_8(raw):
             return None
         self._in_vain = 0
         return call

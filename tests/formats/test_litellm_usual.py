@@ -268,6 +268,22 @@ def test_bytes_that_are_read_tolerantly_or_not_at_all_are_not_usual(found: bytes
     assert formats.usual_call(raw.replace(found, instead), OPTIONS.parse) is None
 
 
+@pytest.mark.parametrize("depth", [101, 300, 5000])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("metadata.requester_metadata.user_id", "HERE"),
+        ("metadata.requester_metadata.depth", "HERE"),
+        ("model_parameters.user", "HERE"),
+        ("model_parameters.tools", "HERE"),
+        ("response.choices.0.message", {"tool_calls": [{"function": {"name": "f", "arguments": "HERE"}}]}),
+    ],
+)
+def test_what_is_too_deep_is_not_usual_wherever_it_is(path: str, value: Any, depth: int) -> None:
+    raw = orjson.dumps(with_member(path, value)).replace(b'"HERE"', b"[" * depth + b"]" * depth)
+    assert formats.usual_call(raw, OPTIONS.parse) is None
+
+
 @pytest.mark.parametrize(
     "call", [{"function": {"name": "f", "arguments": SENTINEL}}, {"custom": {"name": "f", "input": [SENTINEL]}}]
 )
