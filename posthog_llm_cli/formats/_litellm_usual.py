@@ -40,6 +40,8 @@ _USUAL_TYPES = tuple(b'"call_type":%b"%b"' % form for form in product((b"", b" "
 _FAILURE = b'"failure"'
 _HEAD = 1024
 """Bytes in which a payload names its call type: a record of another format costs no more than a look at them."""
+_LONGEST = 1024 * 1024
+"""Bytes of a payload that are looked at twice: as text, which checks its UTF-8, they may take four times as much."""
 _MOST_VAIN = 8
 _PASSED = 16
 """After so many records in a row that turned out to be none, of so many only one is tried: some logs hold none."""
@@ -205,7 +207,9 @@ class Reader:
 
 
 def _may_be_usual(raw: bytes) -> bool:
-    """A cheap look at a record's beginning: at what it is a call of, and whether it says soon that it failed."""
+    """A cheap look at a record's length and beginning: at what it is a call of, and whether it says that it failed."""
+    if len(raw) > _LONGEST:
+        return False
     at = raw.find(_CALL_TYPE, 0, _HEAD)
     return at >= 0 and raw.startswith(_USUAL_TYPES, at) and raw.find(_FAILURE, 0, _HEAD) < 0
 

@@ -268,6 +268,12 @@ def test_bytes_that_are_read_tolerantly_or_not_at_all_are_not_usual(found: bytes
     assert formats.usual_call(raw.replace(found, instead), OPTIONS.parse) is None
 
 
+def test_a_long_line_is_read_once() -> None:
+    short, long = (orjson.dumps(usual(end_user="\U0001f600" * count)) for count in (200_000, 300_000))
+    assert formats.usual_call(short, OPTIONS.parse) is not None
+    assert formats.usual_call(long, OPTIONS.parse) is None
+
+
 @pytest.mark.parametrize("depth", [101, 300, 5000])
 @pytest.mark.parametrize(
     ("path", "value"),
