@@ -67,7 +67,10 @@ _NEVER: _Never = 0
 
 
 class _Metadata(Value, frozen=True):
-    hidden: ClassVar = frozenset({"requester_metadata"})
+    hidden: ClassVar = frozenset({
+        "user_api_key_hash", "user_api_key", "user_api_key_user_id", "requester_ip_address", "user_agent",
+        "requester_metadata",
+    })  # fmt: skip
 
     user_api_key_hash: str | None = None
     user_api_key: str | None = None
@@ -138,7 +141,9 @@ class _Status(Value, frozen=True):
 class _Payload(Value, frozen=True):
     """What of a payload says something about a usual call."""
 
-    hidden: ClassVar = frozenset({"messages", "response", "model_parameters", "metadata"})
+    hidden: ClassVar = frozenset({
+        "messages", "response", "model_parameters", "metadata", "end_user", "request_tags", "api_base",
+    })  # fmt: skip
 
     id: _Text
     call_type: Literal["completion", "acompletion"]

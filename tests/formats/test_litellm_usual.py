@@ -318,6 +318,30 @@ def test_another_format_that_was_asked_for_is_not_usual() -> None:
     assert formats.usual_call(raw, OPTIONS.parse, name="litellm") is not None
 
 
+def test_no_part_of_a_payload_shows_what_is_private() -> None:
+    private = usual(
+        messages=[{"role": "user", "content": "private"}],
+        model_parameters={"user": "private"},
+        request_tags=["private"],
+        end_user="private",
+        api_base="https://private@example.com/?key=private",
+        metadata={
+            "user_api_key_hash": "private",
+            "user_api_key": "private",
+            "user_api_key_user_id": "private",
+            "requester_ip_address": "private",
+            "user_agent": "private",
+            "requester_metadata": {"user_id": "private"},
+        },
+        response={
+            "choices": [{"message": {"content": "private", "reasoning_content": "private", "tool_calls": ["private"]}}]
+        },
+    )
+    payload = _litellm_usual.Reader(frozenset())._decoder.decode(orjson.dumps(private))
+    for part in (payload, payload.metadata, payload.response, payload.response.choices[0].message):
+        assert "private" not in repr(part)
+
+
 def test_a_log_without_usual_calls_is_not_always_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_litellm_usual, "_MOST_VAIN", 3)
     tried = Mock(side_effect=_litellm_usual._call)
