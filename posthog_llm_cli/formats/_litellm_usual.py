@@ -19,7 +19,7 @@ import orjson
 
 from posthog_llm_cli.decoding import has_many_brackets
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import EMPTY, MAX_TOKENS, Warnings, id_text, mapping, without_nulls
+from posthog_llm_cli.formats._fields import EMPTY, MAX_TOKENS, Warnings, id_text, mapping, says, without_nulls
 from posthog_llm_cli.formats._litellm_content import NO_INPUT
 from posthog_llm_cli.formats._litellm_ids import Envelope, base_call_id, identity_of, session_and_trace
 from posthog_llm_cli.formats._litellm_output import SENTINEL
@@ -40,12 +40,13 @@ _USUAL_TYPES = tuple(b'"call_type":%b"%b"' % form for form in product((b"", b" "
 _FAILURE = b'"failure"'
 _HEAD = 1024
 """Bytes in which a payload names its call type: a record of another format costs no more than a look at them."""
+_LONGEST = 1024 * 1024
+"""Bytes of a payload that are looked at twice: as text, which checks its UTF-8, they may take four times as much."""
 _MOST_VAIN = 8
 _PASSED = 16
 """After so many records in a row that turned out to be none, of so many only one is tried: some logs hold none."""
 _EARLIEST_S = EARLIEST_US / 1_000_000
 _NULL = msgspec.Raw(b"null")
-_SENTINEL = SENTINEL.encode()
 _CANONICAL = ["role", "content"]
 _NO_ENVELOPE = Envelope()
 _SUCCEEDED: Mapping[str, Json] = MappingProxyType({"status": "success"})
@@ -60,13 +61,16 @@ _Nothing = (
     | Annotated[dict[str, None], msgspec.Meta(max_length=0)]
     | None
 )
-_Never = Literal["\0 never"]
-_NEVER: _Never = "\0 never"
-"""Of a key whose presence alone makes another record of a payload, or another answer."""
+_Never = Annotated[int, msgspec.Meta(ge=1, le=0)]
+_NEVER: _Never = 0
+"""Of a key whose presence alone makes another record of a payload, or another answer: no value is one."""
 
 
 class _Metadata(Value, frozen=True):
-    hidden: ClassVar = frozenset({"requester_metadata"})
+    hidden: ClassVar = frozenset({
+        "user_api_key_hash", "user_api_key", "user_api_key_user_id", "requester_ip_address", "user_agent",
+        "requester_metadata",
+    })  # fmt: skip
 
     user_api_key_hash: str | None = None
     user_api_key: str | None = None
@@ -137,7 +141,9 @@ class _Status(Value, frozen=True):
 class _Payload(Value, frozen=True):
     """What of a payload says something about a usual call."""
 
-    hidden: ClassVar = frozenset({"messages", "response", "model_parameters", "metadata"})
+    hidden: ClassVar = frozenset({
+        "messages", "response", "model_parameters", "metadata", "end_user", "request_tags", "api_base",
+    })  # fmt: skip
 
     id: _Text
     call_type: Literal["completion", "acompletion"]
@@ -188,7 +194,7 @@ class Reader:
 
     def read(self, raw: bytes, context: ParseContext) -> LLMCall | None:
         """Return the call, None of whatever is to be read in full."""
-        if not _may_be_usual(raw):
+        if not _may_be_usual(raw) or has_many_brackets(raw):  # what is too deep is not even written as text
             return None
         if self._in_vain >= _MOST_VAIN and self._passed_over < _PASSED:
             self._passed_over += 1
@@ -196,17 +202,19 @@ class Reader:
         self._in_vain, self._passed_over = self._in_vain + 1, 0
         try:
             call = _call(self._decoder.decode(raw), context)
-        except (msgspec.MsgspecError, orjson.JSONDecodeError, RecordError, RecursionError):
+        except (msgspec.MsgspecError, orjson.JSONDecodeError, RecordError):
             return None
-        # What was passed over is no value, so its bytes are looked at: broken UTF-8 is no JSON, nor what is too deep.
-        if call is None or not _is_utf_8(raw) or has_many_brackets(raw):
+        # What was passed over is no value, so its bytes are looked at: broken UTF-8 is no JSON.
+        if call is None or not _is_utf_8(raw):
             return None
         self._in_vain = 0
         return call
 
 
 def _may_be_usual(raw: bytes) -> bool:
-    """A cheap look at a record's beginning: at what it is a call of, and whether it says soon that it failed."""
+    """A cheap look at a record's length and beginning: at what it is a call of, and whether it says that it failed."""
+    if len(raw) > _LONGEST:
+        return False
     at = raw.find(_CALL_TYPE, 0, _HEAD)
     return at >= 0 and raw.startswith(_USUAL_TYPES, at) and raw.find(_FAILURE, 0, _HEAD) < 0
 
@@ -319,7 +327,7 @@ def _output(message: _Message) -> list[Json] | None:
     calls = _value(message.tool_calls)
     if message.content and not message.reasoning_content and not calls:
         return None if message.content == SENTINEL else [assistant([text_part(message.content)])]
-    if SENTINEL in (message.content, message.reasoning_content) or _SENTINEL in bytes(message.tool_calls):
+    if SENTINEL in (message.content, message.reasoning_content) or says(calls, SENTINEL):
         return None
     said = {"content": message.content, "reasoning_content": message.reasoning_content, "tool_calls": calls}
     return chat_output([{"message": said}])

@@ -177,6 +177,8 @@ def test_what_proxies_log_is_usual(corpus: str) -> None:
     assert all(check(line) is not None for line in lines(CORPORA[corpus], 50, 7))
 
 
+NEVER: tuple[Any, ...] = (0, 1, -1, 1.0, 2**63, "", "\0 never", True, [], {})
+"""Of each kind of value what might pass for one that says nothing."""
 UNUSUAL: dict[str, list[Any]] = {
     "call_type": ["aembedding", "aresponses", "anthropic_messages", "pass_through_endpoint", None, 1],
     "id": ["", " ", "None", " x ", "1_cache_hit1748772060.1", None, 7],
@@ -216,7 +218,8 @@ UNUSUAL: dict[str, list[Any]] = {
     "prompt_tokens": [-1, "20", 20.0, 10**10],
     "data": [[], None, 1],
     "message": ["x"],
-    "standard_logging_object": [{}, None],
+    "standard_logging_object": [{}, None, *NEVER],
+    "plh_dead_letter": [1, *NEVER],
 }  # fmt: skip
 """Of each member what makes the record an unusual one, that is to be read in full; or no call at all."""
 
@@ -265,6 +268,37 @@ def test_bytes_that_are_read_tolerantly_or_not_at_all_are_not_usual(found: bytes
     assert formats.usual_call(raw.replace(found, instead), OPTIONS.parse) is None
 
 
+def test_a_long_line_is_read_once() -> None:
+    short, long = (orjson.dumps(usual(end_user="\U0001f600" * count)) for count in (200_000, 300_000))
+    assert formats.usual_call(short, OPTIONS.parse) is not None
+    assert formats.usual_call(long, OPTIONS.parse) is None
+
+
+@pytest.mark.parametrize("depth", [101, 300, 5000])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("metadata.requester_metadata.user_id", "HERE"),
+        ("metadata.requester_metadata.depth", "HERE"),
+        ("model_parameters.user", "HERE"),
+        ("model_parameters.tools", "HERE"),
+        ("response.choices.0.message", {"tool_calls": [{"function": {"name": "f", "arguments": "HERE"}}]}),
+    ],
+)
+def test_what_is_too_deep_is_not_usual_wherever_it_is(path: str, value: Any, depth: int) -> None:
+    raw = orjson.dumps(with_member(path, value)).replace(b'"HERE"', b"[" * depth + b"]" * depth)
+    assert formats.usual_call(raw, OPTIONS.parse) is None
+
+
+@pytest.mark.parametrize(
+    "call", [{"function": {"name": "f", "arguments": SENTINEL}}, {"custom": {"name": "f", "input": [SENTINEL]}}]
+)
+def test_a_redacted_call_is_not_usual_however_it_is_written(call: dict[str, Any]) -> None:
+    raw = orjson.dumps(with_member("response.choices.0.message", {"content": "private", "tool_calls": [call]}))
+    for redacted in (SENTINEL, SENTINEL.replace("-", "\\u002d")):
+        assert formats.usual_call(raw.replace(SENTINEL.encode(), redacted.encode()), OPTIONS.parse) is None
+
+
 def test_numbers_beyond_64_bits_are_read_as_everywhere() -> None:
     raw = orjson.dumps(with_member("metadata.requester_metadata.depth", "HERE")).replace(b'"HERE"', b"1" * 30)
     found = check(raw)
@@ -282,6 +316,30 @@ def test_another_format_that_was_asked_for_is_not_usual() -> None:
     raw = orjson.dumps(USUAL)
     assert formats.usual_call(raw, OPTIONS.parse, name="openai-chat") is None
     assert formats.usual_call(raw, OPTIONS.parse, name="litellm") is not None
+
+
+def test_no_part_of_a_payload_shows_what_is_private() -> None:
+    private = usual(
+        messages=[{"role": "user", "content": "private"}],
+        model_parameters={"user": "private"},
+        request_tags=["private"],
+        end_user="private",
+        api_base="https://private@example.com/?key=private",
+        metadata={
+            "user_api_key_hash": "private",
+            "user_api_key": "private",
+            "user_api_key_user_id": "private",
+            "requester_ip_address": "private",
+            "user_agent": "private",
+            "requester_metadata": {"user_id": "private"},
+        },
+        response={
+            "choices": [{"message": {"content": "private", "reasoning_content": "private", "tool_calls": ["private"]}}]
+        },
+    )
+    payload = _litellm_usual.Reader(frozenset())._decoder.decode(orjson.dumps(private))
+    for part in (payload, payload.metadata, payload.response, payload.response.choices[0].message):
+        assert "private" not in repr(part)
 
 
 def test_a_log_without_usual_calls_is_not_always_tried(monkeypatch: pytest.MonkeyPatch) -> None:
