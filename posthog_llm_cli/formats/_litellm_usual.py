@@ -194,12 +194,14 @@ class Reader:
 
     def read(self, raw: bytes, context: ParseContext) -> LLMCall | None:
         """Return the call, None of whatever is to be read in full."""
-        if not _may_be_usual(raw) or has_many_brackets(raw):  # what is too deep is not even written as text
+        if not _may_be_usual(raw):
             return None
         if self._in_vain >= _MOST_VAIN and self._passed_over < _PASSED:
             self._passed_over += 1
             return None
         self._in_vain, self._passed_over = self._in_vain + 1, 0
+        if has_many_brackets(raw):  # what is too deep is not even written as text
+            return None
         try:
             call = _call(self._decoder.decode(raw), context)
         except (msgspec.MsgspecError, orjson.JSONDecodeError, RecordError):

@@ -356,6 +356,37 @@ def test_a_log_without_usual_calls_is_not_always_tried(monkeypatch: pytest.Monke
     assert all(found[20:])
 
 
+class Asked(dict[str, Any]):
+    """An object that notes which of its members it is asked for."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        super().__init__(members)
+        self.keys_asked: set[Any] = set()
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self.keys_asked.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: Any) -> Any:
+        self.keys_asked.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: Any) -> bool:
+        self.keys_asked.add(key)
+        return super().__contains__(key)
+
+
+def test_nothing_is_passed_over_that_reading_in_full_asks_for() -> None:
+    """A member that `litellm.parse` comes to ask for is to be read, or to be refused, here too."""
+    payload, metadata, response = Asked(usual()), Asked(USUAL["metadata"]), Asked(USUAL["response"])
+    payload["metadata"], payload["response"] = metadata, response
+    assert formats.parse(payload, OPTIONS.parse)[0] == formats.USUAL
+    read = (_litellm_usual._Payload, payload), (_litellm_usual._Metadata, metadata), (_litellm_usual._Answer, response)
+    for fields, asked in read:
+        assert len(asked.keys_asked) > 5
+        assert asked.keys_asked <= {*fields.__struct_fields__}
+
+
 # ------------------------------------------------------------------------------------------------------------- laws
 
 
