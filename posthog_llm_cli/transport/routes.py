@@ -57,7 +57,7 @@ class Attempt(Value, frozen=True):
 
 
 class Encoded(Value, frozen=True):
-    """The JSON of an event, in pieces: they are copied once, into the body of a request, and not before."""
+    """The JSON of an event, in pieces: they are copied once, to be compressed, and not before."""
 
     hidden: ClassVar = frozenset({"pieces"})
 
@@ -122,15 +122,15 @@ def _head(event: Event) -> bytes:
     )
 
 
-def compress(route: Route, chunk: Chunk, parts: Sequence[Encoded], created_at: datetime) -> bytes:
-    """Return the body of a request with these events; same in, same out."""
+def compress(route: Route, chunk: Chunk, parts: Sequence[Encoded], created_at: datetime) -> tuple[bytes, ...]:
+    """Return the body of a request with these events, in parts that are sent one after the other; same in, same out."""
     before, after = route.envelope(chunk, created_at)
     pieces: list[bytes | memoryview] = [before]
     for part in parts:
         pieces += part.pieces
         pieces.append(b",")
     pieces[-1] = after  # in place of the last comma: a request has events
-    return gzip(b"".join(pieces))
+    return gzip(pieces)
 
 
 def _legacy_envelope(chunk: Chunk, _created_at: datetime) -> tuple[bytes, bytes]:
