@@ -21,6 +21,7 @@ from posthog_llm_cli.formats.dead_letter import MARK, is_dead_letter, open_lette
 from posthog_llm_cli.formats.openai_batch import Side, is_mismatch
 from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
+from posthog_llm_cli.joining._search import holds
 from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.values import replace
 
@@ -47,7 +48,7 @@ class Batches:
 
     def may_take(self, raw: bytes) -> bool:
         """Whether a record may be a line of a batch."""
-        return b"custom_id" in raw  # without a quote: in a text of JSON it may be written as \u0022
+        return holds(raw, b"custom_id")  # without a quote: in a text of JSON it may be written as \u0022
 
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""

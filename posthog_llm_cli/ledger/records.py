@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self
@@ -23,6 +24,9 @@ _REPORTS_KEPT = 10_000
 """Of so many runs the report is kept whole; of older ones when they ran, how they ended and what they settled."""
 
 _LOOKUP = "SELECT outcome, run FROM settled WHERE destination = ? AND uuid = ?"
+_ADD = "INSERT OR IGNORE INTO settled VALUES (?, ?, ?, ?)"
+_AT_ONCE = 32
+_ADD_SEVERAL = _ADD + ", (?, ?, ?, ?)" * (_AT_ONCE - 1)
 _ADD_TALLY = (
     "INSERT INTO tallies VALUES (?, ?, ?, ?) "
     "ON CONFLICT (run, destination, outcome) DO UPDATE SET events = events + excluded.events"
@@ -361,7 +365,7 @@ class Ledger:
                 (number, _bytes_of(uuid), outcome.value | notes.get(uuid, 0) << OUTCOME_BITS, self._run)
                 for uuid, outcome in settled
             ]
-            added = self._file.executemany("INSERT OR IGNORE INTO settled VALUES (?, ?, ?, ?)", rows).rowcount
+            added = _add_settled(self._file, rows)
             if added < len(rows):  # rejected or truncated before, whose outcome is another now
                 self._settle_again(rows)
             tallies = Counter(outcome for _, outcome in settled)
@@ -449,6 +453,17 @@ class Ledger:
 
 def _bytes_of(uuid: str) -> bytes:
     return bytes.fromhex(uuid.replace("-", ""))
+
+
+def _add_settled(file: sqlite3.Connection, rows: Sequence[tuple[int, bytes, int, int]]) -> int:
+    """Insert those rows that are not there yet, and return how many.
+
+    Several by one statement: with each, the main thread lets go of the interpreter lock and waits for it again.
+    """
+    whole = len(rows) - len(rows) % _AT_ONCE
+    several = (chain.from_iterable(rows[at : at + _AT_ONCE]) for at in range(0, whole, _AT_ONCE))
+    added = sum(file.execute(_ADD_SEVERAL, tuple(values)).rowcount for values in several)
+    return added + file.executemany(_ADD, rows[whole:]).rowcount
 
 
 def _inserted(file: sqlite3.Connection, statement: str, values: tuple[object, ...]) -> int:

@@ -14,7 +14,9 @@ from posthog_llm_cli.committed import DIGEST_BYTES
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.values import Value
 
-BLOCK = 256 * 1024
+BLOCK = 240 * 1024
+"""Below the size whose pages the system gives and takes back each time (`pipeline/memory.py`)."""
+
 _SMALL_BLOCK = 64 * 1024
 """What a small file is read in: room for a block is asked of the system and given back each time, 40 µs a file."""
 

@@ -49,11 +49,16 @@ class _Request(State):
 
     route: Route
     parts: list[Part]
-    body: bytes
+    body: tuple[bytes, ...]
     created_at: datetime
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     attempts: int = 0
     settled: int = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes of its body."""
+        return sum(map(len, self.body))
 
 
 def _utc_now() -> datetime:
@@ -188,9 +193,8 @@ class Capture:
             return None
         created_at = self._clock()
         body = compress(route, chunk, [part.encoded for part in parts], created_at)
-        if len(parts) > 1 and len(body) > route.max_body:
-            return None
-        return _Request(route, parts, body, created_at)
+        request = _Request(route, parts, body, created_at)
+        return None if len(parts) > 1 and request.size > route.max_body else request
 
     # ------------------------------------------------------------------------------------------ request → attempts
 
@@ -281,7 +285,8 @@ class Capture:
         """Send the request once and read the answer whole. Raises: Retryable or Unreachable where there is none."""
         route = request.route
         attempt = Attempt(request.request_id, request.attempts, self._clock())
-        headers = {**COMMON_HEADERS, **route.headers(destination, attempt)}
+        length = {"Content-Length": str(request.size)}  # without it, a body in parts would be sent as chunks
+        headers = {**COMMON_HEADERS, **length, **route.headers(destination, attempt)}
         try:
             with (
                 attempt_deadline(self._client.timeout.read, end_by_s=lambda: self._end_by_s),

@@ -57,7 +57,7 @@ class Attempt(Value, frozen=True):
 
 
 class Encoded(Value, frozen=True):
-    """The JSON of an event, in pieces: they are copied once, into the body of a request, and not before."""
+    """The JSON of an event, in pieces: they are copied once, to be compressed, and not before."""
 
     hidden: ClassVar = frozenset({"pieces"})
 
@@ -96,9 +96,13 @@ COMMON_HEADERS: Mapping[str, str] = MappingProxyType(
 
 def wire_time(at: datetime) -> str:
     """Return an aware time as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
-    if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
-    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return _quoted_time(at)[1:-1].decode()
+
+
+def _quoted_time(at: datetime) -> bytes:
+    """Return `wire_time` as JSON: a quarter of the time that `isoformat` takes, and every event has one."""
+    made = orjson.dumps(at if at.tzinfo is UTC else at.astimezone(UTC), option=orjson.OPT_UTC_Z)
+    return made if at.microsecond else made.replace(b"Z", b".000000Z")
 
 
 def encode_legacy(event: Event) -> Encoded:
@@ -114,23 +118,19 @@ def encode_v1(event: Event) -> Encoded:
 
 
 def _head(event: Event) -> bytes:
-    return b'{"event":%b,"uuid":"%b","distinct_id":%b,"timestamp":"%b"' % (
-        orjson.dumps(event.name),
-        event.uuid.encode(),
-        orjson.dumps(event.distinct_id),
-        wire_time(event.timestamp).encode(),
-    )
+    names = orjson.dumps({"event": event.name, "uuid": event.uuid, "distinct_id": event.distinct_id})
+    return b'%b,"timestamp":%b' % (names[:-1], _quoted_time(event.timestamp))
 
 
-def compress(route: Route, chunk: Chunk, parts: Sequence[Encoded], created_at: datetime) -> bytes:
-    """Return the body of a request with these events; same in, same out."""
+def compress(route: Route, chunk: Chunk, parts: Sequence[Encoded], created_at: datetime) -> tuple[bytes, ...]:
+    """Return the body of a request with these events, in parts that are sent one after the other; same in, same out."""
     before, after = route.envelope(chunk, created_at)
     pieces: list[bytes | memoryview] = [before]
     for part in parts:
         pieces += part.pieces
         pieces.append(b",")
     pieces[-1] = after  # in place of the last comma: a request has events
-    return gzip(b"".join(pieces))
+    return gzip(pieces)
 
 
 def _legacy_envelope(chunk: Chunk, _created_at: datetime) -> tuple[bytes, bytes]:

@@ -49,6 +49,20 @@ def test_a_rejected_event_may_become_an_accepted_one_and_the_tallies_follow(path
     assert care.check(path).problems == ()
 
 
+@pytest.mark.parametrize("events", [31, 32, 33, 64, 100])
+def test_a_delivery_of_any_size_is_settled_though_some_of_it_was_before(path: Path, events: int) -> None:
+    settled = ids(events)
+    with opened(path) as ledger:
+        ledger.settle(US, [(one, Settlement.REJECTED) for one in settled[::3]])
+    with opened(path, "run-2") as ledger:
+        ledger.settle(US, accepted(settled))
+    with opened(path, "run-3") as ledger:
+        assert {ledger.outcome_of(US, one) for one in settled} == {Settlement.ACCEPTED}
+    (known,) = reading.status(path).destinations
+    assert (known.accepted, known.rejected) == (events, 0)
+    assert care.check(path).problems == ()
+
+
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deliveries=st.lists(

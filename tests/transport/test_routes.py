@@ -95,12 +95,12 @@ def test_the_envelopes_are_those_of_the_specification(historical: bool) -> None:
     v1 = ROUTES[Endpoint.V1]
     parts = [Encoded((b'{"a"', b":1}")), Encoded((b'{"b":2}',))]
     batch = [{"a": 1}, {"b": 2}]
-    assert json.loads(gzip.decompress(compress(legacy, chunk, parts, NOW))) == {
+    assert json.loads(gzip.decompress(b"".join(compress(legacy, chunk, parts, NOW)))) == {
         "api_key": KEY,
         "historical_migration": historical,
         "batch": batch,
     }
-    assert json.loads(gzip.decompress(compress(v1, chunk, parts, NOW))) == {
+    assert json.loads(gzip.decompress(b"".join(compress(v1, chunk, parts, NOW)))) == {
         "created_at": "2026-11-23T10:00:00.000000Z",
         "historical_migration": historical,
         "batch": batch,
@@ -108,7 +108,7 @@ def test_the_envelopes_are_those_of_the_specification(historical: bool) -> None:
 
 
 def test_compression_stamps_no_time() -> None:
-    body = compress(ROUTES[Endpoint.BATCH], a_chunk(), [Encoded((b"{}",))], NOW)
+    body = b"".join(compress(ROUTES[Endpoint.BATCH], a_chunk(), [Encoded((b"{}",))], NOW))
     assert body[:3] == b"\x1f\x8b\x08"
     assert body[4:8] == b"\0\0\0\0"
 
