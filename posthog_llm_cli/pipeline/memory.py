@@ -17,9 +17,6 @@ WORKER_LARGE_BYTES = 1024 * 1024
 In the main process such blocks lie among SQLite's pages, which stay: there they would be holes, more and more of them.
 """
 
-_KEPT_BYTES = 4 * 1024 * 1024
-"""What a chunk's events and records take: with less, the heap would shrink behind each chunk and grow again."""
-
 WORKER_KEPT_BYTES = 8 * 1024 * 1024
 """What the values of a long record take: with less, a worker's heap would shrink and grow again at every other one."""
 
@@ -29,7 +26,7 @@ _YOUNG = 20_000
 """A record's values are a few hundred: at the usual 700 the collector runs at each, and finds nothing."""
 
 
-def give_back_early(large_bytes: int = _LARGE_BYTES, *, kept_bytes: int = _KEPT_BYTES) -> None:
+def give_back_early(large_bytes: int = _LARGE_BYTES, *, kept_bytes: int = _LARGE_BYTES) -> None:
     """Have glibc return blocks from `large_bytes` on at once, and not keep an arena for each thread.
 
     Of what is free at the end of the heap it keeps `kept_bytes`.
