@@ -3,15 +3,15 @@
 But for a file that is in the very state in which it was read to its end: it is not opened to be read at all.
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import orjson
+import xxhash
 
-from posthog_llm_cli.committed import DIGEST_BYTES, HEAD_BYTES, AlreadyRead, Committed, Reached, SourceStart
+from posthog_llm_cli.committed import HEAD_BYTES, AlreadyRead, Committed, Reached, SourceStart
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import files
@@ -52,7 +52,7 @@ class Trail:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._hash = hashlib.sha256()
+        self._hash = xxhash.xxh3_128()
         self._at_line = self._hash.copy()
         self._lines = 0
         self._head = b""
@@ -110,15 +110,15 @@ class Trail:
     def lines_end(self, *, console: bool) -> Reached:
         """Return the place behind the last line break."""
         self._told = self.line_end
-        return Reached(self._uri, self._head, self.line_end, _cut(self._at_line), self._lines, console)
+        return Reached(self._uri, self._head, self.line_end, self._at_line.digest(), self._lines, console)
 
     def end(self) -> Reached:
         """Return the place where the source ends."""
-        return Reached(self._uri, self._head, self.offset, _cut(self._hash), self._lines, is_whole=True)
+        return Reached(self._uri, self._head, self.offset, self._hash.digest(), self._lines, is_whole=True)
 
     def digest(self) -> bytes:
         """Return the digest of everything so far."""
-        return _cut(self._hash)
+        return self._hash.digest()
 
 
 def _line_ends(block: bytes) -> int:
@@ -130,10 +130,6 @@ def _line_ends(block: bytes) -> int:
             return found
         found += 1
     return found + block.count(b"\n", at + 1)
-
-
-def _cut(digest: "hashlib._Hash") -> bytes:
-    return digest.digest()[:DIGEST_BYTES]
 
 
 class Start(Value, frozen=True):
