@@ -1,7 +1,8 @@
 """How far a source was read: the values that reading, the pipeline and the ledger have in common.
 
-Offsets are bytes of the decompressed stream, so a log and its compressed copy are one source. A digest is XXH3 (128 bits)
-over everything before the offset: not the head alone, for a log that was rewritten in its middle must be read again.
+Offsets are bytes of the decompressed stream, so a log and its compressed copy are one source. A digest is XXH3, of 128
+bits, over everything before the offset: not the head alone, for a log that was rewritten in its middle must be read
+again.
 """
 
 import hashlib

@@ -28,6 +28,9 @@ from posthog_llm_cli.pipeline.wire import Unpacker, dumps, loads, pack_lines, pa
 if TYPE_CHECKING:
     from posthog_llm_cli.pipeline.plan import ConvertLine  # what a plan imports, no worker needs
 
+_TURN_S = 0.001
+"""A thread that serves a worker waits so long for one that computes, usually 5 ms; its worker has nothing to do then."""
+
 _POLL_S = 0.2
 _JOIN_S = 2.0
 _PROGRAM = (
@@ -76,6 +79,8 @@ class WorkerPool:
         self._broken = threading.Event()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
+        self._turn_s = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN_S)
         try:
             with _signals_blocked():
                 for _ in range(workers):
@@ -96,6 +101,7 @@ class WorkerPool:
         for thread in self._threads:
             thread.join(_JOIN_S)
         self._end_processes()
+        sys.setswitchinterval(self._turn_s)
 
     @property
     def is_ready(self) -> bool:
