@@ -10,7 +10,7 @@ from posthog_llm_cli.values import State, field
 QUEUED_CHUNKS = 2
 """How many chunks of a destination may wait for a free thread: enough to keep all busy."""
 
-UNSETTLED_BYTES = 16 * 1024 * 1024
+UNSETTLED_BYTES = 14 * 1024 * 1024
 """How many bytes of events and of the records behind them may be under way, all hosts together."""
 
 SPARE_THREADS = 16

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from posthog_llm_cli.pipeline.plan import ConvertLine  # what a plan imports, no worker needs
 
 _TURN_S = 0.001
-"""So long a thread that serves a worker waits for one that computes (usually 5 ms); meanwhile its worker has no work."""
+"""So long a thread that serves a worker waits for one that computes (usually 5 ms); its worker has no work then."""
 
 _POLL_S = 0.2
 _JOIN_S = 2.0
