@@ -221,10 +221,11 @@ def test_killed_after_the_server_stored_it_but_before_the_answer(home: Path) -> 
         before = keys_of(server)
     assert started[0].returncode == -signal.SIGKILL
     assert len(before) == 6
-    (known,) = reading.status(home / LEDGER).destinations
-    assert known.accepted <= 4  # what the third request stored is not settled: nobody heard of it
+    # What the third request stored is not settled: nobody heard of it. Of the others the run may not have noted any yet.
+    settled = sum(known.accepted for known in reading.status(home / LEDGER).destinations)
+    assert settled <= 4
     with MockServer(port=port) as server:
-        assert complete(home, server, before=before)["accepted"] == CALLS - known.accepted
+        assert complete(home, server, before=before)["accepted"] == CALLS - settled
 
 
 @pytest.mark.parametrize(("when", "settled"), [("before", 4), ("inside", 4), ("after", 6)])
