@@ -11,7 +11,6 @@ on records that are changed at any place.
 
 from collections.abc import Mapping
 from itertools import product
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -19,7 +18,7 @@ import orjson
 
 from posthog_llm_cli.decoding import has_many_brackets
 from posthog_llm_cli.errors import RecordError
-from posthog_llm_cli.formats._fields import EMPTY, MAX_TOKENS, Warnings, id_text, mapping, says, without_nulls
+from posthog_llm_cli.formats._fields import EMPTY, MAX_TOKENS, Warnings, mapping, says, without_nulls
 from posthog_llm_cli.formats._litellm_content import NO_INPUT
 from posthog_llm_cli.formats._litellm_ids import Envelope, base_call_id, identity_of, session_and_trace
 from posthog_llm_cli.formats._litellm_output import SENTINEL
@@ -30,10 +29,10 @@ from posthog_llm_cli.formats._people import find_person
 from posthog_llm_cli.formats._proxy import is_from_proxy, key_names
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
-from posthog_llm_cli.formats.litellm import GUARDRAILS, HEALTH_CHECK, cost_of, tags_of, without_prefix
+from posthog_llm_cli.formats.litellm import GUARDRAILS, HEALTH_CHECK, cost_of, notes_of, properties_of, without_prefix
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext
 from posthog_llm_cli.timeparse import EARLIEST_US, SECONDS_BELOW, from_us, latest_us
-from posthog_llm_cli.values import Value
+from posthog_llm_cli.values import Value, asdict
 
 _CALL_TYPE = b'"call_type"'
 _USUAL_TYPES = tuple(b'"call_type":%b"%b"' % form for form in product((b"", b" "), (b"completion", b"acompletion")))
@@ -49,7 +48,6 @@ _EARLIEST_S = EARLIEST_US / 1_000_000
 _NULL = msgspec.Raw(b"null")
 _CANONICAL = ["role", "content"]
 _NO_ENVELOPE = Envelope()
-_SUCCEEDED: Mapping[str, Json] = MappingProxyType({"status": "success"})
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -243,36 +241,25 @@ def _call(payload: _Payload, context: ParseContext) -> LLMCall | None:
         return None
     start_us, end_us, ttft_s = times
     warn = Warnings()
-    counts = {
-        "prompt_tokens": payload.prompt_tokens,
-        "completion_tokens": payload.completion_tokens,
-        "total_tokens": payload.total_tokens,
-    }
-    usage = litellm_usage(counts, logged, warn, embedding=False, raw=logged, web_searches=None)
+    told, kept = _told(payload), asdict(metadata)
+    usage = litellm_usage(told, logged, warn, embedding=False, raw=logged, web_searches=None)
     if usage.total is None and usage.input is None:
         warn("no-usage")
-    signs = _signs(metadata)
-    caller = _caller(metadata, signs)
+    caller = _caller(metadata, kept)
     if caller.has_reserved:
         warn("reserved-metadata")
-    nobody = key_names(signs)
+    nobody = key_names(kept)
     asking = parameters.get("user")
     person = find_person(
         (caller.user_id, payload.end_user, None if asking == metadata.user_api_key_user_id else asking), nobody=nobody
     )
-    ids = {"session_id": payload.session_id, "trace_id": payload.trace_id, "litellm_call_id": payload.litellm_call_id}
-    session_id, trace_id = session_and_trace(ids, _NO_ENVELOPE, caller, person.session_id)
-    own = _own(payload, caller)
-    if payload.end_user is not None and caller.user_id is not None:
-        end_user = find_person((payload.end_user,), nobody=nobody).user
-        if end_user is not None and end_user != person.user:
-            own["litellm_end_user"] = end_user
+    session_id, trace_id = session_and_trace(told, _NO_ENVELOPE, caller, person.session_id)
     streams = parameters.get("stream")
     costs = payload.cost_breakdown or _NO_COSTS
     timestamp = from_us(end_us)
     return LLMCall(
         operation=Operation.GENERATION,
-        identity=identity_of(_SUCCEEDED, payload.id, start_us),
+        identity=identity_of(told, payload.id, start_us),
         timestamp=timestamp,
         model=without_prefix(payload.model, payload.custom_llm_provider),
         trace_id=trace_id or payload.id,
@@ -301,7 +288,10 @@ def _call(payload: _Payload, context: ParseContext) -> LLMCall | None:
         posthog_session_id=caller.posthog_session_id,
         groups=caller.groups,
         metadata=caller.custom,
-        properties=own,
+        properties={
+            **properties_of(told, kept, _NO_ENVELOPE, caller),
+            **notes_of(told, person, nobody, redacted=False),
+        },
         warnings=warn.codes(),
     )
 
@@ -351,41 +341,28 @@ def _times(payload: _Payload, context: ParseContext) -> tuple[int, int, float | 
     return start_us, end_us, (first_us - start_us) / 1_000_000 if start_us < first_us < end_us else None
 
 
-def _signs(metadata: _Metadata) -> dict[str, Json]:
-    """What tells that a proxy wrote the metadata, and whose key it was."""
+def _told(payload: _Payload) -> dict[str, Json]:
+    """What the pieces that this shares with `litellm.parse` ask a payload for; the rest says nothing in a usual one."""
     return {
-        "user_api_key_hash": metadata.user_api_key_hash,
-        "user_api_key": metadata.user_api_key,
-        "user_api_key_request_route": metadata.user_api_key_request_route,
-        "litellm_api_version": metadata.litellm_api_version,
-        "requester_ip_address": metadata.requester_ip_address,
-        "user_agent": metadata.user_agent,
+        "call_type": payload.call_type,
+        "litellm_call_id": payload.litellm_call_id,
+        "trace_id": payload.trace_id,
+        "session_id": payload.session_id,
+        "end_user": payload.end_user,
+        "model_group": payload.model_group,
+        "model_id": payload.model_id,
+        "request_tags": payload.request_tags,
+        "prompt_tokens": payload.prompt_tokens,
+        "completion_tokens": payload.completion_tokens,
+        "total_tokens": payload.total_tokens,
     }
 
 
-def _caller(metadata: _Metadata, signs: Mapping[str, Json]) -> CallerMetadata:
+def _caller(metadata: _Metadata, kept: Mapping[str, Json]) -> CallerMetadata:
     """What the caller said himself, where a proxy kept it apart."""
     requester = mapping(_value(metadata.requester_metadata))
-    is_kept = bool(requester) and is_from_proxy(signs, by_client=True)
+    is_kept = bool(requester) and is_from_proxy(kept, by_client=True)
     return read_caller_metadata(requester if is_kept else EMPTY)
-
-
-def _own(payload: _Payload, caller: CallerMetadata) -> dict[str, Json]:
-    """What LiteLLM says of the call; in the order of `litellm.parse`, for it is the order of the event."""
-    found: dict[str, Json] = {"litellm_call_type": payload.call_type}
-    if payload.model_group:
-        found["litellm_model_group"] = payload.model_group
-    if payload.model_id:
-        found["litellm_model_id"] = payload.model_id
-    if payload.metadata.user_api_key_alias:
-        found["litellm_key_alias"] = payload.metadata.user_api_key_alias
-    if payload.metadata.user_api_key_team_alias:
-        found["litellm_team_alias"] = payload.metadata.user_api_key_team_alias
-    if (call_id := id_text(payload.litellm_call_id)) is not None:
-        found["litellm_call_id"] = call_id
-    if tags := tags_of(payload.request_tags, [caller.tags] if isinstance(caller.tags, str) else caller.tags):
-        found["litellm_tags"] = tags
-    return found
 
 
 def _value(raw: msgspec.Raw) -> Json:

@@ -181,8 +181,8 @@ def parse_payload(payload: Mapping[str, Json], envelope: Envelope, context: Pars
         groups=caller.groups,
         metadata=caller.custom,
         properties={
-            **_properties(payload, metadata, envelope, caller),
-            **_notes(payload, person, nobody, redacted=content.redacted),
+            **properties_of(payload, metadata, envelope, caller),
+            **notes_of(payload, person, nobody, redacted=content.redacted),
         },
         credentials=envelope.credentials,
         warnings=warn.codes(),
@@ -373,10 +373,10 @@ def _stream(payload: Mapping[str, Json], parameters: Mapping[str, Json]) -> bool
 # --------------------------------------------------------------------------------------------------------- properties
 
 
-def _properties(
+def properties_of(
     payload: Mapping[str, Json], metadata: Mapping[str, Json], envelope: Envelope, caller: CallerMetadata
 ) -> dict[str, Json]:
-    """What LiteLLM itself says and may leave the machine, each only when it says something (6.15)."""
+    """Return what LiteLLM itself says and may leave the machine, each only when it says something (6.15)."""
     saved = payload.get("saved_cache_cost")
     retries = envelope.attempted_retries if is_number(envelope.attempted_retries) else metadata.get("attempted_retries")
     found: dict[str, Json] = {
@@ -395,7 +395,7 @@ def _properties(
     if payload.get("cache_hit") is True:
         found["litellm_cache_hit"] = True
     own_tags = [caller.tags] if isinstance(caller.tags, str) else caller.tags  # a caller may name a single one
-    if tags := tags_of(payload.get("request_tags"), own_tags):
+    if tags := _tags(payload.get("request_tags"), own_tags):
         found["litellm_tags"] = tags
     if saved and is_number(saved) and saved > 0:
         found["litellm_saved_cache_cost_usd"] = float(saved)
@@ -404,8 +404,8 @@ def _properties(
     return found
 
 
-def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], *, redacted: bool) -> dict[str, Json]:
-    """What a reader of the event should know: another end user, a guardrail that acted, a redaction."""
+def notes_of(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], *, redacted: bool) -> dict[str, Json]:
+    """Return what a reader of the event should know: another end user, a guardrail that acted, a redaction."""
     found: dict[str, Json] = {}
     logged = payload.get("end_user")
     end_user = None if logged is None else find_person((logged,), nobody=nobody).user
@@ -419,8 +419,7 @@ def _notes(payload: Mapping[str, Json], person: Person, nobody: frozenset[str], 
     return found
 
 
-def tags_of(*sources: Json) -> list[str]:
-    """Return the tags of a call, each once, without the ones that LiteLLM makes of a client's agent."""
+def _tags(*sources: Json) -> list[str]:
     tags: dict[str, None] = {}
     for source in sources:
         if not source:
