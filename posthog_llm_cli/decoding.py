@@ -13,6 +13,7 @@ import orjson
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 MAX_DEPTH = 100
@@ -27,20 +28,20 @@ _PYTHON_HINT = (
     'write `response.model_dump_json()`, or for LiteLLM `json.dumps(kwargs["standard_logging_object"], default=str)`'
 )
 
-_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_BRACKETS = lazily(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_SURROGATE_ESCAPE = lazily(r"\\u[dD][89a-fA-F]")
+_SURROGATE = lazily("[\ud800-\udfff]")
 _JSON_MARKS = frozenset('{}[]",:')
 _UNFINISHED = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 
 # Python's print where the JSON reader stopped, which is outside of strings.
-_PYTHON_AT_START = re.compile(r"""[bru]?'|[A-Za-z_][\w.]*\([A-Za-z_]\w*=|\([\[{'"(]""")
-_PYTHON_INSIDE = re.compile(r"""(?:True|False|None)\s*(?:[,}\])]|\Z)|[bru]?'|[A-Za-z_][\w.]*\(|<[A-Za-z_]""")
-_OBJECT_START = re.compile(r'\{\s*(?:"|\})')
-_PYTHON_DICT_START = re.compile(r"\{\s*'")
+_PYTHON_AT_START = lazily(r"""[bru]?'|[A-Za-z_][\w.]*\([A-Za-z_]\w*=|\([\[{'"(]""")
+_PYTHON_INSIDE = lazily(r"""(?:True|False|None)\s*(?:[,}\])]|\Z)|[bru]?'|[A-Za-z_][\w.]*\(|<[A-Za-z_]""")
+_OBJECT_START = lazily(r'\{\s*(?:"|\})')
+_PYTHON_DICT_START = lazily(r"\{\s*'")
 
-_DOCUMENT_PARTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-_BETWEEN = re.compile(rb"[\s\0]*+")
+_DOCUMENT_PARTS = lazily(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_BETWEEN = lazily(rb"[\s\0]*+")
 
 
 class Decoded(Value, frozen=True):

@@ -27,6 +27,7 @@ from posthog_llm_cli.model import (
     SourceRef,
     Usage,
 )
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.privacy import is_plain, placeholder, redact_media, without_quotes, without_structures
 from posthog_llm_cli.routing import route
 from posthog_llm_cli.version import __version__
@@ -36,7 +37,7 @@ CONTENT_DAYS = timedelta(days=30)
 """PostHog keeps prompts and answers this long after the event's own timestamp."""
 
 MAX_ID_BYTES = 200
-_ALLOWED_ID = re.compile(r"[A-Za-z0-9\-_~.@()!':|]+", re.ASCII)
+_ALLOWED_ID = lazily(r"[A-Za-z0-9\-_~.@()!':|]+", re.ASCII)
 
 _CONTENT = (
     "$ai_input",
@@ -90,7 +91,7 @@ _FROM_KINDS = {
     "cache_creation_1h": "$ai_cache_creation_1h_input_tokens",
 }
 """Of the kinds of tokens that PostHog prices apart it reads only some out of the usage object."""
-_ADDS_REASONING = re.compile(r"(?:.*/)?gemini-(?:2\.5|3(?:\.\d+)?)-", re.IGNORECASE)
+_ADDS_REASONING = lazily(r"(?:.*/)?gemini-(?:2\.5|3(?:\.\d+)?)-", re.IGNORECASE)
 """Models to whose output PostHog adds the reasoning, `REASONING_COST_MODELS` of its price calculation."""
 
 _MISREAD = frozenset({"cost", "outputTokenDetails"})

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from json import dumps
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 _MEDIA_KEYS = {
     "data": None,
@@ -39,17 +40,17 @@ _MEDIA_KEYS = {
     "audioContent": "audio",
 }
 _MIME_KEYS = ("mime_type", "mimeType", "media_type", "mediaType", "content_type")
-_DATA_URL = re.compile(r"\s*data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[^,;]*)*;base64,", re.ASCII | re.IGNORECASE)
+_DATA_URL = lazily(r"\s*data:([\w.+-]+)?(?:/[\w.+-]+)?(?:;[^,;]*)*;base64,", re.ASCII | re.IGNORECASE)
 # LiteLLM's database keeps beginning and end of a long text; base64 goes on behind its note.
 _REST = r"(?:\.\.\. \((?:litellm_truncated|truncated)[^\r\n]{0,400}?\) ?\.\.\.[\w+/=%-]*+)?"
-_EMBEDDED = re.compile(
+_EMBEDDED = lazily(
     r"data:([\w.+-]+)/[\w.+-]+(?:;[^,;:]*)*;base64,[\w+/=%-]{64,}+"
     rf"(?:(?:\\+[rn]|[\r\n])+[\w+/=%-]{{60,}}+)*{_REST}",
     re.ASCII | re.IGNORECASE,
 )
-_BASE64 = re.compile(r"\s*[A-Za-z0-9+/_=\r\n-]{200}", re.ASCII)
+_BASE64 = lazily(r"\s*[A-Za-z0-9+/_=\r\n-]{200}", re.ASCII)
 # JSON in a text, as arguments and results of tools are, and raw answers.
-_IN_JSON = re.compile(
+_IN_JSON = lazily(
     rf'("({"|".join(_MEDIA_KEYS)})\\*"\s*:\s*\\*")(?=[\w+/=\\-]{{200}})(?:[\w+/=-]|\\+[/rn])++{_REST}', re.ASCII
 )
 _JSON_STARTS = frozenset('{["')

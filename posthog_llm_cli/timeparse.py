@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,39 +22,39 @@ EARLIEST_US = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 FUTURE_LIMIT = timedelta(hours=23)
 """PostHog turns times further ahead than this into now."""
 
-_ISO = re.compile(
+_ISO = lazily(
     r"(\d{4})-(\d{2})-(\d{2})"
     r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?"
     r"\s*(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?)?",
     re.ASCII,
 )
-_SPELT = re.compile(
+_SPELT = lazily(
     r"(\d{4})([/.-]?)(\d{2})\2(\d{2})[T _-](\d{2})([:.-]?)(\d{2})\6(\d{2})((?:[.,]\d+)?\s*[\w:+-]{0,10})", re.ASCII
 )
 """A date and a time of day with other separators, or without any, as AWS, Go and names of files have them."""
-_RFC_5322 = re.compile(
+_RFC_5322 = lazily(
     r"[A-Z][a-z]{2}, (?P<day>\d{1,2}) (?P<month>[A-Z][a-z]{2}) (?P<year>\d{4}) (?P<time>\d{2}:\d{2}:\d{2}) "
     r"(?P<zone>GMT|UTC|[+-]\d{4})",
     re.ASCII,
 )
 """The form of HTTP's `Date`, which recorders of HTTP write."""
-_CTIME = re.compile(
+_CTIME = lazily(
     r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<time>\d{2}:\d{2}:\d{2}) "
     r"(?P<year>\d{4})(?P<zone>)",
     re.ASCII,
 )
 """What C's and Python's `ctime` write."""
-_JAVASCRIPT = re.compile(
+_JAVASCRIPT = lazily(
     r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>\d{2}) (?P<year>\d{4}) (?P<time>\d{2}:\d{2}:\d{2}) "
     r"GMT(?P<zone>[+-]\d{4})(?: \([^()]{0,60}\))?",
     re.ASCII,
 )
 """What JavaScript's `Date` is as a text."""
 _DATED = (_RFC_5322, _CTIME, _JAVASCRIPT)
-_ZONE_NAME = re.compile(r"(?:(?<=Z)|(?<=[+-]\d\d:\d\d))\[[\w/+-]{1,40}\]\Z", re.ASCII)
+_ZONE_NAME = lazily(r"(?:(?<=Z)|(?<=[+-]\d\d:\d\d))\[[\w/+-]{1,40}\]\Z", re.ASCII)
 """What Java writes behind an offset."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DIGITS = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+_DIGITS = lazily(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 SECONDS_BELOW = 10**11
 """A number below it is a time in seconds."""
 _MILLISECONDS_BELOW = 10**14

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from posthog_llm_cli.cli.completion import VARIABLE
-
 
 class Shell(StrEnum):
     """The shells that there is a script for."""
@@ -95,4 +93,6 @@ def completion(shell: Name) -> None:
 
 def script(shell: Shell) -> str:
     """Return the script of a shell."""
+    from posthog_llm_cli.cli.completion import VARIABLE  # noqa: PLC0415 - for this command only
+
     return _SCRIPTS[shell].replace("VARIABLE", VARIABLE)

@@ -1,6 +1,5 @@
 """The five layers in which an option may be given, and what each of them says."""
 
-import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import IntEnum
@@ -121,13 +120,17 @@ def _strings(option: Option, items: list[Any], place: str) -> list[str]:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise wrong(str(path), f"expected a readable file and found: {str(error.strerror).lower()}") from error
     except UnicodeDecodeError:
         raise wrong(str(path), "expected UTF-8 and found other bytes") from None
+    import tomllib  # noqa: PLC0415 - where there is a file
+
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise wrong(str(path), f"expected TOML and found: {error}") from None
 

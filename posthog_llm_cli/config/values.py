@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.routing import check_key, normalise_host
 from posthog_llm_cli.timeparse import parse_time
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmg])(i?b?)|b)?", re.ASCII | re.IGNORECASE)
+_SIZE = lazily(r"(\d+(?:\.\d+)?) ?(?:([kmg])(i?b?)|b)?", re.ASCII | re.IGNORECASE)
 _POWERS = {"k": 1, "m": 2, "g": 3}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw]?)", re.ASCII)
+_SPAN = lazily(r"(\d+(?:\.\d+)?)([smhdw]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
-_LONGER = re.compile(r"\d{19,}", re.ASCII)
+_WHOLE = lazily(r"\d{1,18}", re.ASCII)
+_LONGER = lazily(r"\d{19,}", re.ASCII)
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _TEN_YEARS_S = 10 * 366 * 86400
@@ -156,6 +156,8 @@ def read_zone(text: str) -> tzinfo:
     name = text.strip()
     if name.upper() in {"UTC", "Z"}:
         return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - where a zone is named
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: the name of a folder of zones (`America`)

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 MAX_ERROR_CHARACTERS = 4_000
 _MAX_TYPE_CHARACTERS = 200
@@ -26,14 +27,14 @@ _NAME = (
 )
 # A tenth of the time that a search for the names themselves takes, and most errors name none: in lower case, and each
 # branch begins with a letter of its own, which `re` looks for first.
-_MAY_NAME = re.compile(
+_MAY_NAME = lazily(
     r"(?:key|secret|password|passwd|pwd|token|signature|credential|authorization|cookie|received|sig|code|auth)"
     r"""s?(?: provided)?["'\\]{0,4}\s{0,3}[=:]"""
 )
 _CHARACTER = r"""[^\s"'\\,;&)\[\]}<>]"""
 _TELLING = rf"(?={_CHARACTER}{{0,120}}[\d*…=]|{_CHARACTER}{{20}})"
 """What a word begins with that is no word of prose."""
-_NAMED = re.compile(
+_NAMED = lazily(
     # Behind a name that says what it is: in quotes, or as one word (behind a colon may also be prose).
     rf"""({_NAME}["'\\]{{1,4}})[^"'\\]{{3,}}"""
     r"|((?<![A-Za-z0-9])key provided: )(?!redacted\b)\S{2,}[^\s.,;]"
@@ -49,7 +50,7 @@ _NAMED = re.compile(
     rf"{_CHARACTER}+",
     re.IGNORECASE,
 )
-_KEYS = re.compile(
+_KEYS = lazily(
     r"(?<![A-Za-z0-9])(?:"
     r"sk[-_](?=[\w*.…-]{0,120}(?:[\d*…]|\.\.)|[\w-]{8})[\w*.…-]*[\w*…-]"
     r"|(?:rk|pk|gsk|xai|nvapi|phc|phx|hf|pplx|r8|ak|csk|pcsk|tgp|lsv2|gh[pousr]|github_pat|glpat|xox[a-z]|whsec)[-_]"
@@ -63,12 +64,12 @@ _KEYS = re.compile(
     r"""|(?<=://)[^/\s?#"'\\]+(?=@)"""
 )
 
-_PEM = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)")
+_PEM = lazily(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END|\Z)")
 """A key of many lines; looked for first, for behind a name only its first line is one word."""
 _SHORTEST_CREDENTIAL = 12
 _MAX_KNOWN = 200
 """Characters of a text that is remembered."""
-_CREDENTIALS = re.compile(
+_CREDENTIALS = lazily(
     r"(?<![A-Za-z0-9])(?:"
     r"sk-(?=[\w-]{0,40}\d)[\w-]{20,}"  # LiteLLM takes any words behind it for a key
     r"|(?:[rs]k|gsk|xai|nvapi|phc|phx|hf|pplx|lsv2|gh[pousr]|github_pat|glpat|xox[a-z]|whsec)[-_]"

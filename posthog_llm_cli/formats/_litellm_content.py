@@ -29,10 +29,11 @@ from posthog_llm_cli.formats._messages import (
 )
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 NO_INPUT = "default-message-value"
-_STATUS = re.compile(r"([1-5]\d\d)(?!\d)", re.ASCII)
+_STATUS = lazily(r"([1-5]\d\d)(?!\d)", re.ASCII)
 
 
 class Content(Value, frozen=True):

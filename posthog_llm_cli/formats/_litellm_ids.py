@@ -8,9 +8,10 @@ from posthog_llm_cli.formats._fields import first_id, id_text
 from posthog_llm_cli.formats._metadata import CallerMetadata
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Credentials, Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value, field
 
-_CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[\d.]+\Z", re.ASCII)
+_CACHE_HIT_SUFFIX = lazily(r"_cache_hit[\d.]+\Z", re.ASCII)
 
 
 class Envelope(Value, frozen=True):

@@ -5,6 +5,7 @@ from enum import Enum
 from functools import lru_cache
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 
 class CallKind(Enum):
@@ -35,7 +36,7 @@ _NO_CALL = frozenset({
     "systemone",
 })  # fmt: skip
 _STORED = frozenset({"get_responses", "cancel_responses", "delete_responses"})
-_NO_CALL_PATTERN = re.compile(
+_NO_CALL_PATTERN = lazily(
     r"vector_store_.*|file_.*|.*_fine_tuning_.*|.*_assistants?|.*_container.*|.*_sandbox|video_retrieve.*|video_.*_character",
     re.DOTALL,  # so that the last `.*` takes anything, and no earlier one is tried again
 )

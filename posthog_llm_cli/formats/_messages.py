@@ -14,6 +14,7 @@ from posthog_llm_cli.formats._openai_langchain import opened, with_role
 from posthog_llm_cli.formats._openai_prints import read_item
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.model import VALUE_PART, Json
+from posthog_llm_cli.patterns import lazily
 
 _MESSAGE_EXTRAS = ("tool_calls", "tool_call_id", "name", "refusal", "function_call")
 _MESSAGE_KEYS = frozenset({"role", "content", "parts"})
@@ -21,7 +22,7 @@ _SYSTEM_ROLES = frozenset({"system", "developer"})
 _SCHEMAS = frozenset({"parameters", "input_schema", "inputSchema", "properties", "format", "input_examples"})
 _SAYING = frozenset({"type", "name", "description"})
 """Names of texts by which a tool tells the model what it is."""
-_ADDRESS = re.compile(r"[\w+.-]+://[^\s?@]*[?@]\S*", re.ASCII)
+_ADDRESS = lazily(r"[\w+.-]+://[^\s?@]*[?@]\S*", re.ASCII)
 """A whole text that is the address of a server with a user or a query in it."""
 REDACTED = "[REDACTED]"
 TEXT_KINDS = ("text", "output_text")

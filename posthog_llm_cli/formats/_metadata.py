@@ -12,6 +12,7 @@ from posthog_llm_cli.formats._errors import without_credentials
 from posthog_llm_cli.formats._fields import UNWRITTEN, id_text, is_one_of, mapping, text
 from posthog_llm_cli.formats._proxy import own_metadata
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value, field, replace
 
 _BASELINE_INTERNAL = frozenset({
@@ -35,7 +36,7 @@ _NEVER = _BASELINE_INTERNAL | {
     "adaptive_router_chosen_model", "quality_router_decision", "is_silent_experiment", "internal_call_origin",
     "encrypted_content_affinity_enabled", "kubernetes_pod_routing", "used_client_oauth_token",
 }  # fmt: skip
-_NEVER_NESTED = re.compile(
+_NEVER_NESTED = lazily(
     r"(?:.*(?:raw|https?|req(?:uest)?|res(?:ponse)?|extra|default|custom|additional|proxy|client|upstream|forwarded|auth)"
     r"[ _-]?)?headers\Z|.*cookies?\Z|requester_ip_address|user_agent\Z|user_api_key|proxy_server_request|"
     r"secret_fields|raw_request|raw_response",
@@ -44,8 +45,8 @@ _NEVER_NESTED = re.compile(
 _MAX_KNOWN = 100
 """Characters of a name that is remembered; a longer one is no name, and may be anything."""
 _USED = frozenset({"session_id", "trace_id", "user_id", "parent_run_id", "parent_id", "tags"})
-_NEVER_PATTERN = re.compile(r"user_api_|_|deployment|litellm_|.*_budget|.*_spend\Z", re.DOTALL)
-_SECRET_PATTERN = re.compile(
+_NEVER_PATTERN = lazily(r"user_api_|_|deployment|litellm_|.*_budget|.*_spend\Z", re.DOTALL)
+_SECRET_PATTERN = lazily(
     r".*(?:(?:api|access|private|account|subscription|master|virtual|signing|encryption)[ _-]{0,2}key|secret|"
     r"passw(?:or)?d|passphrase|authorization|credential|connection[ _-]?string|auth[ _-]?header)|"
     r".*(?:token|pwd|jwt|bearer|dsn)\Z",

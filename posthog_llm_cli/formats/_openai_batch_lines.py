@@ -4,7 +4,6 @@ A call of a batch lies in two records. What joins them (`joining.batches`) makes
 more key, `plh_batch_input`, that holds the input line. Such a record needs no other to be read.
 """
 
-import re
 from collections.abc import Mapping
 
 import orjson
@@ -15,10 +14,11 @@ from posthog_llm_cli.formats._openai_nested import Nested
 from posthog_llm_cli.formats._openai_provider import find_provider
 from posthog_llm_cli.formats._openai_shapes import CONTENT_KEYS, ENVELOPE_KEYS, INPUT_KEY, classify, classify_response
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 _PADDING = b" \t\r\n\0"
-_FAMILY = re.compile(r"[a-z]+")
+_FAMILY = lazily(r"[a-z]+")
 
 
 class Side(Value, frozen=True):

@@ -1,6 +1,5 @@
 """An exchange → `LLMCall`: what all OpenAI formats share (openai-logs.md, section 3)."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import ClassVar, NamedTuple
@@ -35,11 +34,12 @@ from posthog_llm_cli.formats._proxy import key_names, own_metadata
 from posthog_llm_cli.formats._urls import base_url, clean_url
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import CallError, Json, LLMCall, Operation, ParseContext
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.privacy import without_structures
 from posthog_llm_cli.timeparse import parse_time
 from posthog_llm_cli.values import Value
 
-_DEPLOYMENT = re.compile(r"/deployments/([^/?#]+)")
+_DEPLOYMENT = lazily(r"/deployments/([^/?#]+)")
 _INPUT_KEYS = ("messages", "request_messages", "input", "inputs", "prompt")
 _SESSION_KEYS = (
     "session_id", "conversation_id", "thread_id", "chat_id", "sessionId", "conversationId", "threadId", "chatId",

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from posthog_llm_cli.formats._fields import mapping, text
 from posthog_llm_cli.formats._openai_answers import is_error
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 _ECS = "error.message"
 """Elastic's Common Schema, as its loggers write it."""
 _KEYS = ("err", "exc_info", "exception", _ECS)
 _TRACEBACK = "Traceback (most recent call last):"
-_FRAME = re.compile(r'^[ |+]{2,20}File "[^"\n]*", line \d+[^\n]*(?:\n {4,}[^\n]*)*\n', re.MULTILINE)
-_NAMED = re.compile(r"(?:\w+\.){0,20}(\w+): ", re.ASCII)
+_FRAME = lazily(r'^[ |+]{2,20}File "[^"\n]*", line \d+[^\n]*(?:\n {4,}[^\n]*)*\n', re.MULTILINE)
+_NAMED = lazily(r"(?:\w+\.){0,20}(\w+): ", re.ASCII)
 
 
 def logged_exception(record: Mapping[str, Json]) -> Json:

@@ -23,6 +23,7 @@ from posthog_llm_cli.formats._openai_shapes import (
 from posthog_llm_cli.formats._parameters import PARAMETERS
 from posthog_llm_cli.formats._wrappers import members
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 FLAT_REQUEST_KEYS = (
@@ -37,9 +38,9 @@ _INPUT_KEYS = _MESSAGES_KEYS | _TEXT_KEYS
 _BARE_REQUEST_KEYS = tuple(
     key for key in REQUEST_KEYS if key.startswith(("request", "req")) or key in _MESSAGES_KEYS
 )  # an answer's own `input`, `prompt`, … are no request
-_OF_A_REQUEST = re.compile(r"(?i:request|payload|body)|(?:\A|_)(?i:req)(?:\Z|_)|Req(?:\Z|[_A-Z])")
+_OF_A_REQUEST = lazily(r"(?i:request|payload|body)|(?:\A|_)(?i:req)(?:\Z|_)|Req(?:\Z|[_A-Z])")
 """What a name says of what was asked, where it is none of `REQUEST_KEYS`."""
-_OF_ANOTHER_REQUEST = re.compile(r"next|follow|feedback|webhook|embed", re.IGNORECASE)
+_OF_ANOTHER_REQUEST = lazily(r"next|follow|feedback|webhook|embed", re.IGNORECASE)
 """How a name begins that says that its request is not the one that was answered."""
 _URL_KEYS = ("url", "request_url", "uri")
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from posthog_llm_cli.formats._fields import decoded_if_shallow
 from posthog_llm_cli.formats._python_literals import python_literal
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
-_PRINT = re.compile(
+_PRINT = lazily(
     r"\s*(?:\[?(?:Parsed|Create)?(?:Chat)?(?:Completion|Embedding|Model)?(?:Response|Completion|CompletionMessage)"
     r"(?:\[\w+\])?\([a-z_]+="  # OpenAI's and LiteLLM's
     r"|\[?Choices?\(finish_reason="
@@ -25,10 +26,10 @@ _PRINT = re.compile(
     r"|<[\w.]+ object (?:[\w.<>]+ )?at 0x[0-9a-fA-F]+>\s*\Z|\[object Object\]\s*\Z)",
     re.DOTALL,
 )
-_READABLE = re.compile(r"\s*(?:\[?[A-Z]\w*(?:\[\w+\])?\(|\{')")
-_OF_JSON = re.compile(r"\s*<OpenAIObject [^<>]{0,200}> JSON: (?=\{)")
+_READABLE = lazily(r"\s*(?:\[?[A-Z]\w*(?:\[\w+\])?\(|\{')")
+_OF_JSON = lazily(r"\s*<OpenAIObject [^<>]{0,200}> JSON: (?=\{)")
 """openai-python before 1.0."""
-_ITEM = re.compile(r"(?:Parsed)?(?:ChatCompletionMessage|Response[A-Z]\w+)(?:\[\w+\])?\(")
+_ITEM = lazily(r"(?:Parsed)?(?:ChatCompletionMessage|Response[A-Z]\w+)(?:\[\w+\])?\(")
 """An earlier answer, or an item of one, among what was asked."""
 
 

@@ -8,6 +8,7 @@ from posthog_llm_cli.formats._fields import items, mapping, text
 from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._urls import hostname
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 _HOSTS = (
     ("azure", ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com")),
@@ -30,11 +31,11 @@ _HOSTS = (
     ("deepinfra", ("deepinfra.com",)),
     ("openai", ("api.openai.com",)),
 )
-_OPENAI_FAMILIES = re.compile(
+_OPENAI_FAMILIES = lazily(
     r"(?:ft:)?(?:gpt-(?!oss|35)|chatgpt-|o1(?![0-9a-z])|o3(?![0-9a-z])|o4(?![0-9a-z])|text-embedding-3-|text-embedding-ada-|text-davinci-"
     r"|davinci|babbage|curie|ada(?![a-z])|codex-|computer-use-preview|omni-moderation)"
 )
-_OTHER_FAMILIES = re.compile(
+_OTHER_FAMILIES = lazily(
     r".*/|(?:claude|command|deepseek|gemini|gemma|glm|gpt-oss|granite|grok|kimi|llama|magistral|meta|ministral|mi[sx]tral"
     r"|nemotron|phi|qwen|qwq|sonar|yi)(?![a-z])",
     re.IGNORECASE,

@@ -28,6 +28,7 @@ from posthog_llm_cli.formats._openai_times import DURATION_KEYS, TIME_KEYS
 from posthog_llm_cli.formats._usage import COST_KEYS, INPUT_KEYS, OUTPUT_KEYS, TOTAL_KEYS
 from posthog_llm_cli.formats.sse import is_rest_of_stream, is_sse
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value, field
 
 __all__ = [
@@ -112,7 +113,7 @@ _MORE_ANSWER_KEYS = (
     "assistantMessage",
 )  # fmt: skip
 """Names of texts in home-made records that are believed only beside what the answer took."""
-_OF_A_QUOTA = re.compile(
+_OF_A_QUOTA = lazily(
     r"(?:\A|[_-])(?:[rt]p[md]|limit|remaining|quota|percent|pct|ratio|[cg]pu|mem(?:ory)?|ram|disk|bytes|ms)(?:\Z|[_-])",
     re.IGNORECASE,
 )

@@ -12,6 +12,7 @@ from posthog_llm_cli.formats._openai_answers import is_ollama
 from posthog_llm_cli.formats._times import Clock, time_of
 from posthog_llm_cli.formats._usage import OUTPUT_KEYS
 from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 _END_KEYS = (
@@ -44,9 +45,9 @@ DURATION_KEYS = frozenset(key for key in (*_MS_KEYS, *_S_KEYS) if "." not in key
 _UNITLESS = frozenset({"latency", "duration", "elapsed", "response_time", "ttft", "time_to_first_token"})
 _FIRST_TOKEN_S_KEYS = ("ttft", "ttft_s", "time_to_first_token")
 _FIRST_TOKEN_MS_KEYS = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_CLOCK = re.compile(r"\d{1,2}:\d{2}.*", re.ASCII)
-_BATCH_ID = re.compile(r"batch_req_([0-9a-f]{8})[0-9a-f]{24}")
+_DAY = lazily(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_CLOCK = lazily(r"\d{1,2}:\d{2}.*", re.ASCII)
+_BATCH_ID = lazily(r"batch_req_([0-9a-f]{8})[0-9a-f]{24}")
 """A batch line's id begins with the epoch second at which it was written, in hex (493 of 493 real lines)."""
 _EPOCH_ABOVE = 1e8
 _MOST_WHOLE_SECONDS = 1000

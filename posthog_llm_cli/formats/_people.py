@@ -1,6 +1,5 @@
 """Who made a call: the chain of candidates for the distinct id (litellm-logs.md 6.14, posthog-ingestion.md 7)."""
 
-import re
 from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import ClassVar
@@ -8,11 +7,12 @@ from typing import ClassVar
 from posthog_llm_cli.formats._fields import compact, decoded_if_shallow, first_id, id_text
 from posthog_llm_cli.identity import RESERVED_IDS
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 _MAX_KNOWN = 200
 """Characters of a candidate that is remembered."""
-_CLAUDE_CODE = re.compile(
+_CLAUDE_CODE = lazily(
     r"user_(?P<hash>[0-9a-zA-Z]+)_account_(?P<account>[0-9a-fA-F-]*)_session_(?P<session>[0-9a-fA-F-]+)"
 )
 

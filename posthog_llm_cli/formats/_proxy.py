@@ -9,16 +9,15 @@ from collections.abc import Mapping
 
 from posthog_llm_cli.formats._fields import mapping
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 _MASTER_KEY = "litellm_proxy_master_key"
 _MASKED = "REDACTED_BY_LITELM"
 _KEY_FIELDS = ("user_api_key_hash", "user_api_key")
-_KEY = re.compile(rf"[0-9a-f]{{64}}|{_MASTER_KEY}|{_MASKED}|sk-.*", re.DOTALL)
+_KEY = lazily(rf"[0-9a-f]{{64}}|{_MASTER_KEY}|{_MASKED}|sk-.*", re.DOTALL)
 _KEY_WORDS = frozenset({_MASTER_KEY, _MASKED})
-_ROUTE = re.compile(
-    r"/(?:v\d|chat|completions|embeddings|responses|messages|openai|anthropic|engines|images|audio|rerank)"
-)
-_VERSION = re.compile(r"\d{1,4}\.\d", re.ASCII)
+_ROUTE = lazily(r"/(?:v\d|chat|completions|embeddings|responses|messages|openai|anthropic|engines|images|audio|rerank)")
+_VERSION = lazily(r"\d{1,4}\.\d", re.ASCII)
 
 
 def is_from_proxy(metadata: Mapping[str, Json], *, by_client: bool = False) -> bool:

@@ -2,7 +2,6 @@
 
 import ast
 import math
-import re
 import warnings
 from collections.abc import Callable
 from datetime import date
@@ -10,16 +9,17 @@ from datetime import date
 from posthog_llm_cli.decoding import MAX_DEPTH, is_deeper
 from posthog_llm_cli.formats._fields import decoded
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 _MAX_CHARACTERS = 8 * 1024 * 1024
 _MAX_STRUCTURE = 100_000
 """Characters outside of texts: Python's parser takes some 500 bytes of memory for each."""
 
-_TEXT = re.compile(r"""'(?:[^'\\\n]|\\[^\n])*+(')?|"(?:[^"\\\n]|\\[^\n])*+(")?""")
+_TEXT = lazily(r"""'(?:[^'\\\n]|\\[^\n])*+(')?|"(?:[^"\\\n]|\\[^\n])*+(")?""")
 _SHOWN = r"\0\1\2"
 # What no print of plain values has, and what would hide values in what looks like a text: one that is open or of
 # several, goes on behind a line break, or is formatted.
-_HIDING = re.compile(r"""\0(?!['"])|\0['"]\0|\\|[fF][rR]?\0""")
+_HIDING = lazily(r"""\0(?!['"])|\0['"]\0|\\|[fF][rR]?\0""")
 _NOTHING = object()
 _SPECIAL = {"nan": None, "inf": None}
 _SAFE_INTEGER = 2**63

@@ -5,10 +5,11 @@ from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 _MAX_KNOWN = 200
 """Characters of a URL that is remembered."""
-_ROUTE = re.compile(
+_ROUTE = lazily(
     r"(?P<base>.*?)/(?:chat/completions|responses|embeddings|completions|api/chat|api/generate|api/embed(?:dings)?)(?:/.*)?\Z"
 )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.formats._fields import mapping, token_count, without_nulls
 from posthog_llm_cli.model import Json, Usage
+from posthog_llm_cli.patterns import lazily
 
 Warn = Callable[[str], None]
 
@@ -22,7 +23,7 @@ _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _WHOLE_COUNTS = frozenset(_TOTALS)
 _TOTAL_OF = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 _COUNTED = "|".join((*_TOTALS, *_TOTAL_OF, *_CLAUDE_KEYS, "cached_tokens", "reasoning_tokens"))
-_COUNT = re.compile(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])", re.ASCII)
+_COUNT = lazily(rf"(?<!\w)({_COUNTED})['\"]?\s*[=:]\s*(\d{{1,13}})(?![\w.])", re.ASCII)
 
 
 def first_count(warn: Warn, *values: Json, least: int = 0) -> int | None:

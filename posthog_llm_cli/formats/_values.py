@@ -9,29 +9,28 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import compact, decoded
 from posthog_llm_cli.formats._metadata import is_secret_name
 from posthog_llm_cli.model import VALUE_PART, Json
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.privacy import placeholder
 
 _VECTORS = frozenset({"embedding", "embeddings", "vector", "vectors"})
 _NUMBERS = _VECTORS | {"values", "dense", "sparse"}
 _MANY_NUMBERS = 16
 _INTERNAL = frozenset({"hidden_params", "additional_headers", "response_headers"})
-_VECTOR_TEXT = re.compile(r"[A-Za-z0-9+/_=-]{64,}", re.ASCII)
+_VECTOR_TEXT = lazily(r"[A-Za-z0-9+/_=-]{64,}", re.ASCII)
 VECTOR = "[vector]"
 
-_PRINTED = re.compile(r"\s*+(?:[\[{(]|[A-Za-z_][\w.]{0,100}\()")
-_NAMED_IMAGE = re.compile(r"(b64_json['\"]?\s*[=:]\s*['\"])[A-Za-z0-9+/=_-]{64,}")
+_PRINTED = lazily(r"\s*+(?:[\[{(]|[A-Za-z_][\w.]{0,100}\()")
+_NAMED_IMAGE = lazily(r"(b64_json['\"]?\s*[=:]\s*['\"])[A-Za-z0-9+/=_-]{64,}")
 _WORD = "[A-Za-z0-9+/_-]"
 _BREAK = r"(?:\\[rn]|[\r\n])"
 # One long run, or lines of it. A run is looked at from its beginning only, so that each is read once.
-_BASE64 = re.compile(
+_BASE64 = lazily(
     rf"(?:data:(?P<kind>[\w.+]{{1,40}})/[\w.+-]{{1,80}};base64,|(?<!{_WORD}))"
     rf"(?:{_WORD}{{200,}}+|{_WORD}{{60,}}+(?:{_BREAK}++{_WORD}{{60,}}+)++(?:{_BREAK}++{_WORD}++)?)={{0,2}}",
     re.ASCII,
 )
 _NUMBER = r"-?\d[\d.]*+(?:[eE][+-]?\d++)?+"
-_VECTOR = re.compile(
-    rf"\[\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{{_MANY_NUMBERS - 1},}}+(?:\s*+,)?+(?:\s*+\])?+", re.ASCII
-)
+_VECTOR = lazily(rf"\[\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{{_MANY_NUMBERS - 1},}}+(?:\s*+,)?+(?:\s*+\])?+", re.ASCII)
 
 
 def value_part(answer: Json) -> Json:

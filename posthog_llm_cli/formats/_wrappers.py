@@ -12,6 +12,7 @@ from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded, is_number, mapping
 from posthog_llm_cli.formats._openai_times import TIME_KEYS
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 _PLACES = (
     ("record", "extra"), ("record", "message"),  # loguru with serialize=True
@@ -37,7 +38,7 @@ _MORE_TIMES = (
 )  # fmt: skip
 """The journal, Azure, .NET; where the record lies under a name of the writer's own."""
 _MOST_MEMBERS = 100
-_OF_ANOTHER = re.compile(
+_OF_ANOTHER = lazily(
     r"(?:prev|last|prior|old|cache|example|expected|reference|sample|golden|mock|fixture|baseline|stub|fake|dummy)",
     re.IGNORECASE,
 )

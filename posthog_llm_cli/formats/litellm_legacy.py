@@ -23,6 +23,7 @@ from posthog_llm_cli.formats._usage import printed_usage
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.patterns import lazily
 
 _STRINGS = ("usage", "messages")
 _DATADOG_NAMES = {
@@ -32,7 +33,7 @@ _DATADOG_KEYS = frozenset({*_DATADOG_NAMES, "id", "call_type", "messages", "usag
 _KEY_WORDS = (
     "user_api_key_hash", "user_api_key", "user_api_key_user_id", "user_api_key_alias", "user_api_key_team_alias",
 )  # fmt: skip
-_COST = re.compile(r"\d{1,15}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_COST = lazily(r"\d{1,15}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 

@@ -20,14 +20,15 @@ from posthog_llm_cli.formats._python_literals import read_print
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.formats.litellm import parse_payload
 from posthog_llm_cli.model import Json, ParseContext
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.privacy import texts
 
 _TOLD_BY = ("request_id", "call_type", "startTime")
 _FOLDED = frozenset({"starttime", "STARTTIME"})
 _CAMEL_CASE = {"starttime": "startTime", "endtime": "endTime", "completionstarttime": "completionStartTime"}
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_CUT = re.compile(r"\.\.\. \((?:litellm_truncated|truncated) (?:skipped )?\d+ chars?\b")
+_NUMBER = lazily(r"[+-]?\d{1,20}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_CUT = lazily(r"\.\.\. \((?:litellm_truncated|truncated) (?:skipped )?\d+ chars?\b")
 
 
 def matches(record: Json) -> bool:

@@ -5,7 +5,6 @@ is the same with one more key, `plh_batch_input`, that holds the line of the bat
 (`{"custom_id", "method", "url", "body"}`). An input line alone is the request side, and skipped.
 """
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -31,6 +30,7 @@ from posthog_llm_cli.formats._openai_shapes import INPUT_KEY, PENDING, classify,
 from posthog_llm_cli.formats.base import LogFormat, Parsed
 from posthog_llm_cli.identity import canonical_sha256
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext, Skipped
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value, replace
 
 __all__ = ["FORMAT", "INPUT_KEY", "NAME", "Side", "input_skip", "is_mismatch", "joined", "model_fit", "side_of"]
@@ -39,8 +39,8 @@ NAME = "openai-batch"
 
 _NOT_RUN = frozenset({"batch_expired", "batch_cancelled"})
 _CALL_ROUTES = ("/chat/completions", "/responses", "/embeddings", "/completions")
-_OTHER_ROUTES = re.compile(r"/(?:moderations|images|videos|audio)(?:/|\Z)")
-_ZHIPU_ID = re.compile(r"batch_\d+")
+_OTHER_ROUTES = lazily(r"/(?:moderations|images|videos|audio)(?:/|\Z)")
+_ZHIPU_ID = lazily(r"batch_\d+")
 _GIVE_INPUT = "give the batch's input file in the same run"
 
 

@@ -4,7 +4,6 @@ What recorded streams are made of: `data:` lines, blocks that end at a blank lin
 that the payload itself does not repeat goes into it as `type`, so that a payload can be read alone.
 """
 
-import re
 from collections.abc import Iterator
 
 import orjson
@@ -13,12 +12,13 @@ from posthog_llm_cli.decoding import decode, encode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import decoded
 from posthog_llm_cli.model import Json
+from posthog_llm_cli.patterns import lazily
 
 DONE = "[DONE]"
 """What OpenAI-like servers send when a stream is complete."""
 
-_BEGINS = re.compile(r"(?:(?:id|retry)?:[^\r\n]*+[\r\n]\s*+)*+(?:data|event):")
-_JSON_LINES = re.compile(r"\s*+\{[^\n]*+\n\s*+\{")
+_BEGINS = lazily(r"(?:(?:id|retry)?:[^\r\n]*+[\r\n]\s*+)*+(?:data|event):")
+_JSON_LINES = lazily(r"\s*+\{[^\n]*+\n\s*+\{")
 _FRAMES = ("data:", "event:", "id:", "retry:", ":", "{")
 _NAMED = (b"response.", b"error")
 """Names of events that say what a payload without `type` is."""

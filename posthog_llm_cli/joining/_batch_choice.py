@@ -5,16 +5,16 @@ found by its id, and among several files that hold it, by what the output file a
 """
 
 import heapq
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
 
 from posthog_llm_cli.formats.openai_batch import is_mismatch, model_fit
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
-_WORDS = re.compile(r"[a-z]+|\d+")
+_WORDS = lazily(r"[a-z]+|\d+")
 _ROLES = frozenset({
     "batch", "in", "input", "inputs", "request", "requests", "prompt", "prompts", "question", "questions", "out",
     "output", "outputs", "response", "responses", "result", "results", "answer", "answers", "completion", "completions",

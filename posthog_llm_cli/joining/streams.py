@@ -4,7 +4,6 @@ The line of a stream's first part stands for the call and goes on when the strea
 the lines of the others go on at once, skipped as `merged`.
 """
 
-import re
 from collections.abc import Callable, Iterator
 
 import orjson
@@ -16,6 +15,7 @@ from posthog_llm_cli.formats.stream_parts import Kind, Part, part_of
 from posthog_llm_cli.joining._fragments import EARLY, Fragments
 from posthog_llm_cli.joining._stream import FORMAT, Key, Stream, merged
 from posthog_llm_cli.model import Json, LogLine, Mark
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 PATIENCE = 10_000
@@ -28,7 +28,7 @@ _READERS = frozenset({
     FORMAT, "openai-chat", "openai-completions", "openai-error", "ollama", "openai-flat", "no-response",
     "fine-tuning-data",
 })  # fmt: skip
-_LOOK = re.compile(
+_LOOK = lazily(
     rb'"(?:chat\.completion\.chunk|delta|text_completion|done|prompt_filter_results|content_filter_offsets)\\*"'
     rb'|"response\.'
     rb'|"error\\*"\s*(?::\s*\\*[{"]|[,}])'

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +25,8 @@ from posthog_llm_cli.pipeline.stop import UNHEARD
 from posthog_llm_cli.pipeline.wire import Unpacker, dumps, loads, pack_lines, pack_results, unpack_lines
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from posthog_llm_cli.pipeline.plan import ConvertLine  # what a plan imports, no worker needs
 
 _TURN_S = 0.001
@@ -147,6 +148,8 @@ class WorkerPool:
                 process.wait(_JOIN_S)
 
     def _start_worker(self) -> None:
+        from multiprocessing.connection import Pipe  # noqa: PLC0415 - where there is much to convert
+
         # A new program: a forked copy of a process with threads may deadlock on a lock that one of them held.
         with contextlib.ExitStack() as on_failure:
             there, back = (on_failure.enter_context(contextlib.closing(SharedBuffer())) for _ in range(2))
@@ -211,7 +214,7 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
     with contextlib.suppress(Exception):
         _let_go_of_stdin(connection_descriptor, there_descriptor, back_descriptor)
         threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
-        connection: Connection[Any, Any] = Connection(connection_descriptor)
+        connection = _connection(connection_descriptor)
         there, back = SharedBuffer.of(there_descriptor), SharedBuffer.of(back_descriptor)
         give_back_early(WORKER_LARGE_BYTES, kept_bytes=WORKER_KEPT_BYTES)
         convert_line, options = loads(connection.recv_bytes())
@@ -220,6 +223,12 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
         while True:
             lines = unpack_lines(connection.recv_bytes(), there)
             connection.send_bytes(pack_results(((line, convert_line(line, options)) for line in lines), back))
+
+
+def _connection(descriptor: int) -> "Connection[Any, Any]":
+    from multiprocessing.connection import Connection  # noqa: PLC0415 - for workers only
+
+    return Connection(descriptor)
 
 
 def _let_go_of_stdin(*handed: int) -> None:

@@ -1,11 +1,12 @@
 """Text that `plh` did not write → text that may be printed. Pure."""
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-_KEY = re.compile(r"""ph[cx]_[^\s"'`,;:()\[\]{}\\…]+""")
-_WORD = re.compile(r"(?:`[^`]*`|[^\s`]|`)+")
+from posthog_llm_cli.patterns import lazily
+
+_KEY = lazily(r"""ph[cx]_[^\s"'`,;:()\[\]{}\\…]+""")
+_WORD = lazily(r"(?:`[^`]*`|[^\s`]|`)+")
 _UNSAFE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
 _DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that reorder what stands around them on a terminal."""

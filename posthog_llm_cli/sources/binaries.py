@@ -5,6 +5,7 @@ refused as one source with the command that makes text of them: their lines woul
 import re
 
 from posthog_llm_cli.errors import SourceError
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 _LONGEST_MAGIC = 262
@@ -19,20 +20,20 @@ class _Kind(Value, frozen=True):
 
 
 _KINDS = (
-    _Kind(re.compile(rb".{257}ustar", re.DOTALL), "a tar archive", "tar -xOf FILE | plh send -"),
-    _Kind(re.compile(rb"PK\x03\x04|PK\x05\x06"), "a zip archive", "unzip -p FILE | plh send -"),
-    _Kind(re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "a bzip2 file", "bzcat FILE | plh send -"),
-    _Kind(re.compile(rb"\xfd7zXZ\x00"), "an xz file", "xzcat FILE | plh send -"),
-    _Kind(re.compile(rb"\x04\x22\x4d\x18"), "an lz4 file", "lz4cat FILE | plh send -"),
-    _Kind(re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7z archive", "7z e -so FILE | plh send -"),
+    _Kind(lazily(rb".{257}ustar", re.DOTALL), "a tar archive", "tar -xOf FILE | plh send -"),
+    _Kind(lazily(rb"PK\x03\x04|PK\x05\x06"), "a zip archive", "unzip -p FILE | plh send -"),
+    _Kind(lazily(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "a bzip2 file", "bzcat FILE | plh send -"),
+    _Kind(lazily(rb"\xfd7zXZ\x00"), "an xz file", "xzcat FILE | plh send -"),
+    _Kind(lazily(rb"\x04\x22\x4d\x18"), "an lz4 file", "lz4cat FILE | plh send -"),
+    _Kind(lazily(rb"7z\xbc\xaf\x27\x1c"), "a 7z archive", "7z e -so FILE | plh send -"),
     _Kind(
-        re.compile(rb"PGDMP[\x00-\x1f]"),
+        lazily(rb"PGDMP[\x00-\x1f]"),
         "a PostgreSQL dump of the custom format",
         "pg_restore -a -t LiteLLM_SpendLogs -f - FILE | plh send -",
     ),
-    _Kind(re.compile(rb"SQLite format 3\x00"), "an SQLite database", "export its table as lines of JSON"),
-    _Kind(re.compile(rb"PAR1[\x00-\x1f]"), "a Parquet file", "export it as lines of JSON"),
-    _Kind(re.compile(rb"Obj\x01"), "an Avro file", "export it as lines of JSON"),
+    _Kind(lazily(rb"SQLite format 3\x00"), "an SQLite database", "export its table as lines of JSON"),
+    _Kind(lazily(rb"PAR1[\x00-\x1f]"), "a Parquet file", "export it as lines of JSON"),
+    _Kind(lazily(rb"Obj\x01"), "an Avro file", "export it as lines of JSON"),
 )
 
 

@@ -12,18 +12,19 @@ from functools import lru_cache
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, SourceRef
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.sources.scanner import Scan, Structure
 from posthog_llm_cli.sources.track import PADDING, Track, payload_start
 
-_SEPARATORS = re.compile(rb"(?:[\s\0,]|\xef\xbb\xbf)*+")
+_SEPARATORS = lazily(rb"(?:[\s\0,]|\xef\xbb\xbf)*+")
 # psql marks a line that goes on with a plus at its end, which is what stands between the rows of its json_agg.
-_ALIGNED_SEPARATORS = re.compile(rb"(?:[\s\0,]|\xef\xbb\xbf|\+(?=[ \t\r]*(?:\n|\Z)))*+")
-_BLANKS = re.compile(rb"(?:[\s\0]|\xef\xbb\xbf)*+")
-_LINE_END = re.compile(rb"\n")
-_ITEM_END = re.compile(rb"[,\]\n]")
-_ONLY_BRACE = re.compile(rb"\{[ \t\r]*+\n")
-_MAYBE_ONLY_BRACE = re.compile(rb"\{[ \t\r]{0,4096}+\Z")
-_UNDECIDED = re.compile(rb"\n[ \t]*+(?:\{[ \t\r]*+)?\Z")
+_ALIGNED_SEPARATORS = lazily(rb"(?:[\s\0,]|\xef\xbb\xbf|\+(?=[ \t\r]*(?:\n|\Z)))*+")
+_BLANKS = lazily(rb"(?:[\s\0]|\xef\xbb\xbf)*+")
+_LINE_END = lazily(rb"\n")
+_ITEM_END = lazily(rb"[,\]\n]")
+_ONLY_BRACE = lazily(rb"\{[ \t\r]*+\n")
+_MAYBE_ONLY_BRACE = lazily(rb"\{[ \t\r]{0,4096}+\Z")
+_UNDECIDED = lazily(rb"\n[ \t]*+(?:\{[ \t\r]*+)?\Z")
 _PATIENCE = 4096
 """Blanks that are waited for to see what a line holds; memory is bounded, whatever a source is made of."""
 _TAIL = 1024
@@ -45,7 +46,7 @@ class Flow(Enum):
 @lru_cache(maxsize=128)
 def _goes_on(column: int) -> re.Pattern[bytes]:
     """A line break behind which an indented rest of a cut document stands, and no other value at `column`."""
-    return re.compile(rb'\n(?! {%d}\{)(?:[}\]"]|[ \t]++(?:[^{\s]|\{[ \t\r]*+\n))' % column)
+    return lazily(rb'\n(?! {%d}\{)(?:[}\]"]|[ \t]++(?:[^{\s]|\{[ \t\r]*+\n))' % column)
 
 
 class Documents:

@@ -14,14 +14,15 @@ from collections.abc import Iterator, Sequence
 from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, SourceRef
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.sources.lines import Splitter
 from posthog_llm_cli.sources.postgres import COPY_END, COPY_WARNINGS, are_columns, copied_cells
 from posthog_llm_cli.sources.track import Track
 
-_HEAD = re.compile(rb"--\r?\n-- PostgreSQL database (?:cluster )?dump\b")
+_HEAD = lazily(rb"--\r?\n-- PostgreSQL database (?:cluster )?dump\b")
 _LONGEST_HEAD = 64
-_COPY = re.compile(rb"COPY [^(]{1,200}\(([^)]{1,8192})\) FROM stdin;\s*\Z")
-_INSERT = re.compile(rb'INSERT INTO (?:[\w$"]{1,100}\.)?"?LiteLLM_SpendLogs"?[ (]', re.IGNORECASE)
+_COPY = lazily(rb"COPY [^(]{1,200}\(([^)]{1,8192})\) FROM stdin;\s*\Z")
+_INSERT = lazily(rb'INSERT INTO (?:[\w$"]{1,100}\.)?"?LiteLLM_SpendLogs"?[ (]', re.IGNORECASE)
 _EXPORT = "pg_dump -a -t '\"LiteLLM_SpendLogs\"', without its option for INSERT statements, writes what plh reads"
 
 

@@ -5,7 +5,6 @@
 count bytes of the decompressed stream.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
@@ -15,6 +14,7 @@ import orjson
 from posthog_llm_cli.decoding import MAX_DEPTH, decode
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Json, LogLine, Mark
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.sources.binaries import refuse_binary
 from posthog_llm_cli.sources.documents import Documents, Flow
 from posthog_llm_cli.sources.dump import Dump, begins_dump
@@ -34,15 +34,15 @@ _OF_CALLS = ("response", "completion", "output", "error")
 """What a request has not, and a record of a call has beside its prompt."""
 _BOM = b"\xef\xbb\xbf"
 _GIT_LFS = b"version https://git-lfs.github.com/spec/v1"
-_LEADING = re.compile(rb"[\s\0]*+")
-_LINE_REST = re.compile(rb"[ \t\r\0]*+")
-_GLUED = re.compile(rb"[ \t\r\0]*+[{\[,]")
-_ARRAY_START = re.compile(rb'\[[\s\0]*+(?:["{\[\]tfnNI\d-]|\Z)')
-_FIRST_CONTENT = re.compile(rb"\[[\s\0]*+([^\s\0])")
-_ONE_BRACE = re.compile(rb"\{[ \t\r]*+(?:\n|\Z)")
+_LEADING = lazily(rb"[\s\0]*+")
+_LINE_REST = lazily(rb"[ \t\r\0]*+")
+_GLUED = lazily(rb"[ \t\r\0]*+[{\[,]")
+_ARRAY_START = lazily(rb'\[[\s\0]*+(?:["{\[\]tfnNI\d-]|\Z)')
+_FIRST_CONTENT = lazily(rb"\[[\s\0]*+([^\s\0])")
+_ONE_BRACE = lazily(rb"\{[ \t\r]*+(?:\n|\Z)")
 _LINES_OF_ONE_BRACE = (
-    re.compile(rb"\n\{[ \t\r]*+(?:\n|\Z)"),
-    re.compile(rb"litellm_logging\.py:\d{1,6} - \{[ \t\r]*+(?:\n|\Z)"),
+    lazily(rb"\n\{[ \t\r]*+(?:\n|\Z)"),
+    lazily(rb"litellm_logging\.py:\d{1,6} - \{[ \t\r]*+(?:\n|\Z)"),
 )
 """Two, for a pattern that begins with bytes leaps to them, and one with a choice tries every place."""
 

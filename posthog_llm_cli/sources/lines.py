@@ -1,19 +1,19 @@
 """Framing by physical lines: one record a line, and server-sent events."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 import orjson
 
 from posthog_llm_cli.formats.sse import with_event_name
 from posthog_llm_cli.model import LogLine, Mark
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.sources.parts import CRI_START, DOCKER_START, Parts, Placed, is_cri
 from posthog_llm_cli.sources.track import PADDING, Track, payload_start
 
 _SLACK = 64
 """Bytes that a held line may be over the ceiling: its line end and blanks do not count."""
 
-_SSE_FIELD = re.compile(rb"(data|event|id|retry)(?::|\Z)|:")
+_SSE_FIELD = lazily(rb"(data|event|id|retry)(?::|\Z)|:")
 
 _PART_STARTS = (DOCKER_START, CRI_START)
 _LONGEST_DONE = 200

@@ -6,11 +6,11 @@
   (Kubernetes, `kubelet/kuberuntime/logs`).
 """
 
-import re
 from collections.abc import Iterator
 
 import orjson
 
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.sources.track import PADDING
 from posthog_llm_cli.values import Value
 
@@ -20,7 +20,7 @@ DOCKER_START = b'{"log":"'
 CRI_START = b"20"
 """What lines begin with that may be parts: there is a moment for no others."""
 
-_CRI = re.compile(
+_CRI = lazily(
     rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) (stdout|stderr) ([FP])(?::[^\s:]+)*(?: |\Z)"
 )
 _LEAST, _MOST = PART_BYTES - 3, PART_BYTES + 12

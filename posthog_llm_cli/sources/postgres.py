@@ -14,6 +14,7 @@ import orjson
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json, LogLine
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.sources.lines import Splitter
 from posthog_llm_cli.sources.track import PADDING, Track
 
@@ -30,19 +31,19 @@ Buffer = bytes | bytearray
 _ROW_KEYS = tuple(f'"{name}"'.encode() for name in ROW_NAMES)
 _BACKSLASH, _PAIR = b"\\", b"\\\\"
 
-_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
+_ESCAPE = lazily(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 # A single backslash that COPY never writes (`\d`, `\"`): the line is no COPY text, whatever is wrong with it.
-_NOT_COPY = re.compile(rb"\\(?![bfnrtv0-7]|x[0-9A-Fa-f])")
+_NOT_COPY = lazily(rb"\\(?![bfnrtv0-7]|x[0-9A-Fa-f])")
 # An escape of JSON's own that COPY has doubled, once it is undone.
-_DOUBLED = re.compile(rb'\\[nrtu"]')
+_DOUBLED = lazily(rb'\\[nrtu"]')
 # What json_agg puts between two rows is `, `, a line break and a blank; only COPY writes the line break like this.
-_AGGREGATED = re.compile(rb'\}, \\n \{"')
+_AGGREGATED = lazily(rb'\}, \\n \{"')
 
-_NAME = re.compile(rb"([A-Za-z_][\w$]{0,62})[ \t\r]*+\n")
-_NAME_OPEN = re.compile(rb"[A-Za-z_][\w$]{0,62}[ \t\r]*+\Z")
-_RULE = re.compile(rb"-+[ \t\r]*+\n")
-_RULE_OPEN = re.compile(rb"-*+[ \t\r]*+\Z")
+_NAME = lazily(rb"([A-Za-z_][\w$]{0,62})[ \t\r]*+\n")
+_NAME_OPEN = lazily(rb"[A-Za-z_][\w$]{0,62}[ \t\r]*+\Z")
+_RULE = lazily(rb"-+[ \t\r]*+\n")
+_RULE_OPEN = lazily(rb"-*+[ \t\r]*+\Z")
 _JSON_FUNCTIONS = frozenset((b"row_to_json", b"to_json", b"to_jsonb", b"json_agg", b"jsonb_agg", b"json_build_object"))
 
 

@@ -8,6 +8,8 @@ import re
 from enum import Enum
 from functools import lru_cache
 
+from posthog_llm_cli.patterns import lazily
+
 Buffer = bytes | bytearray
 
 _QUOTE, _NEWLINE, _BACKSLASH = b'"'[0], b"\n"[0], b"\\"[0]
@@ -17,7 +19,7 @@ _MAX_STACK = 4096
 
 # What follows an opening quote, up to the closing one, the end of the buffer or a line break: no log that was ever
 # seen has a raw line break inside a JSON string, and taking it for the end confines a cut record to its own line.
-_STRING_REST = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+')
+_STRING_REST = lazily(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+')
 
 
 class Scan(Enum):
@@ -38,7 +40,7 @@ def _passed_over(column: int) -> re.Pattern[bytes]:
     string = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"'
     line_break = rb"\n(?! {%d}\{| {0,%d}\Z)" % (column, column)
     plain = rb'[^"\[\]{}\n]*+'
-    return re.compile(plain + rb"(?:(?:" + string + rb"|" + line_break + rb")" + plain + rb")*+")
+    return lazily(plain + rb"(?:(?:" + string + rb"|" + line_break + rb")" + plain + rb")*+")
 
 
 class Structure:

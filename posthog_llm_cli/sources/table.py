@@ -17,6 +17,7 @@ import orjson
 from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, Mark, SourceRef
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.sources.lines import Lines, Splitter
 from posthog_llm_cli.sources.postgres import (
     COPY_END,
@@ -31,11 +32,11 @@ from posthog_llm_cli.values import Value, replace
 
 _DELIMITERS = (",", ";", "\t")
 _TIME_COLUMN = "starttime"
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_COLUMN = re.compile(r"[A-Za-z_][\w .()/-]{0,63}")
-_BARE_COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,63}")
+_DATE = lazily(r"\d{4}-\d\d-\d\d")
+_COLUMN = lazily(r"[A-Za-z_][\w .()/-]{0,63}")
+_BARE_COLUMN = lazily(r"[A-Za-z_][\w.-]{0,63}")
 # What CSV never has behind a tab: JSON whose quotes are not doubled, or without any quotes a null as COPY writes it.
-_COPY_CELL = re.compile(rb'(?:\A|\t)[\[{]{1,2}"[^"\t\r]|\A(?=[^"]*+\Z)[^"]*(?<![^\t])\\N(?=\t|\r?\Z)')
+_COPY_CELL = lazily(rb'(?:\A|\t)[\[{]{1,2}"[^"\t\r]|\A(?=[^"]*+\Z)[^"]*(?<![^\t])\\N(?=\t|\r?\Z)')
 _ROW_PADDING = b"\0\r"
 _BLANK = b" \r\0"
 _CUT_OFF = "the file may be cut off"
@@ -230,7 +231,7 @@ def _may_hold_quoted_empty(text: str, delimiter: str) -> bool:
 
 @lru_cache(maxsize=len(_DELIMITERS))
 def _written_cell(delimiter: str) -> re.Pattern[str]:
-    return re.compile(rf'((?:[^"{delimiter}]++|"(?:[^"]++|"")*+")*+)(?:{delimiter}|\Z)')
+    return lazily(rf'((?:[^"{delimiter}]++|"(?:[^"]++|"")*+")*+)(?:{delimiter}|\Z)')
 
 
 class Foreign(Lines):

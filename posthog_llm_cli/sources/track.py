@@ -1,11 +1,10 @@
 """The place in one source, and what framing has learnt about it so far: the part that all framings share."""
 
-import re
-
 import orjson
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import LogLine, Skipped, SourceRef
+from posthog_llm_cli.patterns import lazily
 
 PADDING = b" \t\r\0"
 """What may surround a record on its line: blanks, the `\\r` of CRLF, and the NULs of a preallocated or crashed file."""
@@ -15,7 +14,7 @@ _CONSOLE_STARTS = (b'{"message"', b"{\n", b"{\r\n")
 _BEFORE_PAYLOAD = b"litellm_logging.py:"
 _BEFORE_NOISE = (b" - RAW RESPONSE:", b" - Request received by LiteLLM:")
 _NOISE = Skipped("console-log", "a request or an answer that LiteLLM's console log prints")
-_FOOTER = re.compile(rb"\(\d+ rows?\)")
+_FOOTER = lazily(rb"\(\d+ rows?\)")
 
 
 class Track:

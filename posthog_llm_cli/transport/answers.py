@@ -5,7 +5,6 @@ verdict or the route is not served; otherwise the `DeliveryError` that says what
 hold content or a key: what the server says is cut, cleaned, and redacted.
 """
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar, NoReturn
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ import orjson
 
 from posthog_llm_cli.errors import DeliveryError, KeyRefused, Refused, Retryable, Unreachable
 from posthog_llm_cli.model import Destination, Json, Outcome, Verdict
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.values import Value
 
 MAX_EXCERPT = 200
@@ -24,9 +24,9 @@ _RETRYABLE = {408, 425, 429}
 _HEADER_TAGS = {"missing_required_headers", "invalid_header_value"}
 _RATE_LIMITED = "_rate_limited"
 """How a drop ends that is the hour's fault and not the event's: PostHog's budget of bytes for a project's AI events."""
-_TAG = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?')
-_CODE_CHARS = re.compile(r"[^a-z0-9]+")
+_TAG = lazily(r"[a-z][a-z0-9_]{0,63}")
+_QUOTED = lazily(r'"(?:[^"\\]|\\.)*"?')
+_CODE_CHARS = lazily(r"[^a-z0-9]+")
 
 
 class Answer(Value, frozen=True):

@@ -7,7 +7,6 @@ turns, the rate limit) is thread-safe. A thread holds a turn at its host for one
 
 import math
 import random
-import re
 import ssl
 import threading
 import time
@@ -21,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from posthog_llm_cli.errors import NO_DESCRIPTORS, DeliveryError, KeyRefused, Refused, Retryable, Unreachable
 from posthog_llm_cli.model import Chunk, Delivery, Destination, Endpoint, HostLoad
+from posthog_llm_cli.patterns import lazily
 from posthog_llm_cli.transport.answers import Answer, NotServed, Reading, Taken, Verdicts, clean
 from posthog_llm_cli.transport.client import attempt_deadline, came_unasked
 from posthog_llm_cli.transport.deliverer import LimitNotice, RetryNotice
@@ -37,7 +37,7 @@ LAST_ANSWER_S = 1.5
 """How long a request on the wire may still take once the run is to end."""
 
 _STOPPED = "stopped before the server's final word"
-_HEADER_SAFE = re.compile(r"[\x21-\x7e]*")
+_HEADER_SAFE = lazily(r"[\x21-\x7e]*")
 
 
 class _MovedOn(Exception):

@@ -1,17 +1,18 @@
 """How long to wait: between attempts, and between requests under a rate limit."""
 
 import math
-import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from posthog_llm_cli.patterns import lazily
+
 BACKOFF_START_S = 0.5
 BACKOFF_CAP_S = 60.0
 RETRY_AFTER_CAP_S = 300.0
 
-_DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]*)?")
+_DECIMAL = lazily(r"[0-9]{1,18}(\.[0-9]*)?")
 
 
 def retry_wait_s(failed_attempts: int, *, jitter: float, retry_after_s: float | None) -> float:
