@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from posthog_llm_cli.codes import REJECTIONS
-from posthog_llm_cli.decoding import MAX_DEPTH, Decoded, decode, encode, split_documents
+from posthog_llm_cli.decoding import MAX_DEPTH, Decoded, decode, encode, is_whole_object, split_documents
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.model import Json
 from tests.laws import examples
@@ -372,3 +372,46 @@ def test_what_is_held_takes_the_memory_that_it_says() -> None:
     assert said > 600_000
     assert taken < 1.2 * said
     assert [decode(each).value for each in held] == records
+
+
+def reads_as_object(raw: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(raw), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+@given(st.dictionaries(st.text(max_size=5), values, max_size=4), st.data())
+def test_an_object_is_whole_and_no_part_of_it_is(value: Json, data: st.DataObject) -> None:
+    raw = encode(value)
+    cut = data.draw(st.integers(0, len(raw) - 1))
+    assert is_whole_object(raw)
+    assert is_whole_object(raw + b" \n")
+    assert not is_whole_object(raw[:cut])
+    assert not is_whole_object(raw + b"{}")
+
+
+@settings(max_examples=examples(500))
+@given(json_like)
+def test_a_whole_object_is_one_that_can_be_read(text: str) -> None:
+    raw = text.encode()
+    if reads_as_object(raw):
+        assert is_whole_object(raw) == raw.startswith(b"{")
+    elif is_whole_object(raw):
+        assert b"1e999" in raw or b"9" * 400 in raw  # beyond what a float may be
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'"a"', b"1", b'{"a":NaN}', b'{"a":"\\ud83d"}', b"{'a':1}", b'{"a":1}\0'])
+def test_what_is_no_json_object(raw: bytes) -> None:
+    assert not is_whole_object(raw)
+    assert not reads_as_object(raw)
+
+
+def test_a_whole_object_may_hold_what_is_no_utf_8() -> None:
+    assert is_whole_object(b'{"a":"\xff"}')
+
+
+def test_nesting_without_an_end_is_no_whole_object() -> None:
+    deep = 100_000
+    assert not is_whole_object(b'{"a":' * deep + b"1" + b"}" * deep)
+    assert not is_whole_object(b'{"a":' + b"[" * deep)

@@ -17,7 +17,7 @@ from posthog_llm_cli.sources import files
 from posthog_llm_cli.sources.compression import plain
 from posthog_llm_cli.sources.framing import Framer
 from posthog_llm_cli.sources.order import Held, Order, Ranking
-from posthog_llm_cli.sources.resuming import Memory, Read, Resumed, Trail, rest_of_line
+from posthog_llm_cli.sources.resuming import Memory, Read, Resumed, Trail, is_being_written, rest_of_line
 
 __all__ = ["Memory", "Ranking", "SourceReader"]
 
@@ -203,10 +203,10 @@ class SourceReader:
 
     def _rest_of_line(self, held: Held, trail: Trail) -> Iterator[bytes]:
         """Wait for the end of a line that is being written; not for ever, where many logs are cut off."""
-        if self._vain_waits >= _MOST_VAIN_WAITS:
+        if self._vain_waits >= _MOST_VAIN_WAITS or not is_being_written(held.descriptor, trail):
             return
-        self._vain_waits += trail.is_cut_short
-        for block in rest_of_line(held.descriptor, trail, should_stop=self._should_stop):
+        self._vain_waits += 1
+        for block in rest_of_line(held.descriptor, should_stop=self._should_stop):
             self._vain_waits = 0
             yield block
 

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import partial
 
-import orjson
-
-from posthog_llm_cli.decoding import MAX_DEPTH, decode
+from posthog_llm_cli.decoding import MAX_DEPTH, decode, is_whole_object
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.model import Json, LogLine, Mark
 from posthog_llm_cli.patterns import lazily
@@ -278,7 +276,7 @@ class Framer:
             return None if len(self._head) < most else _documents
         if end < 0:
             end = len(self._head)
-        if not _is_object(bytes(self._head[start:end]).strip(PADDING)):
+        if not is_whole_object(bytes(self._head[start:end]).strip(PADDING)):
             return _documents
         behind = bytes(self._head[end + 1 : end + 2])
         if not behind and not final:
@@ -350,7 +348,7 @@ class Framer:
         if not self._probed and self._head.startswith(b"{"):
             end = self._head.find(b"\n", 0, CONSOLE_HEAD)
             line = bytes(self._head[: end if end >= 0 else len(self._head) if final else 0]).rstrip()
-            if _is_object(line):  # the parser is several times faster than the probe
+            if is_whole_object(line):  # the parser is several times faster than the probe
                 self._scan, self._probed = Scan.CLOSED, len(line)
         if self._scan is Scan.MORE:
             self._scan, self._probed = self._probe.advance(self._head, self._probed, final=final)
@@ -401,13 +399,6 @@ def _first_of(value: Json) -> First:
         return First.OTHER
     is_request = any(value.get(key) is not None for key in ("messages", "prompt", "input"))
     return First.REQUEST if is_request else First.OTHER
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return isinstance(orjson.loads(line), dict)
-    except orjson.JSONDecodeError:
-        return False
 
 
 def _json_of(raw: bytes | bytearray) -> Json:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
-import orjson
 import xxhash
 
 from posthog_llm_cli.committed import HEAD_BYTES, AlreadyRead, Committed, Reached, SourceStart
+from posthog_llm_cli.decoding import is_whole_object
 from posthog_llm_cli.errors import SourceError
 from posthog_llm_cli.model import Idle, LogLine, Mark
 from posthog_llm_cli.sources import files
@@ -99,13 +99,7 @@ class Trail:
         if self._tail is None:
             return True
         tail = self._tail.strip(PADDING)
-        if not tail.startswith(b"{"):
-            return False
-        try:
-            orjson.loads(tail)
-        except orjson.JSONDecodeError:
-            return True
-        return False
+        return tail.startswith(b"{") and not is_whole_object(tail)
 
     def lines_end(self, *, console: bool) -> Reached:
         """Return the place behind the last line break."""
@@ -388,14 +382,16 @@ def _line_end(framer: Framer, trail: Trail) -> Iterator[Reached]:
 # ------------------------------------------------------------------------------------------------ the end of a log
 
 
-def rest_of_line(descriptor: int, trail: Trail, *, should_stop: Callable[[], bool]) -> Iterator[bytes]:
-    """Wait for the end of a line that a logger is writing just now: a second since its last byte, ten in all.
+def is_being_written(descriptor: int, trail: Trail) -> bool:
+    """Whether a logger may be writing the last line just now: it is not whole, and some of it came within a minute."""
+    return time.time() - os.fstat(descriptor).st_mtime <= _FRESH_S and trail.is_cut_short
 
-    Gives what comes up to the line's end, and no more. Nothing is waited for where the file was not written to for a
-    minute, or where the last line is whole. Raises: files.Stopped.
+
+def rest_of_line(descriptor: int, *, should_stop: Callable[[], bool]) -> Iterator[bytes]:
+    """Wait for the end of a line: a second since its last byte, ten in all.
+
+    Gives what comes up to the line's end, and no more. Raises: files.Stopped.
     """
-    if not trail.is_cut_short or time.time() - os.fstat(descriptor).st_mtime > _FRESH_S:
-        return
     began_s = heard_s = time.monotonic()
     while True:
         if should_stop():

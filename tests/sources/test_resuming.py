@@ -4,6 +4,7 @@ import gzip
 import mmap
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -210,6 +211,20 @@ def test_many_logs_that_are_cut_off_are_not_waited_for_one_by_one(tmp_path: Path
     found = [item for item in SourceReader([str(tmp_path)], memory=Notes()) if isinstance(item, LogLine)]
     assert len(found) == 40
     assert time.monotonic() - began_s < 10
+
+
+def test_old_logs_that_are_cut_off_take_no_patience_from_one_that_is_being_written(tmp_path: Path) -> None:
+    for number in range(5):
+        old = tmp_path / f"{number}.jsonl"
+        old.write_bytes(b'{"a": 1}\n{"cut')
+        os.utime(old, (1, 1))
+    path = tmp_path / "z.jsonl"
+    path.write_bytes(b'{"a": 1}\n{"b"')
+    timer = threading.Timer(0.5, lambda: path.write_bytes(b'{"a": 1}\n{"b": 2}\n'))
+    timer.start()
+    found = [item.raw for item in SourceReader([str(tmp_path)], memory=Notes()) if isinstance(item, LogLine)]
+    timer.join()
+    assert found[-1] == b'{"b": 2}'
 
 
 def test_a_line_over_the_tail_that_is_looked_at_counts_as_cut_short() -> None:
