@@ -6,7 +6,7 @@ An answer stands alone or under a response key of a pair; the rows are the same.
 from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.formats._fields import is_one_of, items, mapping, text
-from posthog_llm_cli.formats._openai_relatives import relative_name
+from posthog_llm_cli.formats._openai_relatives import RELATIVES_NEED, relative_name
 from posthog_llm_cli.model import Json
 
 WHOLE_KEYS = (
@@ -49,7 +49,14 @@ def classify_response(value: Json) -> str | None:
     """
     if not isinstance(value, dict):
         return None
+    if not may_be_answer(value):
+        return None
     return next((shape for _, row in ANSWER_ROWS if (shape := row(value)) is not None), None)
+
+
+def may_be_answer(value: Mapping[str, Json]) -> bool:
+    """Whether an object has a key without which no row of `ANSWER_ROWS` matches; what lies around answers has none."""
+    return not value.keys().isdisjoint(_ROWS_NEED)
 
 
 # -------------------------------------------------------------------------------------------- by `object` and `type`
@@ -235,3 +242,7 @@ ANSWER_ROWS: tuple[tuple[int, Callable[[Mapping[str, Json]], str | None]], ...] 
     (16, _error_body),
 )
 """Number of the row, and a test that names the shape or says None. The first that matches wins."""
+
+_ROWS_NEED = RELATIVES_NEED | {
+    "object", "choices", "results", "data", "output", "embedding", "embeddings", "done", "detail", "error",
+}  # fmt: skip

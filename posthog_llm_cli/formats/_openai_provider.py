@@ -44,6 +44,8 @@ _OTHER_FAMILIES = lazily(
 _MAX_KNOWN = 200
 """Characters of a host that is remembered."""
 _ZHIPU_MODELS = ("glm-", "cogview")
+_RESPONSES_ID = "resp_"
+_FILTERED_KEYS = ("content_filter_results", "content_filter_result")
 
 
 def find_provider(
@@ -68,7 +70,8 @@ def find_provider(
             provider = _by_host(host) if len(host) <= _MAX_KNOWN else _by_host.__wrapped__(host)
             if provider is not None:
                 return provider
-    told = next((name for name, tells in _TELLS if tells(response, model)), None) or _by_line_id(line_id)
+    answer = _Told(response, model)
+    told = next((name for name, tells in _TELLS if tells(answer)), None) or _by_line_id(line_id)
     if told is not None:
         return told
     return "openai" if _OPENAI_FAMILIES.match(model) and not _is_llama_cpp(response) else None
@@ -93,36 +96,48 @@ def _by_line_id(line_id: str | None) -> str | None:
     return "zai" if re.fullmatch(r"batch_\d+", line_id, re.ASCII) else None
 
 
-def _choices(response: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    return [mapping(choice) for choice in items(response.get("choices"))]
+class _Told:
+    """An answer, and what several servers' marks are looked for in."""
+
+    __slots__ = ("choice_keys", "choices", "id", "model", "response", "usage")
+
+    def __init__(self, response: Mapping[str, Json], model: str) -> None:
+        self.response = response
+        self.model = model
+        self.id = str(response.get("id") or "")
+        self.usage = mapping(response.get("usage"))
+        self.choices = [mapping(choice) for choice in items(response.get("choices"))]
+        self.choice_keys = frozenset(key for choice in self.choices for key in choice)
 
 
-def _any_choice(response: Mapping[str, Json], *keys: str) -> bool:
-    return any(key in choice for choice in _choices(response) for key in keys)
-
-
-def _is_openrouter(response: Mapping[str, Json]) -> bool:
-    usage = mapping(response.get("usage"))
+def _is_openrouter(told: _Told) -> bool:
     return (
-        str(response.get("id") or "").startswith("gen-")
-        or _any_choice(response, "native_finish_reason")
-        or ("cost" in usage and isinstance(response.get("provider"), str))
-        or "provider_name" in mapping(mapping(response.get("error")).get("metadata"))
+        told.id.startswith("gen-")
+        or "native_finish_reason" in told.choice_keys
+        or ("cost" in told.usage and isinstance(told.response.get("provider"), str))
+        or "provider_name" in mapping(mapping(told.response.get("error")).get("metadata"))
     )
 
 
-def _is_groq(response: Mapping[str, Json]) -> bool:
-    usage = mapping(response.get("usage"))
-    fingerprint = str(response.get("system_fingerprint") or "")
+def _is_groq(told: _Told) -> bool:
+    response = told.response
     return (
         "x_groq" in response
-        or ("queue_time" in usage and "total_time" in usage)
-        or (fingerprint.startswith("fp_") and "usage_breakdown" in response)
+        or ("queue_time" in told.usage and "total_time" in told.usage)
+        or ("usage_breakdown" in response and str(response.get("system_fingerprint") or "").startswith("fp_"))
     )
 
 
-def _is_gemini(response: Mapping[str, Json]) -> bool:
-    for choice in _choices(response):
+def _is_together(told: _Told) -> bool:
+    if isinstance(told.response.get("prompt"), list):
+        return True
+    return any(choice.get("finish_reason") == "eos" for choice in told.choices)
+
+
+def _is_gemini(told: _Told) -> bool:
+    if told.model.startswith("models/gemini-"):
+        return True
+    for choice in told.choices:
         message = mapping(choice.get("message"))
         for part in (message, *items(message.get("tool_calls"))):
             if "google" in mapping(mapping(part).get("extra_content")):
@@ -130,16 +145,21 @@ def _is_gemini(response: Mapping[str, Json]) -> bool:
     return False
 
 
-def _is_xai(response: Mapping[str, Json], model: str) -> bool:
+def _is_vllm(told: _Told) -> bool:
+    if "prompt_logprobs" in told.response or "kv_transfer_params" in told.response:
+        return True
+    return "stop_reason" in told.choice_keys and not told.id.startswith("gen-")
+
+
+def _is_xai(told: _Told) -> bool:
     """xAI counts its sources and prices its answers; `citations` are also Perplexity's."""
-    usage = mapping(response.get("usage"))
-    own = "num_sources_used" in usage or "cost_in_usd_ticks" in usage
-    return own or (model.startswith("grok-") and "citations" in response)
+    own = "num_sources_used" in told.usage or "cost_in_usd_ticks" in told.usage
+    return own or (told.model.startswith("grok-") and "citations" in told.response)
 
 
-def _is_mistral(response: Mapping[str, Json]) -> bool:
+def _is_mistral(told: _Told) -> bool:
     """Only Mistral's content is a list with what was thought as a list in it."""
-    contents = (items(mapping(choice.get("message")).get("content")) for choice in _choices(response))
+    contents = (items(mapping(choice.get("message")).get("content")) for choice in told.choices)
     return any(isinstance(mapping(part).get("thinking"), list) for content in contents for part in content)
 
 
@@ -149,60 +169,44 @@ def _is_llama_cpp(response: Mapping[str, Json]) -> bool:
     return "predicted_n" in timings or "prompt_n" in timings
 
 
-def _is_openai_response(response: Mapping[str, Json], model: str) -> bool:
+def _is_openai_response(told: _Told) -> bool:
     """Other servers of the Responses API write ids of the same form."""
-    return _has_responses_id(response) and not _OTHER_FAMILIES.match(model)
+    return told.id.startswith(_RESPONSES_ID) and not _OTHER_FAMILIES.match(told.model)
 
 
-def _has_responses_id(response: Mapping[str, Json]) -> bool:
-    return str(response.get("id") or "").startswith("resp_")
-
-
-def _is_azure(response: Mapping[str, Json], model: str) -> bool:
+def _is_azure(told: _Told) -> bool:
     """DeepSeek's answers have Azure's `content_filters`, too, as null, but no id of its form."""
+    response = told.response
     return (
         "prompt_filter_results" in response
-        or _any_choice(response, "content_filter_results", "content_filter_result")
+        or not told.choice_keys.isdisjoint(_FILTERED_KEYS)
         or "innererror" in mapping(response.get("error"))
         or bool(items(response.get("content_filters")))
-        or ("content_filters" in response and _has_responses_id(response))  # null where no filter had a word
+        or ("content_filters" in response and told.id.startswith(_RESPONSES_ID))  # null where no filter had a word
         or str(response.get("object") or "").startswith("extensions.")  # answers on data of one's own
-        or model.startswith("gpt-35-")
+        or told.model.startswith("gpt-35-")
     )
 
 
-_TELLS: tuple[tuple[str, Callable[[Mapping[str, Json], str], bool]], ...] = (
+_TELLS: tuple[tuple[str, Callable[[_Told], bool]], ...] = (
     ("azure", _is_azure),
-    ("openrouter", lambda response, _: _is_openrouter(response)),
-    ("groq", lambda response, _: _is_groq(response)),
-    ("cerebras", lambda response, _: "time_info" in response),
-    ("deepseek", lambda response, _: "prompt_cache_hit_tokens" in mapping(response.get("usage"))),
-    (
-        "together_ai",
-        lambda response, _: (
-            isinstance(response.get("prompt"), list)
-            or any(choice.get("finish_reason") == "eos" for choice in _choices(response))
-        ),
-    ),
-    ("gemini", lambda response, model: _is_gemini(response) or model.startswith("models/gemini-")),
-    ("zai", lambda response, model: "request_id" in response and model.lower().startswith(_ZHIPU_MODELS)),
-    (
-        "ollama",
-        lambda response, _: response.get("system_fingerprint") == "fp_ollama" or is_ollama(response),
-    ),
-    (
-        "vllm",
-        lambda response, _: (
-            "prompt_logprobs" in response
-            or "kv_transfer_params" in response
-            or (_any_choice(response, "stop_reason") and not str(response.get("id") or "").startswith("gen-"))
-        ),
-    ),
-    ("anthropic", lambda response, _: str(response.get("id") or "").startswith("msg_") and "choices" in response),
+    ("openrouter", _is_openrouter),
+    ("groq", _is_groq),
+    ("cerebras", lambda told: "time_info" in told.response),
+    ("deepseek", lambda told: "prompt_cache_hit_tokens" in told.usage),
+    ("together_ai", _is_together),
+    ("gemini", _is_gemini),
+    ("zai", lambda told: "request_id" in told.response and told.model.lower().startswith(_ZHIPU_MODELS)),
+    ("ollama", lambda told: told.response.get("system_fingerprint") == "fp_ollama" or is_ollama(told.response)),
+    ("vllm", _is_vllm),
+    ("anthropic", lambda told: told.id.startswith("msg_") and "choices" in told.response),
     ("xai", _is_xai),
-    ("mistral", lambda response, _: _is_mistral(response)),
-    ("fireworks_ai", lambda _, model: model.startswith("accounts/fireworks/")),
-    ("lm_studio", lambda response, _: isinstance(response.get("stats"), dict) and "runtime" in response),
-    ("perplexity", lambda response, _: any(response.get(key) is not None for key in ("citations", "search_results"))),
+    ("mistral", _is_mistral),
+    ("fireworks_ai", lambda told: told.model.startswith("accounts/fireworks/")),
+    ("lm_studio", lambda told: isinstance(told.response.get("stats"), dict) and "runtime" in told.response),
+    (
+        "perplexity",
+        lambda told: any(told.response.get(key) is not None for key in ("citations", "search_results")),
+    ),
     ("openai", _is_openai_response),
 )

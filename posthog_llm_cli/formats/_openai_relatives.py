@@ -85,6 +85,8 @@ _OTHERS_NEED = frozenset({
     "span_data", "workflow_name",
 })  # fmt: skip
 """A record without any of these keys is none of theirs but those in `_ANYWHERE`, which have no key of their own."""
+RELATIVES_NEED = _OTHERS_NEED | {"message", "generation_id", "type"}
+"""A record without any of these keys is none of theirs at all."""
 _UNMARKED = tuple(row for row in _RELATIVES if row[0] in _ANYWHERE)
 
 

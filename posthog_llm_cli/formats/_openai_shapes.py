@@ -21,6 +21,7 @@ from posthog_llm_cli.formats._openai_answers import (
     classify_response,
     is_error,
     is_error_body,
+    may_be_answer,
 )
 from posthog_llm_cli.formats._openai_exceptions import logged_exception
 from posthog_llm_cli.formats._openai_nested import Nested, classify_stream, is_last_part
@@ -135,6 +136,7 @@ class Candidate:
     def __init__(self, value: Json) -> None:
         self.value = value
         self.record: Mapping[str, Json] = mapping(value)
+        self.may_be_answer = may_be_answer(self.record)
         self._nested: dict[str, Nested] = {}
 
     def nested(self, key: str) -> Nested:
@@ -376,7 +378,7 @@ def _answer_row(test: Callable[[Mapping[str, Json]], str | None]) -> Callable[[C
     named = {"other": "other-object", "openai-error": "error-body"}
 
     def row(seen: Candidate) -> str | None:
-        shape = test(seen.record) if seen.record else None
+        shape = test(seen.record) if seen.may_be_answer else None
         return None if shape is None else named.get(shape, shape)
 
     return row
@@ -384,7 +386,7 @@ def _answer_row(test: Callable[[Mapping[str, Json]], str | None]) -> Callable[[C
 
 def _relative(seen: Candidate) -> str | None:
     """Row 7: a relative's record, or its answer in a pair."""
-    if seen.record and ANSWER_ROWS[0][1](seen.record) is not None:
+    if seen.may_be_answer and ANSWER_ROWS[0][1](seen.record) is not None:
         return "relative"
     return "relative" if seen.answer is not None and seen.answer[1].shape == "relative" else None
 

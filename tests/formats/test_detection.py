@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from posthog_llm_cli import formats
-from posthog_llm_cli.formats import DETECTION, _openai_relatives, litellm
+from posthog_llm_cli.formats import DETECTION, _openai_answers, _openai_relatives, litellm
 from posthog_llm_cli.model import Json
 
 EARLIER = DETECTION[: DETECTION.index(litellm.FORMAT)]
@@ -74,3 +75,57 @@ RELATED = st.dictionaries(
 def test_a_relative_is_found_as_by_asking_each(record: dict[str, Any]) -> None:
     asked = next((name for name, matches in _openai_relatives._RELATIVES if matches(record)), None)
     assert _openai_relatives.relative_name(record) == asked
+
+
+ANSWERED = [
+    *RELATIVES, "generation_id", "object", "choices", "results", "embedding", "embeddings", "done", "detail", "error",
+    "model", "created", "prompt_filter_results", "delta", "text", "response", "status", "total_duration", "messages",
+    "input", "id", "code",
+]  # fmt: skip
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "object": st.just("embedding"), "embedding": st.just([0.5]), "flagged": st.just(False), "url": st.just("u"),
+        "delta": st.just({}), "message": st.just({"role": "assistant"}), "text": st.just("a"), "code": st.just("c"),
+        "index": st.just(0), "input_tokens": st.just(1), "billed_units": st.just({}), "gen_ai.x": st.just(1),
+    },
+)  # fmt: skip
+OBJECTS = [
+    "chat.completion", "chat.completion.chunk", "text_completion", "response", "list", "event", "file.deleted",
+    "thread.message", "trace", "error", "SPAN", "RequestResponse", "response.created", "message", "queued", "text",
+    True, 1, None,
+]  # fmt: skip
+SHAPED = st.lists(st.sampled_from(ANSWERED), max_size=4, unique=True).flatmap(
+    lambda keys: st.fixed_dictionaries(
+        {key: st.sampled_from(OBJECTS) | PARTS | st.lists(PARTS, max_size=2) for key in keys}
+    )
+)
+
+
+SMALLEST: list[dict[str, Any]] = [
+    {"usage": {"billed_units": {}}, "generation_id": "g"}, {"meta": {"billed_units": {}}, "message": "m"},
+    {"schemaType": "ModelInvocationLog"}, {"stopReason": "end_turn", "output": {"message": {}}}, {"resourceSpans": []},
+    {"resourceLogs": []}, {"resourceMetrics": []}, {"attributes": {"gen_ai.x": 1}}, {"run_type": "llm", "inputs": {}},
+    {"response_id": "r", "request_created_at": 1}, {"category": "RequestResponse", "operationName": "o"},
+    {"event": "model", "output": {}}, {"candidates": [], "usageMetadata": {}}, {"context.trace_id": 1, "span_kind": 1},
+    {"root_span_id": 1, "span_id": 1, "metrics": {}}, {"info": {}, "data": {"spans": []}}, {"type": "ping"},
+    {"object": "chat.completion"}, {"object": "list", "data": []}, {"choices": [{"delta": {}}]},
+    {"choices": [{"message": {}}]}, {"choices": [], "prompt_filter_results": []}, {"results": [{"flagged": False}]},
+    {"data": [{"url": "u"}], "created": 1}, {"data": [{"embedding": [0.5]}]},
+    {"output": [], "usage": {"input_tokens": 1}}, {"embeddings": [[0.5]], "total_duration": 1}, {"embedding": [0.5]},
+    {"done": True, "response": "a"}, {"detail": "Not Found"}, {"object": "error", "message": "m"},
+    {"error": {"message": "m"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", SMALLEST)
+def test_the_least_that_a_row_needs_may_be_an_answer(record: dict[str, Any]) -> None:
+    asked = [shape for _, row in _openai_answers.ANSWER_ROWS if (shape := row(record)) is not None]
+    assert asked
+    assert _openai_answers.classify_response(record) == asked[0]
+
+
+@given(SHAPED)
+def test_the_shape_of_an_answer_is_found_as_by_asking_each_row(record: dict[str, Any]) -> None:
+    asked = (row(record) for _, row in _openai_answers.ANSWER_ROWS)
+    assert _openai_answers.classify_response(record) == next((shape for shape in asked if shape is not None), None)
