@@ -33,7 +33,7 @@ from benchmarks.run import PEERS_PYTHON, Logs
 from benchmarks.sink import Sink
 from posthog_llm_cli.ledger import Ledger, RunStart
 from posthog_llm_cli.ledger.files import open_for_writing
-from posthog_llm_cli.model import Destination, Settlement
+from posthog_llm_cli.model import Destination, Settled, Settlement
 
 CORPUS = CORPORA["litellm"]
 STEPS = (100, 10_000, 100_000, 1_000_000)
@@ -216,7 +216,7 @@ def fill(path: Path, destination: Destination, held: int, total: int) -> None:
     with Ledger(path, RunStart(f"fill-{total}", datetime.now(UTC))) as ledger:
         ledger.begin()
         if held == 0:
-            ledger.settle(destination, [(uuid_of(0).hex(), Settlement.ACCEPTED)])
+            ledger.settle([Settled(destination, [(uuid_of(0).hex(), Settlement.ACCEPTED)])])
         # A run without an end was killed: the next one would look through the whole file first.
         ledger.end("{}", exit_code=0, ended_at=datetime.now(UTC))
     with closing(open_for_writing(path)) as file:
@@ -246,7 +246,7 @@ def ask(path: Path, destination: Destination, held: int, seed: int) -> Sequence[
         assert not ledger.is_settled(destination, unknown[0])
         lookups = [_us_each(lambda uuid: ledger.outcome_of(destination, uuid), asked) for asked in (known, unknown)]
         settling = _us_each(
-            lambda part: ledger.settle(destination, [(one, Settlement.ACCEPTED) for one in part]), deliveries
+            lambda part: ledger.settle([Settled(destination, [(one, Settlement.ACCEPTED) for one in part])]), deliveries
         )
     return (*lookups, settling / DELIVERY)
 

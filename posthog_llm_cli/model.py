@@ -4,7 +4,7 @@ Times are aware UTC, durations float seconds, sizes bytes before compression. No
 means zero. Whatever may hold a prompt, an answer or a key stays out of `repr`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
@@ -339,6 +339,14 @@ class Settlement(IntEnum):
     def is_truncated(self) -> bool:
         """Whether a part of the call was sent, and not the whole."""
         return self in (Settlement.TRUNCATED, Settlement.EDGE_TRUNCATED)
+
+
+class Settled(Value, frozen=True):
+    """What one delivery has settled: uuids (any spelling) and how; `notes` are kept of truncated calls, by uuid."""
+
+    destination: Destination
+    outcomes: Sequence[tuple[str, Settlement]]
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Outcome(Value, frozen=True):

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.parts.material import AT, DESTINATION, ITEMS, timed
 from posthog_llm_cli.ledger import Ledger, RunStart
-from posthog_llm_cli.model import Settlement
+from posthog_llm_cli.model import Settled, Settlement
 from posthog_llm_cli.seen import MEMORY_ENTRIES, SeenIds
 
 DELIVERY = 500
@@ -27,7 +27,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     path = tmp_path / "ledger.sqlite"
     with Ledger(path, RunStart("earlier", AT)) as earlier:
         earlier.begin()
-        earlier.settle(DESTINATION, [(uuid, Settlement.ACCEPTED) for uuid in uuids(SETTLED, 1)])
+        earlier.settle([Settled(DESTINATION, [(uuid, Settlement.ACCEPTED) for uuid in uuids(SETTLED, 1)])])
     with Ledger(path, RunStart("now", AT)) as opened:
         opened.begin()
         yield opened
@@ -47,7 +47,7 @@ def bench_settling(benchmark: Any, ledger: Ledger) -> None:
         return ([(chance.randbytes(16).hex(), Settlement.ACCEPTED) for _ in range(DELIVERY)],), {}
 
     benchmark.extra_info[ITEMS] = DELIVERY
-    benchmark.pedantic(lambda settled: ledger.settle(DESTINATION, settled), setup=fresh, rounds=40)
+    benchmark.pedantic(lambda settled: ledger.settle([Settled(DESTINATION, settled)]), setup=fresh, rounds=40)
     assert ledger.is_settled(DESTINATION, uuids(1, 1)[0])
 
 

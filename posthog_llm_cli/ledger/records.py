@@ -4,11 +4,11 @@ import contextlib
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import ClassVar, Self
 
 from posthog_llm_cli.committed import Commit, Committed
@@ -16,7 +16,7 @@ from posthog_llm_cli.ledger.files import damaged, open_for_reading, open_for_wri
 from posthog_llm_cli.ledger.lock import Lock
 from posthog_llm_cli.ledger.schema import OUTCOME_BITS, OUTCOME_MASK, SCHEMA_VERSION
 from posthog_llm_cli.ledger.sources import SourceRows, Terms
-from posthog_llm_cli.model import Destination, Settlement
+from posthog_llm_cli.model import Destination, Settled, Settlement
 from posthog_llm_cli.values import Value
 
 _FINGERPRINT_BYTES = 16
@@ -31,9 +31,6 @@ _ADD_TALLY = (
     "INSERT INTO tallies VALUES (?, ?, ?, ?) "
     "ON CONFLICT (run, destination, outcome) DO UPDATE SET events = events + excluded.events"
 )
-
-
-_NO_NOTES: Mapping[str, int] = MappingProxyType({})
 
 
 class RunStart(Value, frozen=True):
@@ -107,16 +104,7 @@ class NoLedger:
     def begin(self) -> None:
         """Do nothing."""
 
-    def settle(
-        self,
-        _destination: Destination,
-        _settled: Sequence[tuple[str, Settlement]],
-        _commits: Sequence[Commit] = (),
-        _notes: Mapping[str, int] = _NO_NOTES,
-    ) -> None:
-        """Do nothing."""
-
-    def commit(self, _commits: Sequence[Commit]) -> None:
+    def settle(self, _settled: Sequence[Settled], _commits: Sequence[Commit] = ()) -> None:
         """Do nothing."""
 
     def end(self, _report: str, *, exit_code: int, ended_at: datetime) -> None:
@@ -228,16 +216,7 @@ class LedgerView:
     def begin(self) -> None:
         """Do nothing."""
 
-    def settle(
-        self,
-        _destination: Destination,
-        _settled: Sequence[tuple[str, Settlement]],
-        _commits: Sequence[Commit] = (),
-        _notes: Mapping[str, int] = _NO_NOTES,
-    ) -> None:
-        """Do nothing."""
-
-    def commit(self, _commits: Sequence[Commit]) -> None:
+    def settle(self, _settled: Sequence[Settled], _commits: Sequence[Commit] = ()) -> None:
         """Do nothing."""
 
     def end(self, _report: str, *, exit_code: int, ended_at: datetime) -> None:
@@ -337,44 +316,20 @@ class Ledger:
         with translated(self.path):
             return self._sources.unchanged(file_state)
 
-    def commit(self, commits: Sequence[Commit]) -> None:
-        """Note down how far sources are settled, in one transaction."""
-        if not commits:
+    def settle(self, settled: Sequence[Settled], commits: Sequence[Commit] = ()) -> None:
+        """Note down what was settled, and how far sources are with it, in one transaction."""
+        outcomes: dict[Destination, list[tuple[str, int, Settlement]]] = {}
+        for part in settled:
+            if part.outcomes:
+                noted = ((uuid, part.notes.get(uuid, 0), outcome) for uuid, outcome in part.outcomes)
+                outcomes.setdefault(part.destination, []).extend(noted)
+        if not outcomes and not commits:
             return
         with translated(self.path), self._transaction():
+            numbers = {destination: self._add(destination, parts) for destination, parts in outcomes.items()}
             added = self._sources.write(commits, self._run)
         self._sources.add(added)
-
-    def settle(
-        self,
-        destination: Destination,
-        settled: Sequence[tuple[str, Settlement]],
-        commits: Sequence[Commit] = (),
-        notes: Mapping[str, int] = _NO_NOTES,
-    ) -> None:
-        """Note down what was settled of one delivery, in one transaction: uuids (any spelling) and how.
-
-        `commits` say how far sources are settled with it; `notes` are kept of truncated calls, by uuid.
-        """
-        if not settled:
-            self.commit(commits)
-            return
-        with translated(self.path), self._transaction():
-            number = self._number(destination)
-            rows = [
-                (number, _bytes_of(uuid), outcome.value | notes.get(uuid, 0) << OUTCOME_BITS, self._run)
-                for uuid, outcome in settled
-            ]
-            added = _add_settled(self._file, rows)
-            if added < len(rows):  # rejected or truncated before, whose outcome is another now
-                self._settle_again(rows)
-            tallies = Counter(outcome for _, outcome in settled)
-            self._file.executemany(
-                _ADD_TALLY, [(self._run, number, outcome.value, events) for outcome, events in tallies.items()]
-            )
-            added_rows = self._sources.write(commits, self._run)
-        self._sources.add(added_rows)
-        self._numbers[destination] = number  # known for good only once it is on disk
+        self._numbers |= numbers  # known for good only once they are on disk
 
     def end(self, report: str, *, exit_code: int, ended_at: datetime) -> None:
         """Note down how the run ended, with its report as JSON."""
@@ -427,6 +382,21 @@ class Ledger:
             "INSERT INTO destinations (host, key_fingerprint, masked_key) VALUES (?, ?, ?)",
             (destination.host, fingerprint(destination.api_key), destination.masked_key),
         )
+
+    def _add(self, destination: Destination, outcomes: Sequence[tuple[str, int, Settlement]]) -> int:
+        """Add what was settled for a destination; return its number."""
+        number = self._number(destination)
+        rows = [
+            (number, _bytes_of(uuid), outcome.value | note << OUTCOME_BITS, self._run)
+            for uuid, note, outcome in outcomes
+        ]
+        if _add_settled(self._file, rows) < len(rows):  # rejected or truncated before, whose outcome is another now
+            self._settle_again(rows)
+        tallies = Counter(outcome for _, _, outcome in outcomes)
+        self._file.executemany(
+            _ADD_TALLY, [(self._run, number, outcome.value, events) for outcome, events in tallies.items()]
+        )
+        return number
 
     def _settle_again(self, rows: Sequence[tuple[int, bytes, int, int]]) -> None:
         for number, uuid, outcome, run in rows:

@@ -1,15 +1,18 @@
 """Events → chunks → deliveries → settled: dead letters first, then the ledger, then the report."""
 
 import time
+from collections.abc import Sequence
+from itertools import islice
 
 from posthog_llm_cli.chunking import Chunker
 from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import LedgerError, RecordError
-from posthog_llm_cli.model import Chunk, Delivery, Event, Outcome, Settlement, Verdict
+from posthog_llm_cli.model import Chunk, Delivery, Event, Outcome, Settled, Settlement, Verdict
 from posthog_llm_cli.pipeline.deliveries import DeliveryPool, unconfirmed
 from posthog_llm_cli.pipeline.intake import Beat, Intake
 from posthog_llm_cli.transport import Deliverer
+from posthog_llm_cli.values import replace
 
 _POLL_S = 0.2
 """How long the main thread may wait without looking whether a signal came."""
@@ -21,6 +24,9 @@ _OUT_OF_TIME = "--max-duration was over before it could be sent"
 
 _COMMIT_S = 2.0
 """How often sources are committed where nothing is sent, which would take them along."""
+
+_MOST_TOGETHER = 4
+"""So many deliveries that came back meanwhile are settled by one transaction: for each, the disk is waited for."""
 
 
 class Outbox:
@@ -129,62 +135,68 @@ class Outbox:
             self._pool.stop()
 
     def _settle_ready(self) -> None:
-        while (delivery := self._pool.collect()) is not None:
-            self._settle(delivery)
+        while deliveries := list(islice(iter(self._pool.collect, None), _MOST_TOGETHER)):
+            self._settle(*deliveries)
 
-    def _settle(self, delivery: Delivery) -> None:
+    def _settle(self, *deliveries: Delivery) -> None:
+        """Settle what came back: dead letters first, then one transaction, then the report."""
+        answered = [self._answered(delivery) for delivery in deliveries]
+        # What is not safe in a dead letter is not settled either: the next run meets it again.
+        is_safe = not any(rejected for _, rejected in answered) or self._intake.dead_letters.sync()
+        settled = [
+            replace(accepted, outcomes=[*accepted.outcomes, *rejected]) if rejected and is_safe else accepted
+            for accepted, rejected in answered
+        ]
+        for delivery, part in zip(deliveries, settled, strict=True):
+            self._track(delivery, part)
+        self._note(settled)
+        for delivery in deliveries:
+            self._intake.report.add_delivery(delivery)
+        self._intake.progress()
+
+    def _answered(self, delivery: Delivery) -> tuple[Settled, list[tuple[str, Settlement]]]:
+        """Return what was accepted, and what was rejected and is kept as a dead letter."""
         edge = delivery.endpoint is not None and delivery.endpoint.is_legacy
-        settled: list[tuple[str, Settlement]] = []
+        destination = delivery.chunk.destination
+        accepted: list[tuple[str, Settlement]] = []
         notes: dict[str, int] = {}
         rejected: list[tuple[str, Settlement]] = []
         truncated = self._intake.truncated
         for event, outcome in zip(delivery.chunk.events, delivery.outcomes, strict=True):
-            note = truncated.pop((delivery.chunk.destination, event.uuid), None) if truncated else None
+            note = truncated.pop((destination, event.uuid), None) if truncated else None
             if outcome.verdict is Verdict.ACCEPTED:
-                settled.append((event.uuid, _accepted(edge=edge, is_truncated=note is not None)))
+                accepted.append((event.uuid, _accepted(edge=edge, is_truncated=note is not None)))
                 if note is not None:
                     notes[event.uuid] = note
             elif outcome.verdict is Verdict.REJECTED and self._reject(event, outcome):
                 rejected.append((event.uuid, Settlement.REJECTED))
-        # What is not safe in a dead letter is not settled either: the next run meets it again.
-        if rejected and self._intake.dead_letters.sync():
-            settled += rejected
-        self._track(delivery, settled)
-        self._note(delivery, settled, notes)
-        self._intake.report.add_delivery(delivery)
-        self._intake.progress()
+        return Settled(destination, accepted, notes), rejected
 
-    def _track(self, delivery: Delivery, settled: list[tuple[str, Settlement]]) -> None:
+    def _track(self, delivery: Delivery, settled: Settled) -> None:
         """Tell how far sources are settled with a delivery."""
-        tracker, destination = self._intake.tracker, delivery.chunk.destination
-        done = {uuid for uuid, _ in settled}
+        tracker, destination = self._intake.tracker, settled.destination
+        done = {uuid for uuid, _ in settled.outcomes}
         for event in delivery.chunk.events:
             if event.uuid in done:
                 tracker.settle((destination, event.uuid))
             else:
                 tracker.give_up((destination, event.uuid))
 
-    def _note(self, delivery: Delivery, settled: list[tuple[str, Settlement]], notes: dict[str, int]) -> None:
+    def _note(self, settled: Sequence[Settled]) -> None:
+        """Note down what was settled, and how far sources are with it."""
         report = self._intake.report
         if report.ledger_error is not None:
             return
         try:
-            self._intake.ledger.settle(delivery.chunk.destination, settled, self._commits(), notes)
+            self._intake.ledger.settle(settled, self._commits())
         except LedgerError as error:
             report.ledger_error = error
             self._tell_to_stop()
 
     def _commit(self) -> None:
-        """Note down how far sources are settled."""
+        """Note down how far sources are settled, where nothing is sent that would take it along."""
         self._committed_s = time.monotonic()
-        report = self._intake.report
-        if report.ledger_error is not None:
-            return
-        try:
-            self._intake.ledger.commit(self._commits())
-        except LedgerError as error:
-            report.ledger_error = error
-            self._tell_to_stop()
+        self._note(())
 
     def _commits(self) -> list[Commit]:
         """Return how far sources are settled: no further than their dead letters are on disk."""

@@ -1,6 +1,6 @@
 """What a run is asked to do, and what it needs from its neighbours."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from posthog_llm_cli.chunking import Bounds
@@ -17,6 +17,7 @@ from posthog_llm_cli.model import (
     Idle,
     LogLine,
     Mark,
+    Settled,
     Settlement,
     SourceRef,
 )
@@ -88,21 +89,8 @@ class Ledger(Protocol):
     def is_settled(self, destination: Destination, uuid: str, /) -> bool:
         """Return whether an event is settled, by an earlier run or by this one."""
 
-    def settle(
-        self,
-        destination: Destination,
-        settled: Sequence[tuple[str, Settlement]],
-        commits: Sequence[Commit],
-        notes: Mapping[str, int],
-        /,
-    ) -> None:
-        """Note down what one delivery has settled, and how far sources are with it; for good when this returns.
-
-        `notes` are those on truncated calls, by uuid.
-        """
-
-    def commit(self, commits: Sequence[Commit], /) -> None:
-        """Note down how far sources are settled."""
+    def settle(self, settled: Sequence[Settled], commits: Sequence[Commit], /) -> None:
+        """Note down what deliveries have settled, and how far sources are with it; for good when this returns."""
 
 
 class Onlooker(Protocol):

@@ -7,15 +7,14 @@ stands in the ledger; `ending`, when all is settled and the run's end is not not
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from types import MappingProxyType
 
 from posthog_llm_cli.cli import app, wiring
 from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.ledger import Ledger
-from posthog_llm_cli.model import Destination, Settlement
+from posthog_llm_cli.model import Settled
 
 WHEN, NTH = sys.argv[1], int(sys.argv[2])
 
@@ -27,17 +26,11 @@ def die() -> None:
 class Killed(Ledger):
     settling = 0
 
-    def settle(
-        self,
-        destination: Destination,
-        settled: Sequence[tuple[str, Settlement]],
-        commits: Sequence[Commit] = (),
-        notes: Mapping[str, int] = MappingProxyType({}),
-    ) -> None:
+    def settle(self, settled: Sequence[Settled], commits: Sequence[Commit] = ()) -> None:
         self.settling += 1
         if WHEN == "before" and self.settling == NTH:
             die()
-        super().settle(destination, settled, commits, notes)
+        super().settle(settled, commits)
         if WHEN == "after" and self.settling == NTH:
             die()
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from posthog_llm_cli.ledger import Ledger, RunStart
-from posthog_llm_cli.model import Destination, Settlement
+from posthog_llm_cli.model import Destination, Settled, Settlement
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 US = Destination("https://us.example", "phc_" + "a" * 40)
@@ -41,6 +41,6 @@ def filled(path: Path, events: int, run_id: str = "run-1") -> list[str]:
     settled = ids(events)
     ledger = opened(path, run_id)
     for start in range(0, events, 500):
-        ledger.settle(US, accepted(settled[start : start + 500]))
+        ledger.settle([Settled(US, accepted(settled[start : start + 500]))])
     ended(ledger)
     return settled

@@ -15,7 +15,7 @@ import pytest
 from posthog_llm_cli.errors import ConfigError, LedgerError
 from posthog_llm_cli.ledger import care, reading, salvage, view
 from posthog_llm_cli.ledger.schema import PAGE_BYTES
-from posthog_llm_cli.model import Settlement
+from posthog_llm_cli.model import Settled, Settlement
 from tests.converting import ROOT
 from tests.ledger.making import LOOK, NOW, US, accepted, ended, filled, ids, opened
 
@@ -191,7 +191,7 @@ def test_repair_saves_what_a_file_that_was_cut_off_still_holds(path: Path, left:
 def test_repair_takes_what_is_in_the_wal(path: Path, tmp_path: Path) -> None:
     filled(path, 3_000)
     ledger = opened(path, "run-2")
-    ledger.settle(US, accepted(ids(10, of="late")))
+    ledger.settle([Settled(US, accepted(ids(10, of="late")))])
     copy = tmp_path / "copy.sqlite"
     for suffix in ("", "-wal"):  # what a kill leaves
         shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
@@ -239,13 +239,13 @@ def test_there_is_nothing_to_read_where_no_ledger_is(path: Path) -> None:
 def test_forgetting_a_destination_re_opens_its_events_and_no_others(path: Path) -> None:
     settled = filled(path, 10)
     other = opened(path, "run-2")
-    other.settle(US.__class__("https://eu.example", US.api_key), accepted(settled))
+    other.settle([Settled(US.__class__("https://eu.example", US.api_key), accepted(settled))])
     ended(other)
     assert care.forget_destination(path, 1, now=NOW) == 10
     with opened(path, "run-3") as ledger:
         assert ledger.outcome_of(US, settled[0]) is None
         assert ledger.outcome_of(US.__class__("https://eu.example", US.api_key), settled[0]) is Settlement.ACCEPTED
-        ledger.settle(US, accepted(settled))
+        ledger.settle([Settled(US, accepted(settled))])
     assert care.check(path).problems == ()
 
 
@@ -255,13 +255,14 @@ def test_a_disk_that_is_full_is_told_and_what_was_settled_before_stays(path: Pat
 import resource
 from pathlib import Path
 from posthog_llm_cli.errors import LedgerError
+from posthog_llm_cli.model import Settled
 from tests.ledger.making import US, accepted, ids, opened
 ledger = opened(Path({str(path)!r}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
 settled = 0
 try:
     for start in range(0, 100_000, 500):
-        ledger.settle(US, accepted(ids(start + 500)[start:]))
+        ledger.settle([Settled(US, accepted(ids(start + 500)[start:]))])
         settled = start + 500
 except LedgerError as error:
     print(settled, error.message, "|", error.hint)

@@ -13,6 +13,7 @@ import pytest
 
 from posthog_llm_cli.errors import LedgerError
 from posthog_llm_cli.ledger.lock import Lock
+from posthog_llm_cli.model import Settled
 from tests.converting import ROOT
 from tests.ledger.making import NOW, US, accepted, ids, opened
 
@@ -57,7 +58,7 @@ def test_a_killed_holder_leaves_nothing_stale(tmp_path: Path) -> None:
     assert process.returncode == -signal.SIGKILL
     assert str(process.pid) in (tmp_path / "ledger.sqlite.lock").read_text()  # and yet it is free
     with opened(path) as ledger:
-        ledger.settle(US, accepted(ids(1)))
+        ledger.settle([Settled(US, accepted(ids(1)))])
 
 
 def test_waiting_takes_the_lock_once_it_is_free_and_says_for_whom_it_waits(tmp_path: Path) -> None:

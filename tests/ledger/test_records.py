@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from posthog_llm_cli.errors import LedgerError
 from posthog_llm_cli.ledger import NoLedger, care, reading, view
 from posthog_llm_cli.ledger.schema import TABLES
-from posthog_llm_cli.model import Destination, Settlement
+from posthog_llm_cli.model import Destination, Settled, Settlement
 from tests.converting import ROOT
 from tests.laws import examples
 from tests.ledger.making import EU, LOOK, NOW, US, accepted, ended, filled, ids, opened
@@ -27,8 +27,8 @@ def test_what_is_settled_is_known_to_the_next_run_by_destination(path: Path) -> 
     one, two, three, four = ids(4)
     with opened(path) as ledger:
         assert ledger.outcome_of(US, one) is None
-        ledger.settle(US, [(one, Settlement.ACCEPTED), (two, Settlement.REJECTED)])
-        ledger.settle(EU, [(three, Settlement.EDGE)])
+        ledger.settle([Settled(US, [(one, Settlement.ACCEPTED), (two, Settlement.REJECTED)])])
+        ledger.settle([Settled(EU, [(three, Settlement.EDGE)])])
     with opened(path, "run-2") as ledger:
         found = [ledger.outcome_of(US, uuid) for uuid in (one, two, three, four, one.upper().replace("-", ""))]
         assert found == [Settlement.ACCEPTED, Settlement.REJECTED, None, None, Settlement.ACCEPTED]
@@ -36,12 +36,42 @@ def test_what_is_settled_is_known_to_the_next_run_by_destination(path: Path) -> 
         assert ledger.outcome_of(Destination(US.host, EU.api_key), one) is None
 
 
+def test_what_several_deliveries_have_settled_is_noted_down_in_one_transaction(path: Path) -> None:
+    one, two, three, four = ids(4)
+    with opened(path) as ledger:
+        before = ledger._file.total_changes
+        ledger.settle(
+            [
+                Settled(US, [(one, Settlement.ACCEPTED)]),
+                Settled(EU, [(one, Settlement.REJECTED)]),
+                Settled(US, []),
+                Settled(US, [(two, Settlement.TRUNCATED), (three, Settlement.EDGE)], {two: 5}),
+            ]
+        )
+        assert ledger._file.total_changes > before
+        assert not ledger._file.in_transaction
+    with opened(path, "run-2") as ledger:
+        found = [ledger.outcome_of(US, uuid) for uuid in (one, two, three, four)]
+        assert found == [Settlement.ACCEPTED, Settlement.TRUNCATED, Settlement.EDGE, None]
+        assert (ledger.note_on(US, two), ledger.note_on(US, one)) == (5, 0)
+        assert ledger.outcome_of(EU, one) is Settlement.REJECTED
+    assert care.check(path) == care.Checked(4, ())
+
+
+def test_of_a_transaction_that_fails_nothing_is_noted(path: Path) -> None:
+    with opened(path) as ledger:
+        with pytest.raises(ValueError, match="hexadecimal"):
+            ledger.settle([Settled(US, accepted(ids(3))), Settled(EU, accepted(["no uuid"]))])
+        ledger.settle([Settled(EU, accepted(ids(1)))])
+    assert care.check(path) == care.Checked(1, ())
+
+
 def test_a_rejected_event_may_become_an_accepted_one_and_the_tallies_follow(path: Path) -> None:
     one, two = ids(2)
     with opened(path) as ledger:
-        ledger.settle(US, [(one, Settlement.REJECTED), (two, Settlement.REJECTED)])
+        ledger.settle([Settled(US, [(one, Settlement.REJECTED), (two, Settlement.REJECTED)])])
     with opened(path, "run-2") as ledger:
-        ledger.settle(US, [(one, Settlement.ACCEPTED)])
+        ledger.settle([Settled(US, [(one, Settlement.ACCEPTED)])])
     with opened(path, "run-3") as ledger:
         assert ledger.outcome_of(US, one) is Settlement.ACCEPTED
     (known,) = reading.status(path).destinations
@@ -53,9 +83,9 @@ def test_a_rejected_event_may_become_an_accepted_one_and_the_tallies_follow(path
 def test_a_delivery_of_any_size_is_settled_though_some_of_it_was_before(path: Path, events: int) -> None:
     settled = ids(events)
     with opened(path) as ledger:
-        ledger.settle(US, [(one, Settlement.REJECTED) for one in settled[::3]])
+        ledger.settle([Settled(US, [(one, Settlement.REJECTED) for one in settled[::3]])])
     with opened(path, "run-2") as ledger:
-        ledger.settle(US, accepted(settled))
+        ledger.settle([Settled(US, accepted(settled))])
     with opened(path, "run-3") as ledger:
         assert {ledger.outcome_of(US, one) for one in settled} == {Settlement.ACCEPTED}
     (known,) = reading.status(path).destinations
@@ -80,7 +110,7 @@ def test_the_last_word_on_an_event_counts_and_a_check_finds_nothing(
         destination = EU if is_eu else US
         settled = [(uuids[index], outcome) for index, outcome in outcomes.items()]
         with opened(path, f"run-{number}") as ledger:
-            ledger.settle(destination, settled)
+            ledger.settle([Settled(destination, settled)])
         known.update({(destination, uuid): outcome for uuid, outcome in settled})
     with opened(path, "last") as ledger:
         for destination in (US, EU):
@@ -91,7 +121,7 @@ def test_the_last_word_on_an_event_counts_and_a_check_finds_nothing(
 
 def test_no_key_and_no_distinct_id_stands_in_the_file_and_only_its_owner_reads_it(path: Path) -> None:
     with opened(path, distinct_id="someone@example.org") as ledger:
-        ledger.settle(US, accepted(ids(3)))
+        ledger.settle([Settled(US, accepted(ids(3)))])
         ledger.end("{}", exit_code=0, ended_at=NOW)
         files = {file.name: file for file in path.parent.iterdir()}
         assert {"ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite.lock"} <= set(files)
@@ -106,7 +136,7 @@ def test_no_key_and_no_distinct_id_stands_in_the_file_and_only_its_owner_reads_i
 def test_a_delivery_is_on_disk_when_settle_returns(path: Path) -> None:
     """A copy of the files at that moment is what a killed process leaves; nothing was closed."""
     ledger = opened(path)
-    ledger.settle(US, accepted(ids(5)))
+    ledger.settle([Settled(US, accepted(ids(5)))])
     copy = path.parent / "copy.sqlite"
     for suffix in ("", "-wal"):
         copy.with_name(copy.name + suffix).write_bytes(path.with_name(path.name + suffix).read_bytes())
@@ -132,7 +162,7 @@ def test_a_view_reads_beside_a_run_and_leaves_nothing_behind(path: Path) -> None
 
 def test_calls_sent_under_another_distinct_id_are_counted(path: Path) -> None:
     first = opened(path, distinct_id="a")
-    first.settle(US, accepted(ids(3)))
+    first.settle([Settled(US, accepted(ids(3)))])
     ended(first)
     with opened(path, "run-2", distinct_id="b") as ledger:
         assert ledger.warning is None  # nothing of the first run is open

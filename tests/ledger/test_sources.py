@@ -11,6 +11,7 @@ from posthog_llm_cli.errors import ConfigError, LedgerError
 from posthog_llm_cli.ledger import Ledger, RunStart, care, reading, records, salvage, sources
 from posthog_llm_cli.ledger.files import version_of
 from posthog_llm_cli.ledger.schema import APPLICATION_ID, OLDER, SCHEMA_VERSION, UPDATE
+from posthog_llm_cli.model import Settled
 from tests.ledger.making import LOOK, NOW, US, accepted, ended, filled, ids, opened
 
 HEAD = b"0123456789" * 200
@@ -30,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 def noted(path: Path, *commits: Commit) -> None:
     ledger = opened(path)
-    ledger.settle(US, accepted(ids(2)), commits)
+    ledger.settle([Settled(US, accepted(ids(2)))], commits)
     ended(ledger)
 
 
@@ -52,8 +53,8 @@ def test_a_row_moves_on_with_its_source(path: Path) -> None:
         (known,) = ledger.committed(HEAD)
         ledger.claim("a.jsonl.1", known)
         assert offsets(ledger) == [], "no other source of this run goes on from it"
-        ledger.commit([commit(900, uri="a.jsonl.1", records=20)])
-        ledger.commit([commit(1200, uri="a.jsonl.1", records=30)])
+        ledger.settle([], [commit(900, uri="a.jsonl.1", records=20)])
+        ledger.settle([], [commit(1200, uri="a.jsonl.1", records=30)])
     (row,) = reading.sources(path, most=9)
     assert (Path(row.name).name, row.offset, row.records, row.run_id) == ("a.jsonl.1", 1200, 30, "run-2")
 
@@ -66,7 +67,7 @@ def test_a_source_of_few_records_is_not_noted(path: Path) -> None:
 def test_a_settling_that_fails_notes_no_source_either(path: Path) -> None:
     with opened(path) as ledger:
         with pytest.raises(ValueError, match="non-hexadecimal"):
-            ledger.settle(US, accepted(["no uuid"]), [commit(500)])
+            ledger.settle([Settled(US, accepted(["no uuid"]))], [commit(500)])
         assert offsets(ledger) == []
 
 
@@ -108,7 +109,7 @@ def test_the_rows_used_longest_ago_go_first(path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(sources, "MOST_ROWS", 2)
     for run in range(4):
         ledger = opened(path, f"run-{run}")
-        ledger.commit([commit(500 + run, uri=f"{run}.jsonl")])
+        ledger.settle([], [commit(500 + run, uri=f"{run}.jsonl")])
         ended(ledger)
     assert [one.offset for one in reading.sources(path, most=9)] == [503, 502, 501]
 
@@ -144,7 +145,7 @@ def test_a_row_that_is_noted_again_stays_settled_since_when_it_was(path: Path) -
             ledger.begin()
             (known,) = ledger.committed(HEAD)
             ledger.claim("a.jsonl", known)
-            ledger.commit([commit(offset, records=20, file_state=b"state")])
+            ledger.settle([], [commit(offset, records=20, file_state=b"state")])
             ended(ledger)
         with closing(sqlite3.connect(path)) as file:
             assert file.execute("SELECT substr(since, 1, 4) FROM sources").fetchall() == [(settled_since,)]
@@ -155,7 +156,7 @@ def test_a_row_that_moves_on_keeps_no_state_of_before(path: Path) -> None:
     with opened(path, "run-2") as ledger:
         (known,) = ledger.committed(HEAD)
         ledger.claim("a.jsonl", known)
-        ledger.commit([commit(900, records=20)])
+        ledger.settle([], [commit(900, records=20)])
     with opened(path, "run-3") as ledger:
         assert ledger.unchanged(b"state") is None
         assert offsets(ledger) == [900]
@@ -182,7 +183,7 @@ def older(path: Path, version: int) -> None:
 def made(path: Path, version: int) -> list[str]:
     events = filled(path, 700)
     with opened(path, "run-2") as ledger:
-        ledger.commit([commit(500), commit(800, uri="b.jsonl", is_whole=True)])
+        ledger.settle([], [commit(500), commit(800, uri="b.jsonl", is_whole=True)])
         ended(ledger)
     older(path, version)
     return events
@@ -202,7 +203,7 @@ def test_a_ledger_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_k
         assert sorted(offsets(ledger)) == [500, 800]
         (known,) = [one for one in ledger.committed(HEAD) if one.offset == 500]
         ledger.claim("a.jsonl", known)
-        ledger.commit([commit(900, records=20, file_state=b"state")])
+        ledger.settle([], [commit(900, records=20, file_state=b"state")])
         ended(ledger)
     assert version(path) == SCHEMA_VERSION
     with opened(path, "run-4") as ledger:

@@ -1,6 +1,7 @@
 """What the pipeline asks of the ledger and when: after the dead letters, before the report; and a ledger that fails."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,8 +12,8 @@ from posthog_llm_cli.chunking import Bounds
 from posthog_llm_cli.committed import Commit
 from posthog_llm_cli.deadletter import DeadLetter
 from posthog_llm_cli.errors import ExitCode, LedgerError
-from posthog_llm_cli.model import Converted, ConvertOptions, Destination, LogLine, Settlement
-from posthog_llm_cli.pipeline import Stop, send
+from posthog_llm_cli.model import Converted, ConvertOptions, Destination, LogLine, Settled, Settlement
+from posthog_llm_cli.pipeline import Stop, outbox, send
 from posthog_llm_cli.report import RunReport
 from posthog_llm_cli.report.models import Tally
 from posthog_llm_cli.values import replace
@@ -47,23 +48,17 @@ class Notebook:
     def is_settled(self, destination: Destination, uuid: str) -> bool:
         return (destination, uuid) in self.settled
 
-    def commit(self, commits: Sequence[Commit]) -> None:
+    def settle(self, settled: Sequence[Settled], commits: Sequence[Commit]) -> None:
         self.commits.extend(commits)
-
-    def settle(
-        self,
-        destination: Destination,
-        settled: Sequence[tuple[str, Settlement]],
-        commits: Sequence[Commit],
-        notes: Mapping[str, int],
-    ) -> None:
+        if not settled:
+            return
         self.settlings += 1
         self.log.append("settled")
         if self.settlings == self.fails_at_settling:
             raise LedgerError("the disk is full")
-        self.commits.extend(commits)
-        self.notes.update({(destination, uuid): note for uuid, note in notes.items()})
-        self.settled.update({(destination, uuid): outcome for uuid, outcome in settled})
+        for part in settled:
+            self.notes.update({(part.destination, uuid): note for uuid, note in part.notes.items()})
+            self.settled.update({(part.destination, uuid): outcome for uuid, outcome in part.outcomes})
 
 
 def from_letters(log_line: LogLine, options: ConvertOptions) -> list[Converted]:
@@ -170,6 +165,29 @@ def test_a_limit_counts_what_was_sent_before() -> None:
     again = run(texts, notebook, limit=3)
     assert (again.accepted, again.already_sent, again.limit_reached) == (0, 3, True)
     assert run(texts, notebook, limit=5).accepted == 2
+
+
+def test_what_was_answered_meanwhile_is_noted_down_at_once() -> None:
+    """While the ledger takes its time, as a slow disk's does, others are answered: they go into the next transaction."""
+    sizes: list[int] = []
+
+    class Slow(Notebook):
+        def settle(self, settled: Sequence[Settled], commits: Sequence[Commit]) -> None:
+            if settled:
+                sizes.append(len(settled))
+                time.sleep(0.05)
+            super().settle(settled, commits)
+
+    notebook, refused = Slow(), {fakes.event_uuid(str(number)) for number in range(0, 40, 3)}
+    recorder = fakes.Recorder(lambda event: fakes.REFUSED if event.uuid in refused else fakes.ACCEPTED)
+    letters = fakes.Letters()
+    texts = [f"e:{number}:{'ab'[number % 2]}" for number in range(40)]
+    report = run(texts, notebook, recorder=recorder, letters=letters, bounds=Bounds(1, 100_000), concurrency=4)
+    assert (report.accepted, report.rejected, len(letters.letters)) == (26, 14, 14)
+    assert sum(sizes) == 40
+    assert 1 < max(sizes) <= outbox._MOST_TOGETHER
+    assert len(notebook.settled) == 40
+    assert {uuid for (_, uuid), outcome in notebook.settled.items() if outcome is Settlement.REJECTED} == refused
 
 
 @pytest.mark.parametrize("fault", ["lookup", "settling"])
