@@ -313,6 +313,7 @@ def test_a_logged_cost_is_passed_through(outer: Any, usage: Any, cost: Any) -> N
     ("response", "outer", "provider"),
     [
         (chat(), {"provider": "Mistral"}, "mistral"),
+        (chat(), {"provider": " "}, "openai"),
         (chat(), {"url": "https://x.openai.azure.com/openai/deployments/d/chat/completions"}, "azure"),
         (chat(model="m"), {"base_url": "https://phoenix.ai/v1"}, None),
         (chat(model="m"), {"base_url": "https://api.x.ai/v1"}, "xai"),
