@@ -929,6 +929,26 @@ def test_where_no_model_ran_the_record_is_skipped(call_type: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("a.mp3", "a.mp3"),
+        ("('a.mp3', b'\\xff\\xfbprivate')", "a.mp3"),
+        ('("it\'s.mp3", b"\\xffprivate\'", "audio/mpeg")', "it's.mp3"),
+        ("(None, b'private')", "[base64 audio redacted]"),
+        ("b'\\xff\\xfbprivate'", "[base64 audio redacted]"),
+    ],
+)
+def test_of_a_file_that_was_transcribed_its_name_is_the_input_and_not_the_print_of_its_bytes(
+    printed: str, said: str
+) -> None:
+    asked = [{"role": "user", "content": said}]
+    for messages in (printed, [{"role": "user", "content": printed}]):
+        record = payload(call_type="atranscription", messages=messages, response={"text": "Hi"})
+        assert to_properties(record)["$ai_input"] == asked
+    assert to_properties(payload(messages=[{"role": "user", "content": printed}]))["$ai_input"][0]["content"] == printed
+
+
+@pytest.mark.parametrize(
     "call_type",
     ["arerank", "moderation", "_arealtime", "_aresponses_websocket", "atranscription", "ocr", "aimage_variation"],
 )
