@@ -103,7 +103,9 @@ def _messages(payload: Mapping[str, Json]) -> Json:
         return messages
     if not isinstance(messages, list):
         return _file_name(messages)
-    return [{**item, "content": _file_name(item.get("content"))} if isinstance(item, dict) else item for item in messages]
+    return [
+        {**item, "content": _file_name(item.get("content"))} if isinstance(item, dict) else item for item in messages
+    ]
 
 
 def _file_name(file: Json) -> Json:

@@ -72,6 +72,16 @@ def test_a_first_token_that_is_not_strictly_inside_the_call_is_left_out(first: A
     assert "$ai_time_to_first_token" not in to_properties(payload(stream=True, completionStartTime=first))
 
 
+@pytest.mark.parametrize(
+    ("asked", "first", "streamed"),
+    [({}, 1.5, None), ({"stream": False}, 1.5, False), ({"stream": True}, 1.5, True), ({}, 0.5, True)],
+)
+def test_a_stream_that_nothing_else_tells_of_is_none(asked: Any, first: float, streamed: Any) -> None:
+    """LiteLLM 1.66 to 1.72 says so of every asynchronous call."""
+    record = payload(stream=True, model_parameters=asked, completionStartTime=T + first, endTime=T + 1.5)
+    assert to_properties(record).get("$ai_stream") is streamed
+
+
 def test_a_call_that_did_not_stream_has_no_first_token() -> None:
     assert "$ai_time_to_first_token" not in to_properties(payload(completionStartTime=T + 1))
 
