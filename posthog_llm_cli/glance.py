@@ -63,7 +63,7 @@ PROPERTIES = (
 )
 """What coverage is told of, in this order; the place in it is the bit in `Glance.known`."""
 
-_MOST = 1e10
+_MOST = 1e12
 """Of dollars, seconds and tokens more than any call takes: no sum is to be lost to what stands in a wrong place."""
 _BITS = {row.key: 1 << place for place, row in enumerate(PROPERTIES) if row.key is not None}
 _BIT_OF = {row.name: 1 << place for place, row in enumerate(PROPERTIES)}
