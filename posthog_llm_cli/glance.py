@@ -6,7 +6,6 @@ will be there, for events that were records already too, and leaves out what pri
 """
 
 from collections.abc import Mapping
-from math import isfinite
 
 import orjson
 
@@ -64,6 +63,8 @@ PROPERTIES = (
 )
 """What coverage is told of, in this order; the place in it is the bit in `Glance.known`."""
 
+_MOST = 1e12
+"""Of dollars, seconds and tokens more than any call takes: no sum is to be lost to what stands in a wrong place."""
 _BITS = {row.key: 1 << place for place, row in enumerate(PROPERTIES) if row.key is not None}
 _BIT_OF = {row.name: 1 << place for place, row in enumerate(PROPERTIES)}
 
@@ -117,7 +118,7 @@ def _text(properties: Mapping[str, Json], name: str) -> str | None:
 
 def _number(properties: Mapping[str, Json], name: str) -> float | None:
     value = properties.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or value < 0:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _MOST:
         return None
     return float(value)
 

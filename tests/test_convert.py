@@ -354,7 +354,8 @@ def test_a_failure_owes_no_answer_no_cost_and_no_stream() -> None:
 
 
 def test_streams_are_counted_by_what_they_measured() -> None:
-    bare = facts(payload(stream=True, prompt_tokens=0, completion_tokens=0, total_tokens=0))
+    asked = {"stream": True}
+    bare = facts(payload(stream=True, model_parameters=asked, prompt_tokens=0, completion_tokens=0, total_tokens=0))
     assert "streams" in bare
     assert not {"streams with tokens", "streams with time to first token"} & bare
     start = payload()["startTime"]

@@ -56,6 +56,7 @@ def test_privacy_mode_leaves_nothing_to_see() -> None:
         ({"input_token_price": 1e-6, "output_token_price": 2e-6, "input_tokens": 3}, None, Pricing.LOGGED),
         ({"input_tokens": 3}, None, Pricing.ESTIMATED),
         ({"output_tokens": 0}, None, Pricing.ESTIMATED),
+        ({"total_cost_usd": 1e300, "input_tokens": 1e300, "output_tokens": 3}, None, Pricing.ESTIMATED),
         ({"total_cost_usd": "0.5", "input_tokens": 3}, None, Pricing.ESTIMATED),
         ({}, None, Pricing.NONE),
     ],

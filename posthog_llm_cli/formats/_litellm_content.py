@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from posthog_llm_cli.formats._errors import UNKNOWN_ERROR, error_type, first_error_text
-from posthog_llm_cli.formats._fields import Warnings, compact, is_number, mapping, text
+from posthog_llm_cli.formats._fields import Warnings, compact, is_number, is_one_of, mapping, text
 from posthog_llm_cli.formats._litellm_output import (
     SENTINEL,
     Redaction,
@@ -30,10 +30,16 @@ from posthog_llm_cli.formats._messages import (
 from posthog_llm_cli.formats._metadata import without_secrets
 from posthog_llm_cli.model import CallError, Json
 from posthog_llm_cli.patterns import lazily
+from posthog_llm_cli.privacy import placeholder
 from posthog_llm_cli.values import Value
 
 NO_INPUT = "default-message-value"
 _STATUS = lazily(r"([1-5]\d\d)(?!\d)", re.ASCII)
+_TRANSCRIPTIONS = ("transcription", "atranscription")
+_PRINTED_FILE = lazily(
+    r"""(?:\(\s*(?:(?P<quote>['"])(?P<name>(?:\\.|(?!(?P=quote)).){1,4096}+)(?P=quote)|None)\s*,\s*)?"""
+    r"""(?:bytearray\()?b['"]"""
+)
 
 
 class Content(Value, frozen=True):
@@ -53,7 +59,7 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
     It never redacts a prompt or an answer alone on purpose: in most releases it forgets the answers of `/v1/messages`,
     in some the requests that SpendLogs keep.
     """
-    messages, response = payload.get("messages"), payload.get("response")
+    messages, response = _messages(payload), payload.get("response")
     parameters = mapping(payload.get("model_parameters"))
     said = None if embedding else plain_texts(messages)
     is_plain = said is not None and NO_INPUT not in said and SENTINEL not in said
@@ -86,6 +92,26 @@ def read_content(payload: Mapping[str, Json], warn: Warnings, *, embedding: bool
         output = None if embedding else litellm_output(response, warn)
     tools = None if redacted else clean_tools(parameters.get("tools"))
     return Content(entered, output, tools, redacted)
+
+
+def _messages(payload: Mapping[str, Json]) -> Json:
+    """The messages as logged; of a file that was transcribed its name.
+
+    Releases up to 1.76 at least log the print of one that was given as bytes, sound and all.
+    """
+    messages = payload.get("messages")
+    if not is_one_of(payload.get("call_type"), _TRANSCRIPTIONS):
+        return messages
+    if not isinstance(messages, list):
+        return _file_name(messages)
+    return [
+        {**item, "content": _file_name(item.get("content"))} if isinstance(item, dict) else item for item in messages
+    ]
+
+
+def _file_name(file: Json) -> Json:
+    printed = _PRINTED_FILE.match(file) if isinstance(file, str) else None
+    return file if printed is None else printed["name"] or placeholder("audio")
 
 
 def _logged_input(messages: Json) -> Json:

@@ -29,7 +29,15 @@ from posthog_llm_cli.formats._people import find_person
 from posthog_llm_cli.formats._proxy import is_from_proxy, key_names
 from posthog_llm_cli.formats._urls import clean_url
 from posthog_llm_cli.formats._usage import litellm_usage
-from posthog_llm_cli.formats.litellm import GUARDRAILS, HEALTH_CHECK, cost_of, notes_of, properties_of, without_prefix
+from posthog_llm_cli.formats.litellm import (
+    GUARDRAILS,
+    HEALTH_CHECK,
+    cost_of,
+    notes_of,
+    properties_of,
+    streamed,
+    without_prefix,
+)
 from posthog_llm_cli.model import Json, LLMCall, Operation, ParseContext
 from posthog_llm_cli.timeparse import EARLIEST_US, SECONDS_BELOW, from_us, latest_us
 from posthog_llm_cli.values import Value, asdict
@@ -280,7 +288,7 @@ def _call(payload: _Payload, context: ParseContext) -> LLMCall | None:
         tools=clean_tools(parameters.get("tools")),
         parameters=model_parameters(parameters),
         service_tier=payload.response.service_tier or None,
-        stream=True if payload.stream else streams if isinstance(streams, bool) else None,
+        stream=streamed(payload.stream is True, streams, has_first=payload.completionStartTime != payload.endTime),
         usage=usage,
         cost=cost_of(payload.response_cost, (costs.input_cost, costs.output_cost), usage, warn, failed=False),
         stop_reason=payload.response.choices[0].finish_reason or None,

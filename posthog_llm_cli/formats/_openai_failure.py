@@ -58,7 +58,7 @@ def find_failure(exchange: Exchange) -> Failure | None:
     return Failure(
         CallError(
             error_type(
-                first_text(
+                _first_name(
                     details.get("type"),
                     details.get("class"),
                     _code_text(details.get("code")),
@@ -122,6 +122,11 @@ def _said(error: Mapping[str, Json]) -> str | None:
 def _body(error: Mapping[str, Json]) -> Mapping[str, Json]:
     """The error of the HTTP body in an error as OpenAI's SDKs throw it (`error`), or the AI SDK (`data`)."""
     return mapping(error.get("error")) or mapping(mapping(error.get("data")).get("error"))
+
+
+def _first_name(*names: Json) -> str | None:
+    """The first name of an error; LiteLLM's proxy has the word None for none."""
+    return next((name for name in names if isinstance(name, str) and is_error(name)), None)
 
 
 def _code_text(code: Json) -> str | None:

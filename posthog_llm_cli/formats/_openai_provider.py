@@ -61,9 +61,9 @@ def find_provider(
     `line_id` is the id of a batch's output line, which two servers write in their own way.
     """
     for value in named:
-        found = text(value)
-        if found is not None:
-            return found.strip().lower()
+        found = (text(value) or "").strip()
+        if found:
+            return found.lower()
     for url in urls:
         host = hostname(url)
         if host is not None:

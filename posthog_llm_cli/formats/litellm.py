@@ -364,9 +364,18 @@ def cost_of(
 
 
 def _stream(payload: Mapping[str, Json], parameters: Mapping[str, Json]) -> bool | None:
-    if payload.get("stream") is True:
+    has_first = payload.get("completionStartTime") != payload.get("endTime")
+    return streamed(payload.get("stream") is True, parameters.get("stream"), has_first=has_first)
+
+
+def streamed(logged: bool, asked: Json, *, has_first: bool) -> bool | None:  # noqa: FBT001 -- what a payload says
+    """Return whether a call streamed; None where that is not said.
+
+    LiteLLM 1.66 to 1.72 at least log every asynchronous call as a stream: one that did not ask for it, and whose first
+    piece came no sooner than its last, is none.
+    """
+    if logged and (asked is True or has_first):
         return True
-    asked = parameters.get("stream")
     return asked if isinstance(asked, bool) else None
 
 

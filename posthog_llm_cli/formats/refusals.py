@@ -3,7 +3,7 @@
 A shape that gets a reader moves from here into a format module of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from posthog_llm_cli.errors import RecordError
 from posthog_llm_cli.formats._fields import CONSOLE_KEYS, is_litellms_console, items, mapping
@@ -15,6 +15,7 @@ from posthog_llm_cli.formats._openai_shapes import (
     RESPONSE_KEYS,
     Candidate,
     classify,
+    classify_response,
 )
 from posthog_llm_cli.formats.base import Refusal, rejecting, skipping
 from posthog_llm_cli.model import Json, Skipped
@@ -50,17 +51,21 @@ def _article(name: str) -> str:
     return "an" if name[0].lower() in "aeio" else "a"
 
 
+def _other(record: Json) -> Mapping[str, Json]:
+    """What is of another kind: the record itself, else the answer in a pair."""
+    answer = Candidate(record).answer if classify_response(record) is None else None
+    return mapping(record if answer is None else answer[1].value)
+
+
 def _other_object(record: Json) -> Skipped:
-    answer = Candidate(record).answer
-    kind = (record if answer is None else answer[1].value).get("object")
+    kind = _other(record).get("object")
     if not isinstance(kind, str):
         return Skipped("not-a-model-call", "an answer of moderations or of images is no call to a language model")
     return Skipped("not-a-model-call", f"an object of kind {_name(kind)!r} is no call to a model")
 
 
 def _other_list(record: Json) -> Skipped:
-    answer = Candidate(record).answer
-    data = (record if answer is None else answer[1].value).get("data")
+    data = _other(record).get("data")
     kind = mapping(data[0]).get("object") if isinstance(data, list) and data else None
     raise RecordError("unknown-format", f"a list of {_name(kind) if isinstance(kind, str) else 'unknown'!r} objects")
 

@@ -72,6 +72,16 @@ def test_a_first_token_that_is_not_strictly_inside_the_call_is_left_out(first: A
     assert "$ai_time_to_first_token" not in to_properties(payload(stream=True, completionStartTime=first))
 
 
+@pytest.mark.parametrize(
+    ("asked", "first", "streamed"),
+    [({}, 1.5, None), ({"stream": False}, 1.5, False), ({"stream": True}, 1.5, True), ({}, 0.5, True)],
+)
+def test_a_stream_that_nothing_else_tells_of_is_none(asked: Any, first: float, streamed: Any) -> None:
+    """LiteLLM 1.66 to 1.72 says so of every asynchronous call."""
+    record = payload(stream=True, model_parameters=asked, completionStartTime=T + first, endTime=T + 1.5)
+    assert to_properties(record).get("$ai_stream") is streamed
+
+
 def test_a_call_that_did_not_stream_has_no_first_token() -> None:
     assert "$ai_time_to_first_token" not in to_properties(payload(completionStartTime=T + 1))
 
@@ -926,6 +936,26 @@ def test_without_a_configured_key_a_record_without_one_is_rejected() -> None:
 )
 def test_where_no_model_ran_the_record_is_skipped(call_type: str) -> None:
     assert to_skip(payload(call_type=call_type)).code == "not-a-model-call"
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("a.mp3", "a.mp3"),
+        ("('a.mp3', b'\\xff\\xfbprivate')", "a.mp3"),
+        ('("it\'s.mp3", b"\\xffprivate\'", "audio/mpeg")', "it's.mp3"),
+        ("(None, b'private')", "[base64 audio redacted]"),
+        ("b'\\xff\\xfbprivate'", "[base64 audio redacted]"),
+    ],
+)
+def test_of_a_file_that_was_transcribed_its_name_is_the_input_and_not_the_print_of_its_bytes(
+    printed: str, said: str
+) -> None:
+    asked = [{"role": "user", "content": said}]
+    for messages in (printed, [{"role": "user", "content": printed}]):
+        record = payload(call_type="atranscription", messages=messages, response={"text": "Hi"})
+        assert to_properties(record)["$ai_input"] == asked
+    assert to_properties(payload(messages=[{"role": "user", "content": printed}]))["$ai_input"][0]["content"] == printed
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,7 @@ def test_a_logged_cost_is_passed_through(outer: Any, usage: Any, cost: Any) -> N
     ("response", "outer", "provider"),
     [
         (chat(), {"provider": "Mistral"}, "mistral"),
+        (chat(), {"provider": " "}, "openai"),
         (chat(), {"url": "https://x.openai.azure.com/openai/deployments/d/chat/completions"}, "azure"),
         (chat(model="m"), {"base_url": "https://phoenix.ai/v1"}, None),
         (chat(model="m"), {"base_url": "https://api.x.ai/v1"}, "xai"),
@@ -373,6 +374,12 @@ def test_without_a_model_a_record_is_rejected() -> None:
         (pair(chat(), status_code=500), "HTTP 500", None, 500),
         (pair({"error": {"code": "401", "message": "m"}}, timestamp=CREATED), "m", "401", 401),
         (pair({"error": {"code": 429, "message": "m"}}, timestamp=CREATED), "m", "429", 429),
+        (
+            pair({"error": {"message": "m", "type": "None", "param": "None", "code": "429"}}, timestamp=CREATED),
+            "m",
+            "429",
+            429,  # of LiteLLM's proxy
+        ),
         (pair({"error": {"a": 1, "message": ""}}, timestamp=CREATED), '{"a":1,"message":""}', None, None),
         (
             {"request": {"model": "m"}, "response": {}, "status": "timeout", "timestamp": CREATED},

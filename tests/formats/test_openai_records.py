@@ -430,6 +430,16 @@ def test_what_is_no_call_of_a_model_is_skipped_also_as_the_answer_of_a_pair(kind
     assert to_skip(pair(record)).code == "not-a-model-call"
 
 
+CHUNK = {"object": "chat.completion.chunk", "choices": [{"delta": {"content": "ho"}}]}
+
+
+@pytest.mark.parametrize("stream", [{"response": f"data: {json.dumps(CHUNK)}\n\n"}, {"events": [CHUNK, CHUNK]}])
+def test_a_record_that_says_to_be_no_call_is_none_whatever_it_streamed(stream: dict[str, Any]) -> None:
+    assert "'conversation'" in to_skip({"object": "conversation", **stream}).message
+    listed = to_rejection({"object": "list", "data": [{"object": "model"}], **stream})
+    assert listed.message == "a list of 'model' objects"
+
+
 # ---------------------------------------------------------------------------------------- mended against the spec's text
 
 
