@@ -34,6 +34,11 @@ def is_dead_letter(record: Json) -> bool:
     return isinstance(record, dict) and "plh_dead_letter" in record
 
 
+def in_letter(record: bytes) -> bytes:
+    """Return the JSON of a record as a letter that holds it."""
+    return b'{"plh_dead_letter":1,"record":%b}' % record
+
+
 def open_letter(letter: Mapping[str, Json]) -> tuple[bytes, Json, str | None] | None:
     """Return the record in a letter, however many letters it lies in: its bytes, its value, its first source.
 
