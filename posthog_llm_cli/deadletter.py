@@ -23,7 +23,7 @@ from posthog_llm_cli.values import Value
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _NOT_SYNCABLE = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
-"""What a pipe or a device answers, which needs no syncing."""
+"""What a pipe or a device answers, which cannot be synced, and needs it no more than it can."""
 
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
@@ -55,7 +55,8 @@ class DeadLetterFile:
         self.failure: ConfigError | None = None
         self._own = own
         self._file: FileIO | None = None
-        self._is_synced = True
+        self._unsynced = 0
+        self._is_lost = False
         self._is_torn = False
 
     @property
@@ -68,10 +69,12 @@ class DeadLetterFile:
 
         The run goes on: what can be delivered is, and its report says what became of every record.
         """
+        if self._is_lost:
+            self.unwritten += 1
+            return False
         try:
             if self._file is None:
                 self._file = self._open()
-            self._is_synced = False
             self._write(self._file, encode_letter(letter))
         except OSError as error:
             self.failure = self.failure or _unwritable(self.path, error.strerror or str(error))
@@ -81,27 +84,37 @@ class DeadLetterFile:
             self.unwritten += 1
         else:
             self.count += 1
+            self._unsynced += 1
             return True
         return False
 
     def sync(self) -> bool:
-        """Put what was written on disk; False where that fails, which `failure` then explains."""
-        if self._file is None or self._is_synced:
-            return True
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            if error.errno not in _NOT_SYNCABLE:
-                self.failure = self.failure or _unwritable(self.path, error.strerror or str(error))
-                return False
-        self._is_synced = True
-        return True
+        """Put what was written on disk; False where that fails, which `failure` then explains.
+
+        From then on no letter is taken: of a disk that failed once, or a file that was removed, nothing more is known.
+        """
+        if self._file is not None and self._unsynced:
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                if error.errno not in _NOT_SYNCABLE:
+                    self._lose(error.strerror or str(error))
+            if not os.fstat(self._file.fileno()).st_nlink:
+                self._lose("it was removed")
+            self._unsynced = 0
+        return not self._is_lost
+
+    def _lose(self, reason: str) -> None:
+        self._is_lost = True
+        self.failure = self.failure or _unwritable(self.path, reason)
+        self.count -= self._unsynced
+        self.unwritten += self._unsynced
+        self._unsynced = 0
 
     def close(self) -> None:
         """Put what was written on disk, and close the file if there is one."""
         if self._file is not None:
-            with suppress(OSError):  # a pipe or a device cannot be synced, and needs it no more than it can
-                os.fsync(self._file.fileno())
+            self.sync()
             with suppress(OSError):  # what could not be written was reported by `add`
                 self._file.close()
             self._file = None

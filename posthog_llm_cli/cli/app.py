@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
         # Typer's and rich's answer to a reader that has gone (`| head`) is exit 1, which means a bug here.
         silence(sys.__stdout__ or sys.stdout)
         return int(ExitCode.OK)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, MemoryError) as error:
         want = _want(error)
         if want is None:
             raise
@@ -100,8 +100,11 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else int(ExitCode.OK)
 
 
-def _want(error: OSError | RuntimeError) -> tuple[str, str] | None:
+def _want(error: OSError | RuntimeError | MemoryError) -> tuple[str, str] | None:
     """Return what the machine lacks, and what to do about it; None where it is something else."""
+    if isinstance(error, MemoryError):
+        hint = "raise the limit (ulimit -v), or lower --max-record and --concurrency, then run again: nothing is lost"
+        return "expected memory for the next record and found: the system gives no more", hint
     if isinstance(error, RuntimeError):
         if str(error) != _NO_THREAD:
             return None

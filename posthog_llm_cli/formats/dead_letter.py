@@ -34,6 +34,17 @@ def is_dead_letter(record: Json) -> bool:
     return isinstance(record, dict) and "plh_dead_letter" in record
 
 
+def is_of_event(raw: bytes) -> bool:
+    """Whether a line is the letter of an event that the server refused: its record is all of the call."""
+    letter = decode(raw).value if MARK in raw else None
+    return isinstance(letter, dict) and is_dead_letter(letter) and isinstance(letter.get("uuid"), str)
+
+
+def in_letter(record: bytes) -> bytes:
+    """Return the JSON of a record as a letter that holds it."""
+    return b'{"plh_dead_letter":1,"record":%b}' % record
+
+
 def open_letter(letter: Mapping[str, Json]) -> tuple[bytes, Json, str | None] | None:
     """Return the record in a letter, however many letters it lies in: its bytes, its value, its first source.
 

@@ -16,7 +16,7 @@ from posthog_llm_cli.committed import AlreadyRead
 from posthog_llm_cli.decoding import decode, encode, split_documents
 from posthog_llm_cli.errors import RecordError, SourceError
 from posthog_llm_cli.formats._openai_shapes import PART_KEYS
-from posthog_llm_cli.formats.dead_letter import MARK, is_dead_letter, open_letter
+from posthog_llm_cli.formats.dead_letter import MARK, in_letter, is_dead_letter, open_letter
 from posthog_llm_cli.formats.dead_letter import NAME as LETTER_FORMAT
 from posthog_llm_cli.formats.openai_batch import side_of
 from posthog_llm_cli.joining.batches import Batches
@@ -155,7 +155,7 @@ def _in_letter(line: LogLine) -> LogLine:
         is_letter = line.problem is not None or line.skipped is not None or is_dead_letter(decode(line.raw).value)
     except RecordError:  # several letters glued, or damage
         is_letter = True
-    return line if is_letter else replace(line, raw=b'{"plh_dead_letter":1,"record":%b}' % line.raw)
+    return line if is_letter else replace(line, raw=in_letter(line.raw))
 
 
 def _until(is_cut: Callable[[], bool], lines: Iterator[LogLine]) -> Iterator[LogLine]:

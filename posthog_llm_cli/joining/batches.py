@@ -9,7 +9,7 @@ file, and the input lines, which are skipped and say whether they were answered.
 nothing goes on: none was sent, none is counted, the next run reads all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import orjson
 
 from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.formats import detect, openai_batch
-from posthog_llm_cli.formats.dead_letter import MARK, is_dead_letter, open_letter
+from posthog_llm_cli.formats.dead_letter import MARK, in_letter, is_dead_letter, open_letter
 from posthog_llm_cli.formats.openai_batch import Side, is_mismatch
 from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
@@ -52,13 +52,13 @@ class Batches:
 
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""
-        raw, source = line.raw, line.ref.uri
-        letter: Json = decode(raw).value if MARK in raw else None
-        if is_dead_letter(letter):
+        source = line.ref.uri
+        letter = _letter(line.raw)
+        if letter is not None:
             opened = open_letter(letter)
             if opened is None:
                 return None
-            raw, record, source = opened[0], opened[1], opened[2] or source
+            record, source = opened[1], opened[2] or source
         side = openai_batch.side_of(record)
         if side is None or detect(record) is not openai_batch.FORMAT:
             return None
@@ -66,9 +66,9 @@ class Batches:
             self._store = BatchStore(directory=self._directory)
         if side.is_input and self._knows_inputs:
             self._knows_inputs, self._was_wrong = False, True  # a file that began with something else
-        if not side.is_input and (found := self._at_once(self._store, side, line, source, raw)) is not None:
+        if not side.is_input and (found := self._at_once(self._store, side, line, source)) is not None:
             return iter((found,))
-        self._store.add(side, line, source=source, raw=orjson.dumps(record) if side.is_input else raw)
+        self._store.add(side, line, source=source, raw=orjson.dumps(record) if side.is_input else line.raw)
         return iter(())
 
     def mark(self, mark: Mark) -> Iterator[LogLine]:
@@ -126,14 +126,14 @@ class Batches:
 
     # ------------------------------------------------------------------------------------------- before the sources end
 
-    def _at_once(self, store: BatchStore, side: Side, line: LogLine, source: str, raw: bytes) -> LogLine | None:
+    def _at_once(self, store: BatchStore, side: Side, line: LogLine, source: str) -> LogLine | None:
         """An output line as it goes on where there is but one input, which was read; None where it has to wait."""
         if not self._knows_inputs:
             return None
         store.index_inputs()
         if len(store.inputs_by_kind) != 1:
             return None
-        output = Output(replace(line, raw=raw), side.custom_id.encode(), side.model, is_joined=side.is_joined)
+        output = Output(line, side.custom_id.encode(), side.model, is_joined=side.is_joined)
         choice = self._only_input(store, source).choose(side.model, store.requests(output.custom_id))
         return None if choice is None else _joined(store, output, choice)
 
@@ -196,7 +196,20 @@ def _joined(store: BatchStore, output: Output, choice: Choice | None) -> LogLine
         return output.line
     line, asked = output.line, store.input_line(request, output.custom_id, source)
     warnings = (*line.warnings, "ambiguous-batch-input") if is_ambiguous else line.warnings
-    return replace(line, raw=openai_batch.joined(line.raw, asked), warnings=warnings)
+    return replace(line, raw=_with_input(line.raw, asked), warnings=warnings)
+
+
+def _with_input(raw: bytes, asked: bytes) -> bytes:
+    """Return an output line with its input line, in a letter where it came in one: so it is taken up again."""
+    letter = _letter(raw)
+    opened = None if letter is None else open_letter(letter)
+    return openai_batch.joined(raw, asked) if opened is None else in_letter(openai_batch.joined(opened[0], asked))
+
+
+def _letter(raw: bytes) -> Mapping[str, Json] | None:
+    """Return the dead letter that a line is; None for any other line."""
+    value = decode(raw).value if MARK in raw else None
+    return value if isinstance(value, dict) and is_dead_letter(value) else None
 
 
 def _is_cause(request: Request, seq: int, output: Output) -> bool:

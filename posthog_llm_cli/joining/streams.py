@@ -11,6 +11,7 @@ import orjson
 from posthog_llm_cli import formats
 from posthog_llm_cli.decoding import encode
 from posthog_llm_cli.formats._fields import mapping
+from posthog_llm_cli.formats.dead_letter import is_of_event
 from posthog_llm_cli.formats.stream_parts import Kind, Part, part_of
 from posthog_llm_cli.joining._fragments import EARLY, Fragments
 from posthog_llm_cli.joining._stream import FORMAT, Key, Stream, merged
@@ -75,6 +76,8 @@ class Streams:
         part = part_of(record)
         if part is None or (part.is_wrapped and not _is_ours(record)):
             return None
+        if is_of_event(line.raw):
+            return iter((Stream(_key_of(part), line, order=0, last=0, parts=[encode(record)]).line(),))
         lines = list(self._expired())
         taken = self._take(line, record, part)
         if taken is None:

@@ -200,7 +200,7 @@ class RunReport(State):
         counts.chunks += 1
         counts.bytes += delivery.chunk.size
         counts.endpoint = delivery.endpoint or counts.endpoint
-        counts.error = delivery.error or counts.error
+        counts.error = _graver(counts.error, delivery.error)
         counts.concurrency = delivery.concurrency or counts.concurrency
         counts.peak_concurrency = max(counts.peak_concurrency, delivery.peak_concurrency)
         self.requests += delivery.requests
@@ -298,6 +298,13 @@ class RunReport(State):
             "letters_unwritten": self.letters_unwritten,
             **({} if self.forecast is None else {"forecast": self.forecast}),
         }
+
+
+def _graver(before: DeliveryError | None, after: DeliveryError | None) -> DeliveryError | None:
+    """Return why a destination has unconfirmed events: what ended it outweighs what came of requests under way."""
+    if isinstance(before, KeyRefused) or (isinstance(before, Unreachable) and not isinstance(after, KeyRefused)):
+        return before
+    return after or before
 
 
 def _nonzero(counts: Counter[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ MOST_CHARACTERS = 2000
 
 _STDIN = "-"
 _DEAD_LETTER = "--dead-letter"
+_TOO_LONG = "record-too-long"
 _NOT_FOR_LETTERS = ("--format", "--limit")
 
 
@@ -54,8 +55,9 @@ def next_steps(
     match report.mode:
         case Mode.SEND:
             yield from _after_sending(report, typed, keeps_ledger=keeps_ledger)
-            if report.dead_letter is not None:
-                yield _retaking(report.rejected, _of_letters(typed, report.dead_letter, adds_letters=adds_letters))
+            held = report.rejected - report.rejections[_TOO_LONG]  # of those only the place was kept
+            if report.dead_letter is not None and held:
+                yield _retaking(held, _of_letters(typed, report.dead_letter, adds_letters=adds_letters))
         case Mode.DRY_RUN if report.accepted:
             yield _step("sends them: this was the rehearsal", typed.without("--dry-run"))
         case Mode.VALIDATE if report.accepted:

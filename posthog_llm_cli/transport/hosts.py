@@ -258,7 +258,7 @@ class Host:
             if turn.is_answered or error is None or isinstance(error, Refused | KeyRefused):
                 self._answered_well()
             elif isinstance(error, Retryable) and not isinstance(error, NoSockets):
-                self._failed()
+                self._failed(error)
             notice = self._limit_notice(before, error)
             self._changed.notify_all()
         if notice is not None and self._on_limit is not None:
@@ -270,14 +270,15 @@ class Host:
         self._asleep = None
         self._probe_at = math.inf
 
-    def _failed(self) -> None:
+    def _failed(self, error: Retryable) -> None:
         self._failed_in_row += 1
         now_s = self._monotonic()
         silence_s = now_s - (now_s if self._quiet_since is None else self._quiet_since)
         if self._asleep is None and self._failed_in_row >= self._patience and silence_s >= self._patience_s:
             self._asleep = Asleep(
-                f"{self._name} has not answered well for {silence_s:.0f} s, {self._failed_in_row} requests in a row",
-                hint="nothing is lost: run again when it is up",
+                f"{self._name} has not answered well for {silence_s:.0f} s, {self._failed_in_row} requests in a row; "
+                f"the last time: {error.message}",
+                hint=error.hint or "nothing is lost: run again when it is up",
             )
             self._probe_at = now_s + PROBE_EVERY_S
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from posthog_llm_cli.mockserver import MockServer
+from posthog_llm_cli.mockserver import Faults, MockServer
 from tests.cli.running import KEY, PLH, Called, environment, lines, run
 from tests.formats.batch_lines import answered, asked, chat_body, failed
 
@@ -150,6 +150,19 @@ def test_a_letter_of_a_joined_line_holds_both_sides(home: Path, called: Called) 
     )
     ran = called("send", "--mock", "--default-time", "2025-06-01", "dead.jsonl")
     assert told(ran.out) == {"a": ("A", True)}
+
+
+def test_a_line_that_the_server_refused_goes_again_from_its_letter(home: Path, called: Called) -> None:
+    files = write_batch(home)
+    with MockServer(faults=Faults.parse("400:1")) as server:
+        to = ("--json", "--host", server.url, "--api-key", KEY)
+        refused = orjson.loads(called("send", *to, *files).out)
+        letters = refused["dead_letter"]
+        assert refused["rejections"]["server-refused"] == 5
+        server.order(Faults())
+        ran = called("send", *to, letters)
+        assert [orjson.loads(ran.out)[name] for name in ("accepted", "already_sent")] == [5, 0], ran.err
+        assert orjson.loads(called("send", *to, letters).out)["already_sent"] == 5
 
 
 def test_no_room_for_what_waits_ends_the_run_before_anything_is_sent(home: Path) -> None:

@@ -273,6 +273,18 @@ def test_a_bug_is_a_traceback_without_values_and_exit_1(home: Path) -> None:
     assert "secretsecret" not in printed
 
 
+def test_memory_that_runs_out_is_no_bug(home: Path) -> None:
+    write_log(home, 1)
+    (home / "sitecustomize.py").write_text(
+        "import posthog_llm_cli.sources as s\ndef full(self): raise MemoryError\ns.SourceReader.__iter__ = full\n"
+    )
+    pythonpath = os.pathsep.join([str(home), environment(home)["PYTHONPATH"]])
+    ran = run(home, "send", "-n", "app.jsonl", env={"PYTHONPATH": pythonpath}, fresh=True)
+    assert ran.code == 2
+    assert ran.lines[-2] == "error: expected memory for the next record and found: the system gives no more"
+    assert "nothing is lost" in ran.lines[-1]
+
+
 def test_an_empty_name_is_shown_as_one(called: Called) -> None:
     ran = called("validate", "")
     assert (ran.code, ran.lines[0][:16]) == (4, "error: '': expec")

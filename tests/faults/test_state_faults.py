@@ -170,6 +170,25 @@ def test_a_ledger_that_is_removed_while_a_run_holds_it_costs_no_event(bench: Ben
         check_stored(expected, server)
 
 
+def test_dead_letters_that_are_removed_amid_a_run_are_met_again_by_the_next(bench: Bench) -> None:
+    bench.write("app.jsonl", count=CALLS)
+    (bench.home / "app.jsonl").write_bytes((bench.home / "app.jsonl").read_bytes() + b'{"broken"\n')
+    with MockServer(faults=Faults.parse("400:1")) as server:
+        running = bench.start("send", "app.jsonl", "--rate-limit", "20", server=server)
+        folder = (bench.home / LEDGER).parent / "dead-letters"
+        running.wait_for(lambda: any(path.stat().st_size for path in folder.glob("*")))
+        for path in folder.glob("*"):
+            path.unlink()
+        ran = running.end()
+        assert ran.code == 2, ran.err
+        assert "it was removed" in ran.err
+        assert ran.told["letters_unwritten"] > 0
+        again = bench.run("send", "app.jsonl", server=server)
+        assert again.told["rejected"] >= ran.told["letters_unwritten"]
+        (kept,) = folder.glob("*")
+        assert len(kept.read_bytes().splitlines()) == again.told["rejected"]
+
+
 def test_a_ledger_that_another_program_keeps_busy_is_told(bench: Bench, ledger: Path) -> None:
     bench.write("app.jsonl", count=5)
     with closing(sqlite3.connect(ledger, isolation_level=None)) as browser, MockServer() as server:

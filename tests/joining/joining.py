@@ -36,8 +36,9 @@ def join(written: Iterable[Written], **options: Any) -> list[LogLine]:
 
 
 def prompt_of(line: LogLine) -> str | None:
-    """The prompt of the input line that a joined line holds; None where it holds none."""
+    """The prompt of the input line that a joined line holds, be it in a dead letter; None where it holds none."""
     record = orjson.loads(line.raw)
+    record = record.get("record", record)
     inside = record.get("plh_batch_input")
     return None if inside is None else inside["body"]["messages"][0]["content"]
 

@@ -255,10 +255,10 @@ def test_a_hundred_batches_of_one_script_are_told_apart_by_their_names() -> None
 # ---------------------------------------------------------------------------------------------------------- dead letters
 
 
-def test_the_line_in_a_dead_letter_is_joined() -> None:
+def test_the_line_in_a_dead_letter_is_joined_and_stays_in_one() -> None:
     found = join([("in.jsonl", asked("a", prompt="A")), ("dead.jsonl", letter(failed("a")))])
     assert prompts(found) == {"dead.jsonl:1": "A"}
-    assert orjson.loads(found[0].raw)["response"] == failed("a")["response"]
+    assert orjson.loads(found[0].raw)["record"]["response"] == failed("a")["response"]
 
 
 def test_a_letter_that_holds_its_record_as_text_and_a_letter_in_a_letter_are_joined() -> None:
@@ -266,6 +266,7 @@ def test_a_letter_that_holds_its_record_as_text_and_a_letter_in_a_letter_are_joi
     for dead in (letter(raw), letter(letter(failed("a")))):
         (line, _) = join([("in.jsonl", asked("a", prompt="A")), ("dead.jsonl", dead)])
         assert b'"plh_batch_input":' in line.raw
+        assert line.raw.startswith(b'{"plh_dead_letter":1,')
 
 
 def test_a_letter_belongs_to_the_file_that_it_came_from() -> None:

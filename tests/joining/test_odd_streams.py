@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from posthog_llm_cli.joining import Joiner
+from posthog_llm_cli.model import LogLine, Mark, SourceRef
 from tests.joining.test_streams import events_of, joined, outcomes_of, texts_of
 from tests.streaming import chunk, jsonl, ollama, said, sse, text_part, usage_chunk
 
@@ -165,6 +167,20 @@ def test_announced_letters_are_joined_as_any_and_nothing_else_is(tmp_path: Path)
     assert outcomes_of(announced) == {**outcomes_of(known), "unknown-format": len(bare)}
     assert texts_of(announced)[0] == "Hello"
     assert b"hi" in events_of(announced)[1].properties
+
+
+def test_the_letter_of_an_event_that_the_server_refused_is_a_call_by_itself(tmp_path: Path) -> None:
+    """One part is all that there was of it: beside others in a file of letters it must not become a part of theirs."""
+    cut = [
+        chunk({"role": "assistant", "content": "one"}, id="a"),
+        *(chunk({"content": text}, id=text) for text in ("two", "three")),
+    ]
+    assert len(texts_of(joined(jsonl(cut), folder=tmp_path))) == 1, "or they would not be brought together"
+    letters = [{"plh_dead_letter": 1, "uuid": "u", "record": part} for part in (*cut, cut[0])]
+    with Joiner() as joiner:
+        lines = [LogLine(SourceRef("dead.jsonl", at, at), jsonl([letter])) for at, letter in enumerate(letters)]
+        found = list(joiner.join(iter((*lines, Mark.SOURCE_END)), is_cut=lambda: False))
+    assert [line.raw for line in found if isinstance(line, LogLine)] == [line.raw for line in lines]
 
 
 @pytest.mark.parametrize("data", [lambda part: part, json.dumps])

@@ -92,6 +92,13 @@ def test_dead_letters_are_sent_as_the_log_was_but_for_what_was_meant_for_the_log
     assert command == "plh send --host https://h.example --dead-letter '/tmp/my letters' '/tmp/my letters/now.jsonl'"
 
 
+def test_letters_without_their_record_are_not_said_to_be_taken_up() -> None:
+    kept = "/tmp/letters.jsonl"
+    assert told(report(rejections={"record-too-long": 2}, dead_letter=kept)) == []
+    ((why, _),) = told(report(rejections={"record-too-long": 2, "too-deep": 1}, dead_letter=kept))
+    assert why == "takes the rejected record up again, when the cause is gone"
+
+
 def test_after_a_few_comes_the_rest() -> None:
     assert told(report(limit_reached=True)) == [
         ("the rest: what is settled is not sent twice", "plh send --host https://eu.i.posthog.com --yes 'my log.jsonl'")

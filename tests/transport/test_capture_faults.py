@@ -124,7 +124,10 @@ def test_a_dead_host_is_left_alone_after_ten_requests_in_a_row(serve: Serve, ben
     fifth = b.deliver(a_chunk(1, host=server.url, start=5))
     assert fifth.requests == 0
     assert isinstance(fifth.error, Asleep)
-    assert "has not answered well for 120 s, 10 requests in a row" in fifth.error.message
+    assert fifth.error.message == (
+        f"{server.url} has not answered well for 120 s, 10 requests in a row; the last time: {server.url} answered 503"
+    )
+    assert fifth.error.hint == "nothing is lost: run again when it is up"
     b.time[0] += 30
     probe = b.deliver(a_chunk(1, host=server.url, start=6))
     assert (probe.requests, verdicts(probe)) == (1, ["unconfirmed"])
