@@ -175,6 +175,18 @@ def test_what_is_missing_is_told_where_the_locale_is_not_utf_8(home: Path) -> No
     assert [error["source"] for error in orjson.loads(ran.out)["source_errors"]] == ["模型.jsonl", "模/*.jsonl"]
 
 
+def test_a_settings_file_may_name_any_path_where_the_locale_is_not_utf_8(home: Path, server: MockServer) -> None:
+    (home / "plh.toml").write_text(
+        f'host = "{server.url}"\napi_key_file = "钥"\nledger = "账/l.sqlite"\ndead_letter = "死/"\n', encoding="utf-8"
+    )
+    (home / "钥").write_text(KEY)
+    (home / "app.jsonl").write_bytes(numbered(0, 5) + lines({"no": "call"}))
+    ran = run(home, "send", "app.jsonl", env=NOT_UTF_8, fresh=True)
+    assert ran.code == 3, ran.err
+    assert (home / "账" / "l.sqlite").is_file()
+    assert len(list((home / "死").iterdir())) == 1
+
+
 def test_a_truncated_log_is_read_from_its_beginning(home: Path, send: Sent) -> None:
     log = home / "app.jsonl"
     log.write_bytes(numbered(0, 8))
