@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 
 import orjson
@@ -41,18 +42,24 @@ def explain_run(place: str, settings: Settings, *, now: datetime) -> int:
         if found.errors:
             return int(ExitCode.SOURCE)
         raise _no_line(source, number, found)
-    explanations = _explained(found, plan.convert)
+    outcomes: set[str] = set()
+    explanations = _explained(found, plan.convert, outcomes)
     if settings.json:
         document = {"schema": SCHEMA, "records": [as_dict(explanation) for explanation in explanations]}
         print_data(mask_keys(orjson.dumps(document).decode()).encode() + b"\n", out)
     else:
-        colour = Talk(sys.stdout, display).colour
-        print_data(render(explanations, width=width_of(display), colour=colour).encode(), out)
-    return int(ExitCode.REJECTED if any(one.outcome == "rejected" for one in explanations) else ExitCode.OK)
+        for text in render(explanations, width=width_of(display), colour=Talk(sys.stdout, display).colour):
+            if not print_data(text.encode(), out):
+                break
+    return int(ExitCode.REJECTED if "rejected" in outcomes else ExitCode.OK)
 
 
-def _explained(found: Found, options: ConvertOptions) -> list[Explanation]:
-    return [explanation for line in found.lines for explanation in explain(line, options)]
+def _explained(found: Found, options: ConvertOptions, outcomes: set[str]) -> Iterator[Explanation]:
+    """Yield one explanation after the other, for a line may hold thousands of records; add what becomes of each."""
+    for line in found.lines:
+        for explanation in explain(line, options):
+            outcomes.add(explanation.outcome)
+            yield explanation
 
 
 def _parted(place: str) -> tuple[str, int]:

@@ -57,7 +57,8 @@ def survey(specs: Sequence[str], *, written: Sequence[Path]) -> Survey:
 
 def _spec(source: Source | SourceError) -> str:
     if isinstance(source, SourceError):
-        return source.uri  # it is looked at again, and its error told in its place
+        # It is looked at again, and its error told in its place; a message's text is UTF-8, and a name's need not be.
+        return os.fsdecode(source.uri.encode())
     if source.path is None:
         return _STDIN
     return source.path if source.path != _STDIN else f"./{_STDIN}"  # a file of that name, which a glob found

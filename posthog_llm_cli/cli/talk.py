@@ -123,10 +123,13 @@ class _Patient(FileIO):
         return written
 
 
-def print_data(data: bytes, stream: BinaryIO | None) -> None:
-    """Print data that a reader may do without: if it has gone (`| head`), the run's own result still counts."""
+def print_data(data: bytes, stream: BinaryIO | None) -> bool:
+    """Print data that a reader may do without: if it has gone (`| head`), the run's own result still counts.
+
+    Return whether there is a reader.
+    """
     if stream is None:
-        return
+        return False
     try:
         stream.write(data)
         stream.flush()
@@ -136,6 +139,8 @@ def print_data(data: bytes, stream: BinaryIO | None) -> None:
         if not isinstance(error, BrokenPipeError) and not is_terminal:
             raise
         silence(stream)
+        return False
+    return True
 
 
 def silence(stream: IO[str] | IO[bytes]) -> None:

@@ -161,8 +161,11 @@ def _read_key_file(path: Path, place: str) -> str:
 
 
 def _path(given: Given) -> Path:
+    text = given.value
+    if given.layer in (Layer.PROJECT_FILE, Layer.USER_FILE):  # which are UTF-8; the locale need not be
+        text = os.fsdecode(text.encode())
     try:
-        return given.base / Path(given.value).expanduser()
+        return given.base / Path(text).expanduser()
     except RuntimeError as error:
         raise wrong(given.place, "expected a home directory for ~ and found none") from error
 

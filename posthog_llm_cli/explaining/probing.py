@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 
-from posthog_llm_cli.explaining.paths import Path, at, opened, removed, replaced, steps
+from posthog_llm_cli.explaining.paths import Path, Step, at, leaves, opened, removed, replaced, steps
 from posthog_llm_cli.model import Json
 from posthog_llm_cli.values import State, Value, field
 
@@ -17,6 +17,13 @@ Convert = Callable[[Json], Facts | None]
 
 BUDGET = 4_000
 """How many conversions one explanation may take: some seconds for a record of the usual size."""
+
+_MOST_VALUES = 2_000_000
+"""How many plain values all conversions of one explanation may hold: some seconds for a long stream, too."""
+
+_LEAST_BUDGET = 100
+_TRIES_OF_PART = 25
+"""About how many conversions it takes to find out what each field of a part decides."""
 
 
 class Effect(Value, frozen=True):
@@ -57,7 +64,7 @@ class Prober:
         self._record = record
         self._facts = facts
         self._convert = convert
-        self._left = budget
+        self._left = min(budget, max(_LEAST_BUDGET, _MOST_VALUES // max(1, leaves(record))))
 
     def find(self) -> Findings:
         """Return what every field decides."""
@@ -124,8 +131,14 @@ class Prober:
         elif self._is_one_whole(effect) and self._is_of_several(path, value):
             self._note(path, effect, found)
         else:
-            for step in steps(value):
+            for step in self._in_turn(value):
                 self._explore((*path, step), found)
+
+    def _in_turn(self, value: Json) -> Sequence[Step]:
+        """Return the steps of a value; of more than can be tried the last come early, as a stream's end and usage."""
+        found = list(steps(value))
+        is_too_many = len(found) > max(4, self._left // _TRIES_OF_PART)
+        return [found[0], *found[-3:], *found[1:-3]] if is_too_many else found
 
     def _is_one_whole(self, effect: Effect) -> bool:
         """Whether all of it goes into one fact that has parts itself: messages, parameters, a usage object."""

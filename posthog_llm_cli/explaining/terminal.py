@@ -17,8 +17,8 @@ _MOST_LEFT_OUT = 40
 _MOST_VALUE = 400
 
 
-def render(explanations: Iterable[Explanation], *, width: int, colour: bool) -> str:
-    """Return explanations as text of at most `width` columns."""
+def render(explanations: Iterable[Explanation], *, width: int, colour: bool) -> Iterator[str]:
+    """Yield explanations as text of at most `width` columns, each as soon as it is there."""
     out = io.StringIO()
     console = Console(
         file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour,
@@ -29,7 +29,9 @@ def render(explanations: Iterable[Explanation], *, width: int, colour: bool) -> 
             console.print()
         for line in _lines(explanation, width):
             console.print(line, soft_wrap=True)
-    return out.getvalue()
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
 
 
 def _lines(explanation: Explanation, width: int) -> Iterator[Text]:

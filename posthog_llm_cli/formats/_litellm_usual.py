@@ -210,8 +210,8 @@ class Reader:
             return None
         try:
             call = _call(self._decoder.decode(raw), context)
-        except (msgspec.MsgspecError, orjson.JSONDecodeError, RecordError):
-            return None
+        except (msgspec.MsgspecError, UnicodeDecodeError, orjson.JSONDecodeError, RecordError):
+            return None  # UnicodeDecodeError: what msgspec before 0.23 raises for broken UTF-8
         # What was passed over is no value, so its bytes are looked at: broken UTF-8 is no JSON.
         if call is None or not _is_utf_8(raw):
             return None

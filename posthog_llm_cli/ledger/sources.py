@@ -91,7 +91,7 @@ class SourceRows:
             if number is None and commit.records == commit.calls < LEAST_RECORDS:
                 continue
             values = {
-                "name": name_of(Path(place.uri)),
+                "name": str(Path(name_of(Path()), place.uri)),  # as text: the locale may have no bytes for it
                 "settings": self._terms.settings,
                 "since": self._terms.since,
                 "head": head_digest(place),

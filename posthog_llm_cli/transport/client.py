@@ -16,6 +16,7 @@ from typing import Any
 
 import httpcore
 import httpx
+from httpx._utils import get_environment_proxies  # it has no public name
 
 from posthog_llm_cli.errors import ConfigError
 from posthog_llm_cli.transport.routes import AGENT
@@ -39,13 +40,16 @@ def new_client(*, timeout_s: float) -> httpx.Client:
     # could take every connection.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_S)
     try:
+        certificates = httpx.create_ssl_context()
         client = httpx.Client(
             headers={"User-Agent": AGENT},
             timeout=httpx.Timeout(timeout_s),
             limits=limits,
             follow_redirects=False,
             event_hooks={"response": [_set_location_aside]},
-            trust_env=True,
+            verify=certificates,
+            mounts=_mounts(certificates, limits),
+            trust_env=False,  # the two lines above have asked it
         )
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or type(error).__name__
@@ -84,6 +88,24 @@ def came_unasked(response: httpx.Response) -> bool:
     """
     stream = response.extensions.get("network_stream")
     return isinstance(stream, _Stream) and not stream.has_read
+
+
+def _mounts(certificates: ssl.SSLContext, limits: httpx.Limits) -> dict[str, httpx.BaseTransport | None]:
+    """Return which requests go through which proxy of the environment, and which, by NO_PROXY, through none.
+
+    httpx alone would fail for an IPv6 address in brackets in NO_PROXY, and for a range of such addresses. It knows no
+    ranges, of IPv4 neither: they are passed over.
+    """
+    mounts: dict[str, httpx.BaseTransport | None] = {}
+    for pattern, proxy in get_environment_proxies().items():
+        if proxy is not None:
+            mounts[pattern] = httpx.HTTPTransport(verify=certificates, limits=limits, proxy=proxy)
+            continue
+        readable = pattern.replace("*[", "[")  # `[::1]` passes for the end of a name
+        with suppress(httpx.InvalidURL):
+            httpx.URL(readable)
+            mounts[readable] = None
+    return mounts
 
 
 def _left(timeout: float | None, expired: type[httpcore.TimeoutException]) -> float | None:

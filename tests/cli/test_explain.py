@@ -1,12 +1,13 @@
 """`plh explain` of a record wherever it lies: in a line, a row, an array, a page of its own, a compressed pipe."""
 
 import gzip
+import subprocess
 from pathlib import Path
 
 import orjson
 import pytest
 
-from tests.cli.running import Called, lines, record, run, run_on_terminal, write_log
+from tests.cli.running import PLH, Called, environment, lines, record, run, run_on_terminal, write_log
 from tests.converting import SAMPLES
 
 
@@ -84,6 +85,18 @@ def test_several_records_on_one_line_are_explained_each(home: Path, called: Call
     ran = called("explain", "app.json:1")
     assert "litellm|chatcmpl-1|" in ran.out
     assert "litellm|chatcmpl-2|" in ran.out
+
+
+def test_the_first_of_many_records_on_one_line_does_not_wait_for_the_last(home: Path) -> None:
+    """An export as one array: all of them would take minutes, which nobody waits for who has seen enough."""
+    (home / "app.json").write_bytes(orjson.dumps([record(number) for number in range(20_000)]))
+    process = subprocess.run(
+        f"{' '.join(PLH)} explain app.json:1 | head -1; echo ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", cwd=home, env=environment(home), stdin=subprocess.DEVNULL,
+        capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert process.stdout.decode() == "app.json:1  litellm  → $ai_generation\n0\n"
+    assert process.stderr == b""
 
 
 def test_a_row_of_a_table_is_explained_by_its_columns(home: Path, called: Called) -> None:

@@ -156,6 +156,37 @@ def test_a_rotated_log_goes_on_under_its_new_name_and_the_new_one_begins(
     assert report["already_read"]["sources"] == 2
 
 
+NOT_UTF_8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_a_log_is_known_by_its_name_where_the_locale_is_not_utf_8(home: Path, send: Sent) -> None:
+    (home / "模型.jsonl").write_bytes(numbered(0, 5))
+    env = {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": send.server.url, **NOT_UTF_8}
+    assert run(home, "send", "模型.jsonl", env=env, fresh=True).code == 0
+    assert send("模型.jsonl")["already_read"]["records"] == 5
+    (source,) = orjson.loads(send.called("ledger", "sources", "--json").out)["sources"]
+    assert source["name"] == str(home / "模型.jsonl")
+    assert run(home, "ledger", "forget", "--source", "模型.jsonl", "--yes", env=NOT_UTF_8, fresh=True).code == 0
+
+
+def test_what_is_missing_is_told_where_the_locale_is_not_utf_8(home: Path) -> None:
+    ran = run(home, "validate", "--json", "模型.jsonl", "模/*.jsonl", env=NOT_UTF_8, fresh=True)
+    assert ran.code == 4
+    assert [error["source"] for error in orjson.loads(ran.out)["source_errors"]] == ["模型.jsonl", "模/*.jsonl"]
+
+
+def test_a_settings_file_may_name_any_path_where_the_locale_is_not_utf_8(home: Path, server: MockServer) -> None:
+    (home / "plh.toml").write_text(
+        f'host = "{server.url}"\napi_key_file = "钥"\nledger = "账/l.sqlite"\ndead_letter = "死/"\n', encoding="utf-8"
+    )
+    (home / "钥").write_text(KEY)
+    (home / "app.jsonl").write_bytes(numbered(0, 5) + lines({"no": "call"}))
+    ran = run(home, "send", "app.jsonl", env=NOT_UTF_8, fresh=True)
+    assert ran.code == 3, ran.err
+    assert (home / "账" / "l.sqlite").is_file()
+    assert len(list((home / "死").iterdir())) == 1
+
+
 def test_a_truncated_log_is_read_from_its_beginning(home: Path, send: Sent) -> None:
     log = home / "app.jsonl"
     log.write_bytes(numbered(0, 8))

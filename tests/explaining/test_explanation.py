@@ -52,7 +52,7 @@ def check_values(line: LogLine) -> None:
         }
         assert found.is_whole
         assert all(row.rule for row in found.rows)
-        assert render([found], width=80, colour=False)
+        assert list(render([found], width=80, colour=False))
 
 
 def test_a_litellm_record_says_where_everything_comes_from() -> None:
@@ -124,7 +124,7 @@ def test_the_operators_own_settings_are_named() -> None:
 def test_a_rejected_record_says_why_and_where() -> None:
     found = explained(LITELLM[0] | dict.fromkeys(("startTime", "endTime", "completionStartTime", "response")))
     assert (found.outcome, found.code, found.path) == ("rejected", "missing-field", "$.startTime")
-    shown = render([found], width=80, colour=False)
+    (shown,) = render([found], width=80, colour=False)
     assert "the record has no usable time at $.startTime [missing-field]" in shown
     assert "hint: --default-time" in shown
     assert explained(b"{broken").code == "invalid-json"
@@ -139,7 +139,7 @@ def test_a_filtered_one_says_so() -> None:
 @pytest.mark.parametrize("width", [80, 160])
 def test_it_is_legible_and_harmless(width: int) -> None:
     record = LITELLM[0] | {"model": f"gpt {HOSTILE}", "messages": [{"role": "user", "content": HOSTILE}], HOSTILE: 1}
-    shown = render([explained(record)], width=width, colour=False)
+    (shown,) = render([explained(record)], width=width, colour=False)
     assert max(map(cell_len, shown.splitlines())) <= width + 60  # a word that is too long has a line of its own
     assert not any(letter in shown for letter in "\x1b\x07\r\u202e\u2028")
     assert "phc_abcdefghijklmnop0123" not in shown

@@ -88,6 +88,25 @@ def test_the_budget_is_kept_and_told() -> None:
     assert len(taken) <= 25
 
 
+def test_of_a_long_stream_less_is_tried_and_its_end_early() -> None:
+    """Each try takes what the whole record takes: with as many as a short record has, it would be minutes."""
+    taken = []
+
+    def convert(other: Any) -> Facts:
+        taken.append(other)
+        parts = other.get("parts") or [{}]
+        texts = [str(part.get("text")) for part in parts]
+        return {"id": parts[0].get("id"), "texts": texts, "end": parts[-1].get("end")}
+
+    part = {"id": "c-1", "created": 1748772000, "model": "m", "text": "word "}
+    record = {"parts": [*({**part} for _ in range(2000)), {**part, "end": "stop"}]}
+    found = Prober(record, convert(record), convert).find()
+    assert not found.is_whole
+    assert len(taken) * leaves(record) < 4_000_000
+    assert found.followed["id"] == [("parts", 0, "id")]
+    assert found.followed["end"] == [("parts", 2000, "end")]
+
+
 def test_texts_of_json_are_looked_into_and_stay_texts() -> None:
     record = {"meta": '{"user": {"id": "u-1"}, "n": 1}'}
     assert at(record, ("meta", "user", "id")) == "u-1"

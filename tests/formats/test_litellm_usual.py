@@ -268,6 +268,13 @@ def test_bytes_that_are_read_tolerantly_or_not_at_all_are_not_usual(found: bytes
     assert formats.usual_call(raw.replace(found, instead), OPTIONS.parse) is None
 
 
+def test_what_an_older_msgspec_raises_for_broken_utf_8_stops_nothing() -> None:
+    """Up to 0.22 that is Python's own error, from 0.23 on one of msgspec's."""
+    reader = _litellm_usual.Reader(frozenset())
+    reader._decoder = Mock(decode=Mock(side_effect=UnicodeDecodeError("utf-8", b"\x80", 0, 1, "invalid start byte")))
+    assert reader.read(orjson.dumps(USUAL), OPTIONS.parse) is None
+
+
 def test_a_long_line_is_read_once() -> None:
     short, long = (orjson.dumps(usual(end_user="\U0001f600" * count)) for count in (200_000, 300_000))
     assert formats.usual_call(short, OPTIONS.parse) is not None

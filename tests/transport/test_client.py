@@ -64,6 +64,25 @@ def test_no_proxy_is_honoured(proxy: Server, serve: Serve, monkeypatch: pytest.M
     assert (len(server.seen), proxy.seen) == (1, [])
 
 
+@pytest.mark.parametrize("address", ["[::1]", "[::1]:9", "::1", "::1/128", "fd00::/8", "10.0.0.0/8", "http://x", ""])
+def test_no_proxy_may_name_addresses_of_any_kind(
+    address: str, proxy: Server, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    monkeypatch.setenv("NO_PROXY", f"{address},127.0.0.1")
+    assert verdict(send_once(server.url)) == "accepted"
+    assert (len(server.seen), proxy.seen) == (1, [])
+
+
+@pytest.mark.parametrize("address", ["::1", "[::1]", "[::1]:9"])
+def test_an_ipv6_address_that_no_proxy_names_is_asked_itself(
+    address: str, proxy: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", address)
+    assert verdict(send_once("http://[::1]:9")) == "unconfirmed"
+    assert proxy.seen == []
+
+
 def test_the_deadline_holds_behind_a_proxy_too(proxy: Server) -> None:
     proxy.script = lambda _: Reply(fault=Fault.DRIP_HEADERS)
     with new_client(timeout_s=0.2) as client:
@@ -243,7 +262,6 @@ def test_the_client_bounds_no_connections_for_a_hanging_host_could_take_them_all
     with new_client(timeout_s=7) as client:
         assert client.timeout == httpx.Timeout(7)
         assert client.follow_redirects is False
-        assert client.trust_env is True
         pool = client._transport._pool  # type: ignore[attr-defined]
         assert pool._max_connections >= 10_000
 
