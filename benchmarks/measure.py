@@ -18,8 +18,8 @@ class Measured:
     """One run of a command.
 
     `cpu_s` is user and system time of the process and of those that it waited for. `pss_bytes` and `rss_bytes` are the
-    highest sums over all its processes at one moment, of five looks a second (0 where the system has no /proc): PSS counts
-    a page that several share in parts, RSS counts it for each.
+    highest sums over all its processes at one moment, of five looks a second (0 where the system has no /proc): PSS
+    counts a page that several share in parts, RSS counts it for each.
     """
 
     seconds: float
