@@ -47,9 +47,7 @@ def classify_response(value: Json) -> str | None:
 
     `openai-stream` is a part of an answer, `openai-error` an error body.
     """
-    if not isinstance(value, dict):
-        return None
-    if not may_be_answer(value):
+    if not isinstance(value, dict) or not may_be_answer(value):
         return None
     return next((shape for _, row in ANSWER_ROWS if (shape := row(value)) is not None), None)
 

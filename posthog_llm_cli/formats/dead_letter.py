@@ -34,10 +34,16 @@ def is_dead_letter(record: Json) -> bool:
     return isinstance(record, dict) and "plh_dead_letter" in record
 
 
+def letter_of(raw: bytes) -> Mapping[str, Json] | None:
+    """Return the dead letter that a line is; None for any other line. Raises: RecordError for what is no JSON."""
+    value = decode(raw).value if MARK in raw else None
+    return value if isinstance(value, dict) and is_dead_letter(value) else None
+
+
 def is_of_event(raw: bytes) -> bool:
     """Whether a line is the letter of an event that the server refused: its record is all of the call."""
-    letter = decode(raw).value if MARK in raw else None
-    return isinstance(letter, dict) and is_dead_letter(letter) and isinstance(letter.get("uuid"), str)
+    letter = letter_of(raw)
+    return letter is not None and isinstance(letter.get("uuid"), str)
 
 
 def in_letter(record: bytes) -> bytes:

@@ -9,15 +9,14 @@ file, and the input lines, which are skipped and say whether they were answered.
 nothing goes on: none was sent, none is counted, the next run reads all.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import orjson
 
-from posthog_llm_cli.decoding import decode
 from posthog_llm_cli.formats import detect, openai_batch
-from posthog_llm_cli.formats.dead_letter import MARK, in_letter, is_dead_letter, open_letter
+from posthog_llm_cli.formats.dead_letter import in_letter, letter_of, open_letter
 from posthog_llm_cli.formats.openai_batch import Side, is_mismatch
 from posthog_llm_cli.joining._batch_choice import Chooser, Request
 from posthog_llm_cli.joining._batch_store import BatchStore, Input, Output
@@ -53,7 +52,7 @@ class Batches:
     def take(self, line: LogLine, record: Json) -> Iterator[LogLine] | None:
         """Hold a line of a batch until the end; None for any other line."""
         source = line.ref.uri
-        letter = _letter(line.raw)
+        letter = letter_of(line.raw)
         if letter is not None:
             opened = open_letter(letter)
             if opened is None:
@@ -201,15 +200,9 @@ def _joined(store: BatchStore, output: Output, choice: Choice | None) -> LogLine
 
 def _with_input(raw: bytes, asked: bytes) -> bytes:
     """Return an output line with its input line, in a letter where it came in one: so it is taken up again."""
-    letter = _letter(raw)
+    letter = letter_of(raw)
     opened = None if letter is None else open_letter(letter)
     return openai_batch.joined(raw, asked) if opened is None else in_letter(openai_batch.joined(opened[0], asked))
-
-
-def _letter(raw: bytes) -> Mapping[str, Json] | None:
-    """Return the dead letter that a line is; None for any other line."""
-    value = decode(raw).value if MARK in raw else None
-    return value if isinstance(value, dict) and is_dead_letter(value) else None
 
 
 def _is_cause(request: Request, seq: int, output: Output) -> bool:

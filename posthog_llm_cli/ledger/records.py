@@ -318,15 +318,14 @@ class Ledger:
 
     def settle(self, settled: Sequence[Settled], commits: Sequence[Commit] = ()) -> None:
         """Note down what was settled, and how far sources are with it, in one transaction."""
-        outcomes: dict[Destination, list[tuple[str, int, Settlement]]] = {}
+        parts: dict[Destination, list[Settled]] = {}
         for part in settled:
             if part.outcomes:
-                noted = ((uuid, part.notes.get(uuid, 0), outcome) for uuid, outcome in part.outcomes)
-                outcomes.setdefault(part.destination, []).extend(noted)
-        if not outcomes and not commits:
+                parts.setdefault(part.destination, []).append(part)
+        if not parts and not commits:
             return
         with translated(self.path), self._transaction():
-            numbers = {destination: self._add(destination, parts) for destination, parts in outcomes.items()}
+            numbers = {destination: self._add(destination, its_own) for destination, its_own in parts.items()}
             added = self._sources.write(commits, self._run)
         self._sources.add(added)
         self._numbers |= numbers  # known for good only once they are on disk
@@ -383,16 +382,17 @@ class Ledger:
             (destination.host, fingerprint(destination.api_key), destination.masked_key),
         )
 
-    def _add(self, destination: Destination, outcomes: Sequence[tuple[str, int, Settlement]]) -> int:
+    def _add(self, destination: Destination, parts: Sequence[Settled]) -> int:
         """Add what was settled for a destination; return its number."""
         number = self._number(destination)
         rows = [
-            (number, _bytes_of(uuid), outcome.value | note << OUTCOME_BITS, self._run)
-            for uuid, note, outcome in outcomes
+            (number, _bytes_of(uuid), outcome.value | part.notes.get(uuid, 0) << OUTCOME_BITS, self._run)
+            for part in parts
+            for uuid, outcome in part.outcomes
         ]
         if _add_settled(self._file, rows) < len(rows):  # rejected or truncated before, whose outcome is another now
             self._settle_again(rows)
-        tallies = Counter(outcome for _, _, outcome in outcomes)
+        tallies = Counter(outcome for part in parts for _, outcome in part.outcomes)
         self._file.executemany(
             _ADD_TALLY, [(self._run, number, outcome.value, events) for outcome, events in tallies.items()]
         )

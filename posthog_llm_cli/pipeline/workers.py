@@ -214,7 +214,9 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
     with contextlib.suppress(Exception):
         _let_go_of_stdin(connection_descriptor, there_descriptor, back_descriptor)
         threading.Thread(target=_end_with_parent, args=(connection_descriptor,), daemon=True).start()
-        connection = _connection(connection_descriptor)
+        from multiprocessing import connection as connections  # noqa: PLC0415 - for workers only
+
+        connection: Connection[Any, Any] = connections.Connection(connection_descriptor)
         there, back = SharedBuffer.of(there_descriptor), SharedBuffer.of(back_descriptor)
         give_back_early(WORKER_LARGE_BYTES, kept_bytes=WORKER_KEPT_BYTES)
         convert_line, options = loads(connection.recv_bytes())
@@ -223,12 +225,6 @@ def work(connection_descriptor: int, there_descriptor: int, back_descriptor: int
         while True:
             lines = unpack_lines(connection.recv_bytes(), there)
             connection.send_bytes(pack_results(((line, convert_line(line, options)) for line in lines), back))
-
-
-def _connection(descriptor: int) -> "Connection[Any, Any]":
-    from multiprocessing.connection import Connection  # noqa: PLC0415 - for workers only
-
-    return Connection(descriptor)
 
 
 def _let_go_of_stdin(*handed: int) -> None:

@@ -46,7 +46,7 @@ class Flow(Enum):
 @lru_cache(maxsize=128)
 def _goes_on(column: int) -> re.Pattern[bytes]:
     """A line break behind which an indented rest of a cut document stands, and no other value at `column`."""
-    return lazily(rb'\n(?! {%d}\{)(?:[}\]"]|[ \t]++(?:[^{\s]|\{[ \t\r]*+\n))' % column)
+    return re.compile(rb'\n(?! {%d}\{)(?:[}\]"]|[ \t]++(?:[^{\s]|\{[ \t\r]*+\n))' % column)
 
 
 class Documents:

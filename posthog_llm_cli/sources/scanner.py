@@ -40,7 +40,7 @@ def _passed_over(column: int) -> re.Pattern[bytes]:
     string = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"'
     line_break = rb"\n(?! {%d}\{| {0,%d}\Z)" % (column, column)
     plain = rb'[^"\[\]{}\n]*+'
-    return lazily(plain + rb"(?:(?:" + string + rb"|" + line_break + rb")" + plain + rb")*+")
+    return re.compile(plain + rb"(?:(?:" + string + rb"|" + line_break + rb")" + plain + rb")*+")
 
 
 class Structure:

@@ -231,7 +231,7 @@ def _may_hold_quoted_empty(text: str, delimiter: str) -> bool:
 
 @lru_cache(maxsize=len(_DELIMITERS))
 def _written_cell(delimiter: str) -> re.Pattern[str]:
-    return lazily(rf'((?:[^"{delimiter}]++|"(?:[^"]++|"")*+")*+)(?:{delimiter}|\Z)')
+    return re.compile(rf'((?:[^"{delimiter}]++|"(?:[^"]++|"")*+")*+)(?:{delimiter}|\Z)')
 
 
 class Foreign(Lines):
